@@ -1,0 +1,46 @@
+"""Every error maskcam raises on purpose; each is also the builtin a caller would expect.
+
+MaskcamError
+├── ConfigError (ValueError)     a setting: names file, key, value, expectation
+├── BundleError (ValueError)     a model bundle: missing, damaged, of another schema
+├── DataError (ValueError)       pictures or annotations that cannot be used
+├── CameraError (OSError)        a camera or a recording that cannot be opened or read
+├── EngineError (RuntimeError)   an inference backend that cannot load or run a network
+├── SinkError (OSError)          an alert that could not be delivered
+└── MissingPackage (ImportError) an optional package that is not installed
+"""
+
+
+class MaskcamError(Exception):
+    """The root; `maskcam` prints it as one line and exits with code 2."""
+
+
+class ConfigError(MaskcamError, ValueError):
+    pass
+
+
+class BundleError(MaskcamError, ValueError):
+    pass
+
+
+class DataError(MaskcamError, ValueError):
+    pass
+
+
+class CameraError(MaskcamError, OSError):
+    pass
+
+
+class EngineError(MaskcamError, RuntimeError):
+    pass
+
+
+class SinkError(MaskcamError, OSError):
+    pass
+
+
+class MissingPackage(MaskcamError, ImportError):
+    """`MissingPackage("cv2", extra="cpu")` says what to install."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"package '{package}' is not installed: pip install 'maskcam[{extra}]'")

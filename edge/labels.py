@@ -1,0 +1,18 @@
+"""The mask states of the product, and how the networks' label names map onto them."""
+
+from enum import Enum
+
+
+class Mask(Enum):
+    """What is known about one face. UNSURE is an answer too: it never raises an alert."""
+
+    ON = "on"
+    OFF = "off"
+    UNSURE = "unsure"
+
+
+CLASSIFIER_LABELS = ("with_mask", "without_mask")
+"""Order of the classifier's outputs when `train` builds it; a bundle states its own."""
+
+MEANING = {"with_mask": Mask.ON, "without_mask": Mask.OFF, "mask_worn_incorrectly": Mask.OFF}
+"""Label name (of a bundle or of COCO categories) -> mask state."""
