@@ -1,1 +1,1 @@
-
+"""Inference backends. Each module has `open(bundle, network, threads) -> Engine`."""

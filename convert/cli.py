@@ -1,0 +1,88 @@
+"""`maskcam-convert`: from trained Keras models to a verified bundle."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.errors import MaskcamError
+
+EXAMPLE = """example:
+  maskcam-convert bundle --detector runs/detector/detector.keras --classifier runs/classifier/classifier.keras \\
+      --calibration data/faces/train.json --validation data/faces/val.json --out my-bundle
+  maskcam replay door.mp4 --bundle my-bundle
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns 0, or 2 after one line that says what is wrong."""
+    args = _parser().parse_args(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own start-up chatter
+    try:
+        return args.run(args)
+    except MaskcamError as error:
+        print(f"maskcam-convert: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("maskcam-convert: stopped; nothing was published", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("maskcam-convert", description=__doc__, epilog=EXAMPLE, formatter_class=raw)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    make = commands.add_parser(
+        "bundle", help="convert both networks, verify them, write the bundle", epilog=EXAMPLE, formatter_class=raw
+    )
+    make.add_argument("--detector", type=Path, required=True, metavar="FILE.keras", help="from maskcam-train detector")
+    make.add_argument(
+        "--classifier", type=Path, required=True, metavar="FILE.keras", help="from maskcam-train classifier"
+    )
+    make.add_argument(
+        "--calibration", type=Path, required=True, metavar="COCO.json", help="pictures that set the int8 ranges"
+    )
+    make.add_argument(
+        "--validation", type=Path, required=True, metavar="COCO.json", help="pictures that decide on publishing"
+    )
+    make.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="where the bundle goes; an older one is replaced"
+    )
+    make.add_argument(
+        "--config", type=Path, metavar="FILE.toml", help="sizes and limits (default: those of configs/convert.toml)"
+    )
+    make.add_argument("--card", type=Path, metavar="FILE.md", help="model card to put into the bundle")
+    make.set_defaults(run=_bundle)
+    check = commands.add_parser("verify", help="measure float against int8 of a bundle and check the agreement")
+    check.add_argument("bundle", type=Path, metavar="DIR")
+    check.add_argument("--validation", type=Path, required=True, metavar="COCO.json")
+    check.add_argument("--config", type=Path, metavar="FILE.toml")
+    check.set_defaults(run=_verify)
+    return parser
+
+
+def _bundle(args: argparse.Namespace) -> int:
+    from convert.config import load
+    from convert.publish import publish
+
+    out = publish(
+        args.detector, args.classifier, args.calibration, args.validation, args.out, load(args.config), args.card
+    )
+    size = sum(p.stat().st_size for p in out.iterdir())
+    print(f"bundle written to {out} ({size / 1e6:.1f} MB); try it: maskcam replay PICTURES --bundle {out}")
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from convert.config import load
+    from convert.verify import run
+
+    run(args.bundle, args.validation, load(args.config))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

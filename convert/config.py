@@ -1,0 +1,47 @@
+"""Settings of a conversion: one TOML file, configs/convert.toml."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class ConvertConfig(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field("maskcam", description="name of the bundle")
+    licence: str = Field("Apache-2.0", description="licence of the two networks")
+    width: int = Field(320, ge=64, multiple_of=32, description="width of the detector's input, pixels")
+    height: int = Field(256, ge=64, multiple_of=32, description="height of the detector's input, pixels")
+    overlap: float = Field(0.4, gt=0, lt=1, description="faces that overlap more (IoU) are one face")
+    margin: float = Field(0.15, ge=0, description="margin of the classifier's crop, share of the face's longer side")
+    calibration_pictures: int = Field(300, ge=1, description="pictures that set the int8 ranges")
+    false_alarms: float = Field(
+        0.2, gt=0, description="false alarms per validation picture at which the score threshold is set"
+    )
+    most_ap_loss: float = Field(0.01, ge=0, description="face AP that int8 may cost against float")
+    most_label_loss: float = Field(0.005, ge=0, description="label accuracy that int8 may cost against float")
+
+
+def load(path: Path | None) -> ConvertConfig:
+    """Reads a TOML file (None: the defaults). Raises ConfigError, one line per fault."""
+    if path is None:
+        return ConvertConfig()  # type: ignore[call-arg]
+    try:
+        return ConvertConfig.model_validate(tomllib.loads(Path(path).read_text()))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file; the example is configs/convert.toml") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as TOML: {error}") from error
+    except ValidationError as error:
+        lines = [f"{path}: {'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()]
+        raise ConfigError("\n".join(lines)) from error

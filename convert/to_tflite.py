@@ -1,0 +1,51 @@
+"""Keras -> full-integer TFLite: uint8 in, int8 out, static shapes, so that an Edge TPU could map it whole."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+
+def to_tflite(model: keras.Model, representative: Iterable[list[NDArray[np.float32]]]) -> bytes:
+    """The int8 flatbuffer of a model of `convert.models.fixed`.
+
+    `representative` gives normalised inputs (1, height, width, 3). Dense layers are quantised per tensor: the
+    Edge TPU compiler rejects the converter's per-channel Dense.
+    """
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: iter(representative)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.int8
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    with quiet():
+        data: bytes = converter.convert()
+    return data
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hides what the converters print, native code included; on failure it is shown."""
+    with tempfile.TemporaryFile() as log:
+        saved = os.dup(1), os.dup(2)
+        try:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            yield
+        except BaseException:
+            os.dup2(saved[1], 2)
+            log.seek(0)
+            os.write(2, log.read())
+            raise
+        finally:
+            os.dup2(saved[0], 1)
+            os.dup2(saved[1], 2)
+            os.close(saved[0])
+            os.close(saved[1])

@@ -1,0 +1,101 @@
+"""Float against converted, both through `edge.engines`, on the validation pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from convert.config import ConvertConfig
+from edge import bundle as bundles
+from edge import coco
+from edge.engines import opencv, tflite
+from edge.errors import BundleError
+from edge.evaluation import BundleDetector, score
+from edge.ports import Engine
+from edge.scoring import match
+
+COMPARED = (
+    "face_ap",
+    "recall_masked",
+    "recall_bare",
+    "false_per_image",
+    "ap_with_mask",
+    "ap_without_mask",
+    "label_accuracy",
+)
+Figures = dict[str, dict[str, Any]]
+
+
+def detectors(bundle: bundles.Bundle) -> dict[str, BundleDetector]:
+    """The bundle's networks as float (ONNX in OpenCV) and int8 (TFLite)."""
+
+    def both(module: Any) -> list[Engine]:
+        return [module.open(bundle, network, 2) for network in ("detector", "classifier")]
+
+    return {"float": BundleDetector(bundle, *both(opencv)), "int8": BundleDetector(bundle, *both(tflite))}
+
+
+def measure(bundle: bundles.Bundle, pictures: list[coco.Annotated]) -> Figures:
+    """Figures of `edge.evaluation.score` over all pictures for "float" and "int8", and int8's per source."""
+    figures: Figures = {}
+    for name, detector in detectors(bundle).items():
+        with tqdm(total=len(pictures), desc=f"verify {name}", unit="picture") as bar:
+            result = score(pictures, detector.rows, detector.operating, lambda n, _, bar=bar: bar.update(n - bar.n))
+        figures[name] = result["all"]
+        figures["sources"] = result
+    return figures
+
+
+def table(figures: Figures) -> str:
+    """The comparison as text."""
+    lines = [f"{'':<18}{'float':>10}{'int8':>10}{'int8 - float':>14}"]
+    for key in COMPARED:
+        a, b = figures["float"][key], figures["int8"][key]
+        lines.append(f"{key:<18}{a:>10.4f}{b:>10.4f}{b - a:>+14.4f}")
+    return "\n".join(lines)
+
+
+def check(figures: Figures, config: ConvertConfig) -> None:
+    """Raises BundleError where int8 costs more than the config allows."""
+    for key, most in (("face_ap", config.most_ap_loss), ("label_accuracy", config.most_label_loss)):
+        lost = figures["float"][key] - figures["int8"][key]
+        if not lost <= most:  # NaN is a failure too
+            raise BundleError(
+                f"{key}: int8 loses {lost:.4f} against float, the config allows {most}; nothing was published "
+                "(more calibration pictures may help)"
+            )
+
+
+def operating_point(rows_of: Any, pictures: list[coco.Annotated], false_alarms: float, min_side: float = 12.0) -> float:
+    """The lowest score threshold (two decimals, 0.1..0.9) with at most `false_alarms` per picture at IoU 0.4."""
+    wrong, count = [], 0
+    for truth, image in images(pictures):
+        sides = truth.boxes[:, 2:] - truth.boxes[:, :2]
+        scores, hits = match(
+            rows_of(image), truth.boxes, truth.ignored | (sides.min(1, initial=np.inf) < min_side), 0.4
+        )
+        wrong.append(scores[~hits])
+        count += 1
+    scores = np.concatenate(wrong) if wrong else np.zeros(0)
+    for threshold in np.arange(0.1, 0.91, 0.01):
+        if (scores >= threshold).sum() <= false_alarms * count:
+            return round(float(threshold), 2)
+    return 0.9
+
+
+def images(pictures: list[coco.Annotated]) -> Any:
+    """(annotation, RGB picture) of those that can be read."""
+    from convert.calibration import pictures as readable
+
+    return readable(pictures, len(pictures))
+
+
+def run(folder: Path, data: Path, config: ConvertConfig) -> Figures:
+    """`maskcam-convert verify`: measures a bundle and checks it. Raises BundleError, DataError."""
+    figures = measure(bundles.load(folder), coco.read(data))
+    print(table(figures))
+    check(figures, config)
+    return figures

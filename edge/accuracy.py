@@ -1,0 +1,31 @@
+"""`maskcam accuracy`: scores a bundle on annotated pictures with any engine, on any machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge import bundle as bundles
+from edge import coco
+from edge.assemble import ENGINES, resolve
+from edge.evaluation import BundleDetector, score
+
+
+def shipped() -> BundleDetector:
+    """The int8 bundle that comes with the package, on the CPU: `detect(bgr) -> (N, 6)` rows."""
+    return _detector(bundles.load(), "tflite", 2)
+
+
+def _detector(bundle: bundles.Bundle, backend: str, threads: int) -> BundleDetector:
+    opener = resolve(ENGINES[backend])
+    return BundleDetector(bundle, *(opener(bundle, network, threads) for network in ("detector", "classifier")))
+
+
+def run(
+    data: Path, bundle: Path | None, backend: str, threads: int, progress: Callable[[int, int], None]
+) -> dict[str, dict[str, Any]]:
+    """What the command does: name of the source -> figures. Raises BundleError, DataError, EngineError."""
+    pictures = coco.read(data)
+    detector = _detector(bundles.load(bundle), backend, threads)
+    return score(pictures, detector.rows, detector.operating, progress)

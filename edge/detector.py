@@ -1,0 +1,44 @@
+"""Finds faces in a full frame with the bundle's detector on any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle import DetectorSpec
+from edge.decode import cells, decode, suppress
+from edge.geometry import Box
+from edge.ports import Engine
+from edge.preprocess import letterbox
+from edge.records import Face, Image
+
+MOST_FACES = 100
+
+
+class FaceDetector:
+    """Letterbox, network, decode, suppress; boxes come back in pixels of the full frame."""
+
+    def __init__(
+        self, engine: Engine, spec: DetectorSpec, threshold: float | None = None, overlap: float | None = None
+    ):
+        """`threshold` (score 0..1) and `overlap` (IoU) default to the bundle's operating point."""
+        self._engine, self._width, self._height = engine, spec.input.width, spec.input.height
+        self._centres, self._strides = cells(self._width, self._height, spec.strides)
+        self._threshold = spec.score_threshold if threshold is None else threshold
+        self._overlap = spec.overlap if overlap is None else overlap
+
+    def rows(self, image: Image) -> NDArray[np.float64]:
+        """Faces as rows (N, 5): x0, y0, x1, y1 in pixels of `image` (RGB), score; best first."""
+        small, fit = letterbox(image, self._width, self._height)
+        logits, distances = self._engine.infer(small)
+        found = decode(logits, distances, self._centres, self._strides, self._threshold)
+        found = suppress(found, self._overlap, MOST_FACES).astype(np.float64)
+        height, width = image.shape[:2]
+        found[:, :4] = np.clip(found[:, :4] / fit.scale, 0, [width, height, width, height])
+        return found
+
+    def detect(self, image: Image) -> Sequence[Face]:
+        """See `edge.ports.Detector`."""
+        return [Face(Box(*row[:4]), row[4]) for row in self.rows(image).tolist()]

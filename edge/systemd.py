@@ -1,0 +1,52 @@
+"""Talks to systemd over its notify socket, as sd_notify(3) says; does nothing where there is none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+
+
+class Notifier:
+    """`READY=1`, `WATCHDOG=1`, `STATUS=` and `STOPPING=1` for a unit of Type=notify.
+
+    Reads NOTIFY_SOCKET (a path, or an abstract name that begins with "@") and WATCHDOG_USEC from `environ`.
+    A message that cannot be delivered is dropped: the service must not fail because its supervisor is away.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ, clock: Callable[[], float] = time.monotonic) -> None:
+        address = environ.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if address else None
+        if self._socket:
+            self._socket.setblocking(False)  # a full queue must not hold up the loop
+        self._clock = clock
+        usec = environ.get("WATCHDOG_USEC", "")
+        # A quarter of the deadline: three messages may get lost.
+        self._every = int(usec) / 4e6 if usec.isdigit() else 1.0
+        self._fed = float("-inf")
+
+    def ready(self) -> None:
+        self._send("READY=1")
+
+    def alive(self, status: str) -> None:
+        """Feeds the watchdog and says one line of status; may be called every frame, sends seldom."""
+        now = self._clock()
+        if now - self._fed >= self._every:
+            self._fed = now
+            self._send(f"WATCHDOG=1\nSTATUS={status}")
+
+    def stopping(self) -> None:
+        self._send("STOPPING=1")
+
+    def close(self) -> None:
+        if self._socket:
+            self._socket.close()
+            self._socket = None
+
+    def _send(self, message: str) -> None:
+        if self._socket:
+            with contextlib.suppress(OSError):
+                self._socket.sendto(message.encode(), self._address)

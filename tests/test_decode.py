@@ -1,0 +1,54 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.decode import cells, decode, logit, sigmoid, suppress
+from edge.geometry import iou_matrix
+
+
+def test_cells_cover_the_input_row_by_row():
+    centres, strides = cells(64, 32)
+    assert len(centres) == 8 * 4 + 4 * 2 + 2 * 1
+    assert centres[0].tolist() == [4, 4]
+    assert centres[1].tolist() == [12, 4]
+    assert centres[-1].tolist() == [48, 16]
+    assert strides[[0, 32, 40]].tolist() == [8, 16, 32]
+
+
+def test_decode_builds_the_box_the_distances_say():
+    centres, strides = cells(64, 32)
+    logits, distances = np.full((len(centres), 1), -9.0), np.zeros((len(centres), 4))
+    logits[33], distances[33] = 2.0, (0.5, 0.25, 1.0, 0.75)  # second cell of stride 16, centre (24, 8)
+    rows = decode(logits, distances, centres, strides, 0.5)
+    assert np.allclose(rows, [[24 - 16, 8 - 8, 24 + 32, 8 + 24, sigmoid(np.array(2.0))]])
+
+
+def test_decode_of_nothing_is_empty():
+    centres, strides = cells(64, 32)
+    rows = decode(np.full((len(centres), 1), -9.0), np.zeros((len(centres), 4)), centres, strides, 0.5)
+    assert rows.shape == (0, 5)
+    assert suppress(rows, 0.5, 10).shape == (0, 5)
+
+
+@given(st.floats(0.01, 0.99))
+def test_sigmoid_undoes_logit(p):
+    assert abs(float(sigmoid(np.array(logit(p)))) - p) < 1e-9
+
+
+@given(st.integers(1, 60), st.integers(0, 2**31))
+def test_suppressed_rows_do_not_overlap_and_the_best_stays(n, seed):
+    rng = np.random.default_rng(seed)
+    low = rng.uniform(0, 100, (n, 2))
+    rows = np.c_[low, low + rng.uniform(5, 60, (n, 2)), rng.permutation(n) / n]
+    kept = suppress(rows, 0.4, 100)
+    overlap = iou_matrix(kept, kept) - np.eye(len(kept))
+    assert (overlap <= 0.4).all()
+    assert kept[0, 4] == rows[:, 4].max()
+    assert (np.diff(kept[:, 4]) <= 0).all()
+    gone = [r for r in rows.tolist() if r not in kept.tolist()]
+    assert all(iou_matrix(np.array([g]), kept).max() > 0.4 for g in gone)
+
+
+def test_suppress_stops_at_the_limit():
+    rows = np.array([[20.0 * i, 0, 20 * i + 10, 10, 0.5] for i in range(20)])
+    assert len(suppress(rows, 0.4, 7)) == 7

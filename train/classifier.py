@@ -1,0 +1,182 @@
+"""`maskcam-train classifier`: reads faces, splits, trains in two phases, calibrates, measures, writes the report."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from edge.errors import ConfigError
+from edge.labels import CLASSIFIER_LABELS
+from train import card, classifier_network, clusters, data, loop, report
+from train.config import ClassifierConfig, load
+from train.crops import Augmented, Fixed
+from train.data import Patch
+from train.plots import curves
+
+
+def run(
+    config_path: Path, paths: Sequence[Path], workdir: Path, weights: str | None = None, also: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """Trains (or resumes) once per split of the configuration; the first split's model is `classifier.keras`.
+
+    `also`: further sets that are only measured (their validation part, where they have one). Returns what
+    `report.json` holds. Raises ConfigError, DataError.
+    """
+    config = settings(config_path, weights)
+    samples = [sample for path in paths for sample in data.read(path)]
+    others = {str(path): held_out(data.read(path)) for path in also}
+    data.require_both(samples, "--data")
+    loop.claim(
+        workdir, {"config": config.model_dump(), "data": [str(p.resolve()) for p in paths], "faces": len(samples)}
+    )
+    print(f"reading {len(samples)} faces", flush=True)
+    patches, skipped = data.decode(samples)
+    if skipped:
+        print(f"skipped {len(skipped)} pictures that are missing or damaged, the first is {skipped[0]}", flush=True)
+    patches = clusters.assign([p for p in patches if p.side >= config.smallest], config.distance)
+    sets = {name: [p for p in data.decode(s)[0] if p.side >= config.smallest] for name, s in others.items()}
+    results = []
+    for way in config.splits:
+        folder = workdir if way == config.splits[0] else workdir / f"split-{way}"
+        results.append(train_and_measure(config, way, patches, sets, folder))
+    whole = results[0] | {
+        "config": config.model_dump(),
+        "labels": list(CLASSIFIER_LABELS),
+        "skipped": [str(path) for path in skipped],
+        "compared": results[1:],
+    }
+    write(workdir, whole, results)
+    return whole
+
+
+def settings(path: Path, weights: str | None) -> ClassifierConfig:
+    """The configuration; a weights file named in it lies beside it. Raises ConfigError."""
+    config = load(path, ClassifierConfig)
+    if weights:
+        config = config.model_copy(update={"weights": weights})
+    elif config.weights not in ("imagenet", "none"):
+        config = config.model_copy(update={"weights": str((path.parent / config.weights).resolve())})
+    if not config.head.epochs:
+        raise ConfigError(
+            f"{path}: head.epochs = 0: expected at least 1, an untrained head would spoil the upper blocks"
+        )
+    return config
+
+
+def held_out(samples: list[data.Sample]) -> list[data.Sample]:
+    return [s for s in samples if s.split == "val"] or samples
+
+
+def parts(
+    config: ClassifierConfig, way: str, patches: Sequence[Patch]
+) -> tuple[list[Patch], list[Patch], dict[str, Any]]:
+    """Training faces, validation faces, and what is to be said of the split. Raises DataError for one class."""
+    samples = data.split([p.sample for p in patches], way, config.validation, config.seed)
+    placed = [replace(p, sample=s) for p, s in zip(patches, samples, strict=True)]
+    training = [data.shrunk(p, config.size) for p in placed if p.sample.split == "train"]
+    if config.worn_wrongly == "left out":
+        training = [p for p in training if p.sample.label != data.WORN_WRONGLY]
+    else:
+        bare = CLASSIFIER_LABELS[1]
+        training = [
+            replace(p, sample=replace(p.sample, label=bare)) if p.sample.label == data.WORN_WRONGLY else p
+            for p in training
+        ]
+    validation = [p for p in placed if p.sample.split == "val"]
+    data.require_both([p.sample for p in training], "training part")
+    data.require_both([p.sample for p in validation], "validation part")
+    at_random = data.split([replace(s, split="") for s in samples], "random", config.validation, config.seed)
+    said = {
+        "split": way,
+        "clusters": len({s.cluster for s in samples}),
+        "leaked": data.leaks(samples),
+        "left_out_as_copies": sum(s.split == data.LEFT_OUT for s in samples),
+        "random_split": {
+            "leaked": data.leaks(at_random),
+            "files": len({s.path for s in at_random if s.split == "val"}),
+        },
+        "training": counts(training),
+        "validation": counts(validation),
+    }
+    return training, validation, said
+
+
+def counts(patches: Sequence[Patch]) -> dict[str, dict[str, int]]:
+    """Source -> label -> faces."""
+    table: dict[str, Counter[str]] = {}
+    for p in patches:
+        table.setdefault(p.sample.source, Counter())[p.sample.label] += 1
+    return {source: dict(sorted(table[source].items())) for source in sorted(table)}
+
+
+def train_and_measure(
+    config: ClassifierConfig, way: str, patches: Sequence[Patch], sets: dict[str, list[Patch]], folder: Path
+) -> dict[str, Any]:
+    training, validation, result = parts(config, way, patches)
+    print(f"split by {way}: {len(training)} faces to train on, {len(validation)} to validate on", flush=True)
+    print(report.leakage(result), flush=True)
+    known = [p for p in validation if p.sample.label in CLASSIFIER_LABELS]
+    model, history = train(config, training, known, folder)
+
+    def predict(faces: Sequence[Patch]) -> Any:
+        return model.predict(Fixed(faces, config.size, config.margin, config.batch), verbose=0)
+
+    labels, result["history"] = report.truth(known), history
+    if config.calibrate:
+        before = predict(known)
+        result["temperature"] = classifier_network.best_temperature(before, labels)
+        result["ece_before_calibration"] = report.calibration(labels, before)[0]
+        classifier_network.cool(model, result["temperature"])
+    result["val"] = report.measure(validation, predict, config.seed)
+    result["also"] = {}
+    for name, faces in sets.items():
+        near = clusters.copies(faces, training, config.distance)
+        result["also"][name] = report.measure(faces, predict, config.seed) | {"near_training": near}
+    model.save(folder / "classifier.keras")
+    curves(history, ["accuracy", "loss"], folder / "history.png", "mask classifier: head, then upper blocks")
+    report.confusion_picture(result["val"], folder / "confusion.png")
+    report.reliability_picture(labels, predict(known), folder / "reliability.png")
+    return result
+
+
+def train(
+    config: ClassifierConfig, training: Sequence[Patch], validation: Sequence[Patch], folder: Path
+) -> tuple[keras.Model, list[dict[str, float]]]:
+    """Both phases; each has a folder of its own under `folder`, so a killed training knows where it stood."""
+    keras.utils.set_random_seed(config.seed)
+    batches = Augmented(training, config.size, config.batch, config.augmentation, config.seed, config.per_epoch)
+    checks = Fixed(validation, config.size, config.margin, config.batch)
+    history: list[dict[str, float]] = []
+    with loop.strategy_scope():
+        model = classifier_network.build(config)
+        classifier_network.thaw(
+            model, config, upper_blocks=config.tune.epochs > 0
+        )  # an unknown layer is said now, not in an hour
+        for name, phase in (("head", config.head), ("tune", config.tune)):
+            if phase.epochs:
+                print(f"phase {name}: {phase.epochs} epochs of {len(batches)} batches", flush=True)
+                classifier_network.prepare(
+                    model, config, phase, phase.epochs * len(batches), upper_blocks=name == "tune"
+                )
+                rows = loop.fit(model, batches, folder / name, phase.epochs, checks)
+                history += [row | {"epoch": float(k)} for k, row in enumerate(rows, start=len(history))]
+    return model, history
+
+
+def write(workdir: Path, whole: dict[str, Any], results: Sequence[dict[str, Any]]) -> None:
+    """report.json, report.txt and card.md."""
+    sections = [report.text(whole["val"], f"validation part of the split by {whole['split']}")]
+    sections += [report.text(r, f"measured only: {name}") for name, r in whole["also"].items()]
+    if len(results) > 1 or whole["also"]:
+        sections.append(report.comparison(results))
+    sections.append(report.leakage(whole))
+    (workdir / "report.txt").write_text("\n".join(sections), encoding="utf-8")
+    (workdir / "report.json").write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    (workdir / "card.md").write_text(card.classifier(whole), encoding="utf-8")
+    print("\n".join(sections))

@@ -1,0 +1,115 @@
+"""`maskcam-train`: trains the face detector and the mask classifier, and measures models."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.errors import MaskcamError, MissingPackage
+
+CLASSIFIER = """\
+Fine-tunes the mask classifier: first a new head, then the upper blocks of the backbone (BatchNorm frozen).
+
+--data may be given several times; each is one of
+  a folder with with_mask/ and without_mask/   every picture is one face
+  a COCO .json, its pictures in images/        categories with_mask, without_mask, mask_worn_incorrectly
+  a crops.csv, its pictures in images/         columns file,label,x0,y0,x1,y1 (box, source, cluster, split)
+
+Near-duplicates are kept on one side of the split. The working folder gets classifier.keras, report.txt,
+report.json, card.md, history.png, confusion.png and reliability.png. Started again after a kill, training goes on
+after the last finished epoch."""
+
+EXAMPLES = """\
+examples:
+  maskcam-train classifier configs/train/classifier.toml --data crops.csv --data train.json --workdir runs/mask
+  maskcam-train classifier configs/train/tutorial.toml --data tutorial/ --also crops.csv --workdir runs/tutorial
+  maskcam-train detector configs/train/detector.toml --data train.json --val val.json --workdir runs/face
+  maskcam-train evaluate --data val.json --classifier runs/mask/classifier.keras"""
+
+
+def parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser("maskcam-train", description=__doc__, epilog=EXAMPLES, formatter_class=raw)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    p = commands.add_parser("classifier", help="train the mask classifier", description=CLASSIFIER, formatter_class=raw)
+    p.add_argument("config", type=Path, metavar="CONFIG.toml", help="see configs/train/classifier.toml")
+    p.add_argument(
+        "--data", type=Path, action="append", required=True, metavar="PATH", help="labelled faces; may be repeated"
+    )
+    p.add_argument(
+        "--also", type=Path, action="append", default=[], metavar="PATH", help="a further set, only measured"
+    )
+    p.add_argument("--workdir", type=Path, required=True, metavar="DIR", help="where everything is written")
+    p.add_argument("--weights", metavar="FILE", help="backbone weights without top instead of the configuration's")
+    p.set_defaults(run=_classifier)
+
+    p = commands.add_parser("detector", help="train the face detector")
+    p.add_argument("config", type=Path, metavar="CONFIG.toml", help="see configs/train/detector.toml")
+    p.add_argument(
+        "--data", type=Path, action="append", required=True, metavar="TRAIN.json", help="COCO; may be repeated"
+    )
+    p.add_argument("--val", type=Path, required=True, metavar="VAL.json", help="COCO, for the AP of each epoch")
+    p.add_argument("--workdir", type=Path, required=True, metavar="DIR", help="where everything is written")
+    p.add_argument("--weights", metavar="FILE", help="backbone weights without top instead of the configuration's")
+    p.set_defaults(run=_detector)
+
+    p = commands.add_parser("evaluate", help="measure a model or a bundle on COCO data")
+    p.add_argument("--data", type=Path, required=True, metavar="VAL.json", help="COCO, its pictures in images/")
+    model = p.add_mutually_exclusive_group(required=True)
+    model.add_argument(
+        "--bundle", type=Path, metavar="DIR", help="a converted bundle: detector and classifier together"
+    )
+    model.add_argument("--classifier", type=Path, metavar="FILE.keras", help="a classifier, on the annotated boxes")
+    p.set_defaults(run=_evaluate)
+    return top
+
+
+def _classifier(args: argparse.Namespace) -> None:
+    from train import classifier
+
+    classifier.run(args.config, args.data, args.workdir, args.weights, args.also)
+
+
+def _detector(args: argparse.Namespace) -> None:
+    from train import detector
+
+    detector.run(args.config, args.data, args.val, args.workdir, args.weights)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from train import evaluate
+
+    evaluate.main(args)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code 0; 2 with one line on stderr for anything the user can mend; 130 after Ctrl-C."""
+    args = parser().parse_args(argv)
+    os.environ.setdefault(
+        "TF_CPP_MIN_LOG_LEVEL", "3"
+    )  # before TensorFlow is imported, or it tells of every GPU it lacks
+    try:
+        args.run(args)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in ("train", "edge"):
+            raise
+        return _fail(MissingPackage(error.name or "?", "train"))
+    except (MaskcamError, OSError) as error:
+        return _fail(error)
+    except KeyboardInterrupt:
+        print("\nmaskcam-train: stopped; the same command goes on after the last finished epoch", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _fail(error: Exception) -> int:
+    print(f"maskcam-train: error: {error}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""The training configurations: typed, validated, one TOML file per training under configs/train/."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class Settings(BaseModel):
+    """Unknown keys are errors: a typing mistake must not train for an hour with the default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+T = TypeVar("T", bound=Settings)
+
+
+def load(path: Path, model: type[T]) -> T:
+    """Reads a TOML file. Raises ConfigError, one line per fault: file, key, value, expectation."""
+    try:
+        values = tomllib.loads(Path(path).read_text())
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file; examples stand in configs/train/") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as TOML: {error}") from error
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = []
+        for e in error.errors():
+            key = ".".join(str(part) for part in e["loc"])
+            if e["type"] == "extra_forbidden":
+                lines.append(f"{path}: {key}: no such key; known here: {', '.join(model.model_fields)}")
+            else:
+                lines.append(f"{path}: {key} = {e['input']!r}: {e['msg']}")
+        raise ConfigError("\n".join(lines)) from error
+
+
+class DetectorConfig(Settings):
+    """Training of the face detector."""
+
+    seed: int = 0
+    width: int = Field(320, ge=64, multiple_of=32, description="width of the training pictures, pixels")
+    height: int = Field(256, ge=64, multiple_of=32, description="height of the training pictures, pixels")
+    alpha: float = Field(1.0, gt=0, description="width multiplier of the MobileNetV2 backbone")
+    weights: str = Field("imagenet", description="'imagenet', 'none' or a .weights.h5 file without top")
+    channels: int = Field(64, ge=8, description="channels of the neck and the heads")
+    frozen_until: str = Field("", description="layer of the backbone up to which nothing is trained")
+    epochs: int = Field(20, ge=1)
+    steps_per_epoch: int = Field(200, ge=1)
+    batch: int = Field(32, ge=1)
+    learning_rate: float = Field(1.5e-3, gt=0, description="peak; warm-up over 5 %, then a cosine to zero")
+    weight_decay: float = Field(1e-4, ge=0)
+    ema: float = Field(0.998, ge=0, lt=1, description="momentum of the averaged weights that are kept")
+    mosaic: float = Field(0.5, ge=0, le=1, description="share of training pictures put together from four scenes")
+    smallest_face: float = Field(8.0, gt=0, description="pixels; training faces are scaled log-uniformly from here ...")
+    largest_face: float = Field(230.0, gt=0, description="... to here")
+    drawn_masks: float = Field(0.3, ge=0, le=1, description="share of bare faces that get a drawn mask")
+    evaluate_pictures: int = Field(200, ge=1, description="validation pictures for the AP of each epoch")
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Augmentation(Settings):
+    """How training crops vary. Shares are chances per crop, `shift` and `zoom` parts of the face's box."""
+
+    margin: tuple[float, float] = Field((0.0, 0.35), description="surroundings added, from ... to, in sides of the box")
+    shift: float = Field(0.06, ge=0, description="the box moves by up to this, as a detector's does")
+    zoom: float = Field(0.06, ge=0, lt=1, description="its sides change by up to this")
+    rotation: float = Field(12.0, ge=0, le=45, description="degrees")
+    shear: float = Field(0.0, ge=0, le=45, description="degrees")
+    mirror: bool = True
+    far: Share = Field(0.4, description="faces shrunk to a far one's few pixels and enlarged again")
+    far_side: tuple[float, float] = Field((12.0, 48.0), description="longer side of a far face, pixels, from ... to")
+    photometric: Share = Field(0.85, description="light, colour, blur, noise, JPEG")
+    covered: Share = Field(
+        0.3, description="bare faces behind a hand, a beard, a cup; a third as many under glasses or hair"
+    )
+    drawn: Share = Field(0.25, description="masked faces made by drawing a mask on a bare one")
+
+
+class Phase(Settings):
+    """One phase of training: the head alone, or the head and the upper blocks."""
+
+    epochs: int = Field(ge=0)
+    learning_rate: float = Field(gt=0, description="peak; a cosine takes it to zero unless `constant`")
+    constant: bool = Field(False, description="keep the learning rate instead")
+    weight_decay: float = Field(0.0, ge=0, description="of AdamW; 0 is Adam")
+    ema: float = Field(0.0, ge=0, lt=1, description="momentum of averaged weights; 0 keeps the last ones")
+
+
+class ClassifierConfig(Settings):
+    """Training of the mask classifier."""
+
+    seed: int = 0
+    backbone: Literal["mobilenetv2", "vgg16"] = "mobilenetv2"
+    alpha: float = Field(0.35, gt=0, description="width multiplier of MobileNetV2")
+    weights: str = Field("imagenet", description="'imagenet', 'none' or a .weights.h5 file without top")
+    size: int = Field(112, ge=32, description="side of the square input, pixels")
+    margin: float = Field(0.15, ge=0, description="surroundings of the face on the device, in sides of its box")
+    hidden: int = Field(0, ge=0, description="units of a dense ReLU layer before the last; 0 has none")
+    dropout: float = Field(0.2, ge=0, lt=1)
+    batch: int = Field(64, ge=1)
+    per_epoch: int = Field(0, ge=0, description="crops per epoch; 0: as many as there are training faces")
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    calibrate: bool = Field(True, description="fold a temperature into the last layer, so that 0.9 means 0.9")
+    splits: list[Literal["cluster", "random"]] = Field(
+        ["cluster"], min_length=1, description="the first gives the model; the others are trained for comparison"
+    )
+    validation: float = Field(0.2, gt=0, lt=1, description="share held back where the data has no split of its own")
+    distance: int = Field(6, ge=0, le=16, description="bits in which the hashes of near-duplicates may differ")
+    smallest: float = Field(10.0, ge=0, description="faces whose longer side is less, in pixels, are left out")
+    worn_wrongly: Literal["left out", "without_mask"] = Field("left out", description="in training; always measured")
+    thaw_after: str = Field("block_5_add", description="the second phase trains the backbone's layers after this one")
+    head: Phase
+    tune: Phase
+    augmentation: Augmentation = Augmentation()

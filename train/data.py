@@ -1,0 +1,239 @@
+"""Labelled faces: a folder per class, COCO or crops.csv become `Sample`s; `decode` reads their pixels once.
+
+A folder per class knows no boxes, so the whole picture is the face. COCO categories go by their names;
+faces of unknown mask state and `iscrowd` boxes are no samples. Where a set says how it is split (`train.json`
+beside `val.json`, the column `split`) or which pictures belong together (`cluster`), that is kept.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pictures
+from PIL import ImageOps, UnidentifiedImageError
+
+from edge.errors import DataError
+from edge.geometry import Box
+from edge.labels import CLASSIFIER_LABELS
+from edge.preprocess import resize
+from edge.records import Image
+
+WORN_WRONGLY = "mask_worn_incorrectly"
+LABELS = (*CLASSIFIER_LABELS, WORN_WRONGLY)
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+LEFT_OUT = "left out"
+LFS = b"version https://git-lfs"
+SURROUNDINGS = 0.65
+"""Kept around a face, in sides of its box: enough for a margin of 0.35, a shift and a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One labelled face of one picture."""
+
+    path: Path
+    box: Box | None
+    """Pixels of the picture; None: the whole picture is the face."""
+    label: str
+    source: str
+    cluster: str = ""
+    """Pictures of one cluster are near-duplicates; "" where the data does not say."""
+    split: str = ""
+    """"train", "val", or "" where the data does not say."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """A decoded face with its surroundings, ready for `edge.preprocess.crop`."""
+
+    sample: Sample
+    image: Image
+    box: Box
+    """Pixels of `image`."""
+    side: float
+    """Longer side of the face in pixels of the picture as it was stored."""
+
+
+def read(path: Path) -> list[Sample]:
+    """Samples of a folder per class, a COCO .json or a crops .csv. Raises DataError."""
+    if not path.exists():
+        raise DataError(
+            f"--data {path}: no such file or folder; expected a folder per class, a COCO .json or crops.csv"
+        )
+    try:
+        if path.is_dir():
+            samples = _folders(path)
+        elif path.suffix == ".json":
+            samples = _coco(path)
+        elif path.suffix == ".csv":
+            samples = _crops(path)
+        else:
+            raise DataError(f"--data {path}: expected a folder per class, a COCO .json or crops.csv")
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"--data {path}: not readable as {path.suffix or 'folder'} ({error!r})") from error
+    if not samples:
+        raise DataError(f"--data {path}: no labelled face in it; expected labels {', '.join(LABELS)}")
+    return samples
+
+
+def _folders(root: Path) -> list[Sample]:
+    """`root`/with_mask/*.jpg, `root`/without_mask/*.jpg."""
+    if (root / "crops.csv").is_file():
+        return _crops(root / "crops.csv")
+    folders = [root / label for label in LABELS if (root / label).is_dir()]
+    if not folders:
+        raise DataError(f"--data {root}: expected the folders with_mask and without_mask (or crops.csv) in it")
+    return [
+        Sample(file, None, folder.name, root.resolve().name)
+        for folder in folders
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in SUFFIXES
+    ]
+
+
+def _coco(path: Path) -> list[Sample]:
+    coco = json.loads(path.read_text(encoding="utf-8"))
+    names = {c["id"]: c["name"] for c in coco["categories"]}
+    images = {i["id"]: i for i in coco["images"]}
+    split = next((s for s in ("train", "val") if path.stem.startswith(s)), "")
+    samples = []
+    for a in coco["annotations"]:
+        label, image = names[a["category_id"]], images[a["image_id"]]
+        if label in LABELS and not a.get("iscrowd"):
+            x, y, w, h = map(float, a["bbox"])
+            file = path.parent / "images" / image["file_name"]
+            source = str(image.get("source", path.parent.resolve().name))
+            cluster = str(image.get("cluster", ""))
+            samples.append(Sample(file, Box(x, y, x + w, y + h), label, source, cluster, split))
+    return samples
+
+
+def _crops(path: Path) -> list[Sample]:
+    """Columns file, label, x0, y0, x1, y1 and, as far as known, box (found or whole), source, cluster, split."""
+    samples = []
+    with path.open(newline="", encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            if row["label"] not in LABELS:
+                continue
+            box = Box(*(float(row[k]) for k in ("x0", "y0", "x1", "y1")))
+            samples.append(
+                Sample(
+                    path.parent / "images" / row["file"],
+                    None if row.get("box") == "whole" else box,
+                    row["label"],
+                    row.get("source") or path.parent.resolve().name,
+                    row.get("cluster") or "",
+                    row.get("split") or "",
+                )
+            )
+    return samples
+
+
+def picture(path: Path) -> Image | None:
+    """The pixels, RGB uint8 (H, W, 3), turned as the camera's EXIF says; None if damaged or truncated.
+
+    Pillow and not OpenCV: OpenCV fills the missing part of a truncated JPEG with grey and only warns.
+    Raises DataError for a Git-LFS pointer: then the whole set is pointers, and skipping it would hide that.
+    """
+    try:
+        if path.stat().st_size < 1024 and path.read_bytes().startswith(LFS):
+            raise DataError(f"{path}: a Git-LFS pointer, not a picture; fetch the pictures with 'git lfs pull'")
+        with Pictures.open(path) as opened:
+            return np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        if isinstance(error, DataError):
+            raise
+        return None
+
+
+def decode(samples: Sequence[Sample]) -> tuple[list[Patch], list[Path]]:
+    """Patches of `samples`, and the pictures that were skipped because they are missing or damaged.
+
+    Every picture is decoded once. Raises DataError where none can be used.
+    """
+    by_path: dict[Path, list[Sample]] = {}
+    for sample in samples:
+        by_path.setdefault(sample.path, []).append(sample)
+    patches, skipped = [], []
+    for path, faces in by_path.items():
+        image = picture(path)
+        if image is None:
+            skipped.append(path)
+        else:
+            found = (cut(image, face) for face in faces)
+            patches += [patch for patch in found if patch is not None]
+    if not patches:
+        raise DataError(f"{samples[0].path.parent}: none of {len(by_path)} pictures can be read; are they JPEG or PNG?")
+    return patches, skipped
+
+
+def cut(image: Image, sample: Sample) -> Patch | None:
+    """The patch of one face; None if its box has no pixel inside the picture."""
+    rows, columns = image.shape[:2]
+    box = sample.box or Box(0, 0, columns, rows)
+    if box.clipped(columns, rows).area < 1:
+        return None
+    outer = box.square(SURROUNDINGS).clipped(columns, rows)
+    left, top = int(outer.x0), int(outer.y0)
+    part = image[top : int(np.ceil(outer.y1)), left : int(np.ceil(outer.x1))]
+    return Patch(sample, np.ascontiguousarray(part), box.moved(-left, -top), max(box.width, box.height))
+
+
+def shrunk(patch: Patch, longest: int) -> Patch:
+    """The same patch with a face of at most `longest` pixels: training has no use for more, and is faster."""
+    k = longest / max(patch.box.width, patch.box.height)
+    if k >= 1:
+        return patch
+    rows, columns = patch.image.shape[:2]
+    small = resize(patch.image, max(round(columns * k), 1), max(round(rows * k), 1))
+    return replace(patch, image=small, box=patch.box.scaled(k))
+
+
+def split(samples: Sequence[Sample], by: str, fraction: float, seed: int) -> list[Sample]:
+    """Gives every sample a split; those that have one keep it.
+
+    `by` "cluster": whole clusters go to one side, so no near-duplicate of a training picture is validated on;
+    "random": file by file, as most tutorials do. Each label gives about `fraction` to validation.
+    Sets with splits of their own can hold copies of one another: by cluster, training faces that have a copy
+    in validation become `LEFT_OUT`.
+    """
+    groups: dict[str, list[int]] = {}
+    for i, s in enumerate(samples):
+        if not s.split:
+            key = str(s.path) if by == "random" or not s.cluster else s.cluster
+            groups.setdefault(key, []).append(i)
+    free = [samples[i] for members in groups.values() for i in members]
+    room = {label: fraction * n for label, n in Counter(s.label for s in free).items()}
+    result, keys = list(samples), sorted(groups)
+    for k in np.random.default_rng(seed).permutation(len(keys)):
+        members = groups[keys[k]]
+        label = Counter(samples[i].label for i in members).most_common(1)[0][0]
+        fits = len(members) <= room[label] + 0.5
+        room[label] -= len(members) * fits
+        for i in members:
+            result[i] = replace(samples[i], split="val" if fits else "train")
+    held = {s.cluster for s in result if s.split == "val" and s.cluster} if by == "cluster" else set()
+    return [replace(s, split=LEFT_OUT) if s.split == "train" and s.cluster in held else s for s in result]
+
+
+def leaks(samples: Iterable[Sample]) -> int:
+    """Validation files whose cluster also stands in the training part."""
+    samples = list(samples)
+    trained = {s.cluster for s in samples if s.split == "train" and s.cluster}
+    return len({s.path for s in samples if s.split == "val" and s.cluster in trained})
+
+
+def require_both(samples: Sequence[Sample], part: str) -> None:
+    """Raises DataError unless both classes stand in `samples`."""
+    counts = Counter(s.label for s in samples)
+    if not all(counts[label] for label in CLASSIFIER_LABELS):
+        said = ", ".join(f"{counts[label]} {label}" for label in CLASSIFIER_LABELS)
+        raise DataError(f"{part}: {said} pictures; both classes are needed, give more --data")

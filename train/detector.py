@@ -1,0 +1,86 @@
+"""`maskcam-train detector`: reads scenes, trains, measures COCO AP after each epoch, writes model and report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.coco import Annotated
+from edge.decode import cells, decode, suppress
+from edge.preprocess import letterbox
+from edge.records import Image
+from train import detector_network, loop
+from train.coco_ap import coco_ap
+from train.config import DetectorConfig, load
+from train.plots import curves
+from train.scenes import Scenes, read
+
+Rows = NDArray[np.float64]
+
+
+def run(config_path: Path, data: list[Path], val: Path, workdir: Path, weights: str | None = None) -> Path:
+    """Trains (or resumes) and returns the path of `detector.keras`. Raises ConfigError, DataError."""
+    config = load(config_path, DetectorConfig)
+    if weights:
+        config = config.model_copy(update={"weights": weights})
+    scenes, held_out = [s for d in data for s in read(d)], read(val)
+    workdir = Path(workdir)
+    loop.claim(workdir, {"config": config.model_dump(), "scenes": len(scenes), "val": len(held_out)})
+    keras.utils.set_random_seed(config.seed)
+    with loop.strategy_scope():
+        model = detector_network.build(
+            config.width, config.height, config.alpha, config.channels, config.weights, config.frozen_until
+        )
+        trainer = detector_network.for_training(model, config)
+    batches = Scenes(scenes, config)
+    if batches.skipped:
+        print(f"skipped {len(batches.skipped)} unreadable pictures, the first is {batches.skipped[0]}")
+    shown = held_out[:: max(len(held_out) // config.evaluate_pictures, 1)]
+    measure = MeasureAP(shown, find_with(trainer, config.width, config.height))
+    history = loop.fit(trainer, batches, workdir, config.epochs, callbacks=[measure])
+    path = workdir / "detector.keras"
+    model.save(path)
+    report = {
+        "config": config.model_dump() | {"weights": Path(config.weights).name},
+        "pictures": len(batches.pictures),
+        "skipped": [str(p.name) for p in batches.skipped],
+        "val_pictures": len(held_out),
+        "val": coco_ap(held_out, find_with(trainer, config.width, config.height)),
+        "history": history,
+    }
+    (workdir / "report.json").write_text(json.dumps(report, indent=1))
+    curves(history, ["loss", "AP", "AP50"], workdir / "history.png", "face detector")
+    return path
+
+
+def find_with(trainer: keras.Model, width: int, height: int, threshold: float = 0.02) -> Callable[[Image], Rows]:
+    """A function picture (RGB) -> (M, 5) rows x0, y0, x1, y1, score in picture pixels, through the Keras model."""
+    centres, strides = cells(width, height)
+
+    def find(image: Image) -> Rows:
+        small, fit = letterbox(image, width, height)
+        out = np.asarray(trainer.predict_on_batch(detector_network.normalised(small)))[0]
+        rows = suppress(decode(out[:, :1], out[:, 1:], centres, strides, threshold), 0.45, 100)
+        rows[:, :4] /= fit.scale
+        return rows
+
+    return find
+
+
+class MeasureAP(keras.callbacks.Callback):
+    """Adds COCO AP and AP50 on validation pictures to the logs of each epoch."""
+
+    def __init__(self, scenes: list[Annotated], find: Callable[[Image], Rows]) -> None:
+        super().__init__()
+        self.scenes, self.find = scenes, find
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        result = coco_ap(self.scenes, self.find)
+        logs.update({k: result[k] for k in ("AP", "AP50")})
+        print(f"  epoch {epoch + 1}: " + ", ".join(f"{k} {v:.3f}" for k, v in result.items()), flush=True)

@@ -1,0 +1,52 @@
+"""Backbones shared by the detector and the classifier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from edge.errors import ConfigError, DataError
+
+
+def backbone(
+    name: str, width: int, height: int, alpha: float, weights: str | None, frozen_until: str = ""
+) -> keras.Model:
+    """A Keras backbone without top for (height, width, 3), BatchNorm frozen (running in inference mode).
+
+    `weights`: "imagenet" (Keras downloads them), None or "none" (random), or a `.weights.h5` file without top
+    made for 224 x 224: convolution weights do not depend on the input size.
+    Layers up to and with `frozen_until` are not trained, which also saves their backward pass.
+    """
+    makers = {"mobilenetv2": keras.applications.MobileNetV2, "vgg16": keras.applications.VGG16}
+    if name not in makers:
+        raise ConfigError(f"backbone = {name!r}: expected one of {', '.join(makers)}")
+    extra = {"alpha": alpha} if name == "mobilenetv2" else {}
+    named = weights if weights == "imagenet" else None
+    body = makers[name](input_shape=(height, width, 3), include_top=False, weights=named, **extra)
+    if weights not in (None, "none", "imagenet"):
+        load(body, Path(weights), makers[name], extra)
+    for layer in body.layers:
+        layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    if frozen_until:
+        names = [layer.name for layer in body.layers]
+        if frozen_until not in names:
+            raise ConfigError(f"frozen_until = {frozen_until!r}: no such layer; try 'block_3_expand_relu'")
+        for layer in body.layers[: names.index(frozen_until) + 1]:
+            layer.trainable = False
+    return body
+
+
+def load(body: keras.Model, path: Path, maker: type, extra: dict[str, float]) -> None:
+    """Loads a weights file through a 224 x 224 twin. Raises DataError naming the file and the remedy."""
+    if not path.is_file():
+        raise DataError(f'{path}: no such weights file; give --weights FILE or weights = "imagenet"')
+    if path.read_bytes()[:40].startswith(b"version https://git-lfs"):
+        raise DataError(f"{path}: a Git-LFS pointer, not the weights; fetch it with 'git lfs pull'")
+    twin = maker(input_shape=(224, 224, 3), include_top=False, weights=None, **extra)
+    try:
+        twin.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path}: does not fit this backbone (width {extra.get('alpha', '-')}): {reason}") from error
+    body.set_weights(twin.get_weights())

@@ -1,0 +1,55 @@
+"""What cameras and light do to a picture: exposure, colour cast, grey, backlight, blur, noise, JPEG."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from edge.records import Image
+
+
+def jitter(image: Image, rng: np.random.Generator) -> Image:
+    """A copy of `image` (RGB uint8) as another camera would have seen it; each effect by its own chance."""
+    image = _tone(image, rng)
+    if rng.random() < 0.3:  # two of the sources are grey: colour must not tell the source
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    if rng.random() < 0.12:
+        image = _gradient(image, rng)
+    if rng.random() < 0.15:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.8))
+    elif rng.random() < 0.06:
+        image = _shaken(image, rng)
+    if rng.random() < 0.2:
+        noise = np.empty(image.shape, np.int16)
+        cv2.setRNGSeed(int(rng.integers(2**31 - 1)))
+        cv2.randn(noise, 0, rng.uniform(2, 16))
+        image = cv2.add(image, noise, dtype=cv2.CV_8U)
+    if rng.random() < 0.15:
+        code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 75))])[1]
+        image = cv2.imdecode(code, cv2.IMREAD_COLOR)
+    return image
+
+
+def _tone(image: Image, rng: np.random.Generator) -> Image:
+    """Exposure, contrast, gamma and a colour cast through one table per channel."""
+    x = np.arange(256, dtype=np.float32)[:, None] / 255
+    dark = rng.random() < 0.1
+    gain = rng.uniform(0.15, 0.5) if dark else rng.uniform(0.65, 1.35)
+    cast = rng.uniform(0.85, 1.15, 3)
+    table = np.clip((x ** rng.uniform(0.7, 1.4)) * gain * cast + rng.uniform(-0.1, 0.1), 0, 1)
+    return cv2.LUT(image, (table * 255).astype(np.uint8).reshape(1, 256, 3))
+
+
+def _gradient(image: Image, rng: np.random.Generator) -> Image:
+    """Backlight or a lamp at one side: brightness changes linearly across the picture."""
+    h, w = image.shape[:2]
+    angle, low, high = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 0.8), rng.uniform(1.1, 1.8)
+    across = np.cos(angle) * np.linspace(-1, 1, w)[None] + np.sin(angle) * np.linspace(-1, 1, h)[:, None]
+    light = low + (high - low) * (across / 1.42 + 1) / 2
+    return np.clip(image * light[..., None], 0, 255).astype(np.uint8)
+
+
+def _shaken(image: Image, rng: np.random.Generator) -> Image:
+    """Motion blur along one axis."""
+    n = int(rng.integers(3, 8))
+    return cv2.blur(image, (n, 1) if rng.random() < 0.7 else (1, n))
