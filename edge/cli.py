@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edge.assemble import Runtime
     from edge.config import Settings
     from edge.metrics import Counters
-    from edge.service import Watcher
+    from edge.outputs import Watcher
 
 
 class _Parser(argparse.ArgumentParser):
@@ -82,6 +82,21 @@ def parser() -> argparse.ArgumentParser:
     benchmark.add_argument("--frames", type=_positive(int), default=300, help="how many to time (default: 300)")
     benchmark.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
+    accuracy = _command(
+        commands,
+        "accuracy",
+        _accuracy,
+        "score the bundle on annotated pictures: how right it is at your own door",
+        "maskcam accuracy door/coco.json --json",
+    )
+    accuracy.add_argument(
+        "data", type=Path, metavar="COCO", help="annotations (.json), or a folder with one; pictures in images/"
+    )
+    accuracy.add_argument("--bundle", type=Path, metavar="DIR", help="instead of the shipped one")
+    accuracy.add_argument("--backend", choices=("tflite", "opencv"), default="tflite", help="engine (default: tflite)")
+    accuracy.add_argument("--threads", type=_positive(int), default=2, help="of the processor (default: 2)")
+    accuracy.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
     config = _command(commands, "config", _config, "show, check or explain settings", "maskcam config check door.toml")
     actions = config.add_subparsers(metavar="action", dest="action", required=True)
     show = actions.add_parser("show", help="print the settings in force, as TOML")
@@ -127,37 +142,37 @@ def _load(args: argparse.Namespace, **overrides: Any) -> Settings:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from edge import assemble, service
+    from edge import assemble, outputs, service
     from edge.systemd import Notifier
 
     settings = _load(args, camera__source=args.source, camera__duration=args.duration)
     if args.sheet:
-        service.check_output(args.sheet, str(settings.camera.source), service.PICTURES)
+        outputs.check_output(args.sheet, str(settings.camera.source), outputs.PICTURES)
     _print_events()
-    with service.stop_on_signals() as stop, assemble.runtime(settings, live=True) as runtime, ExitStack() as outputs:
-        watchers = [outputs.enter_context(service.sheet(args.sheet))] if args.sheet else []
+    with service.stop_on_signals() as stop, assemble.runtime(settings, live=True) as runtime, ExitStack() as stack:
+        watchers = [stack.enter_context(outputs.sheet(args.sheet))] if args.sheet else []
         counters = service.serve(runtime, Notifier(), stop, args.duration, watchers)
     print(f"{runtime.timers.render()}\n{counters.render()}")
 
 
 def _replay(args: argparse.Namespace) -> None:
-    from edge import assemble, service
+    from edge import assemble, outputs, service
     from edge.systemd import Notifier
 
     settings = _load(args, camera__source=args.source, model__bundle=args.bundle and str(args.bundle))
     _check_outputs(args)
     _print_events()
-    with service.stop_on_signals() as stop, assemble.runtime(settings, live=False) as runtime, ExitStack() as outputs:
+    with service.stop_on_signals() as stop, assemble.runtime(settings, live=False) as runtime, ExitStack() as stack:
         watchers = []
         if args.out:
-            watchers.append(outputs.enter_context(_annotated(args, runtime)))
+            watchers.append(stack.enter_context(_annotated(args, runtime)))
         if args.sheet:
-            watchers.append(outputs.enter_context(service.sheet(args.sheet)))
+            watchers.append(stack.enter_context(outputs.sheet(args.sheet)))
         if args.show:
-            watchers.append(outputs.enter_context(service.window(stop)))
+            watchers.append(stack.enter_context(outputs.window(stop.request)))
         if args.events:
-            part = outputs.enter_context(service.replacing(args.events))
-            journal = outputs.enter_context(closing(assemble.resolve(assemble.SINKS["journal"])(part)))
+            part = stack.enter_context(outputs.replacing(args.events))
+            journal = stack.enter_context(closing(assemble.resolve(assemble.SINKS["journal"])(part)))
             runtime = replace(runtime, sinks=[*runtime.sinks, journal])
         progress = _progress if sys.stderr.isatty() else None
         counters = service.serve(runtime, Notifier({}), stop, watchers=watchers, progress=progress)
@@ -165,30 +180,30 @@ def _replay(args: argparse.Namespace) -> None:
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
-    from edge import service
+    from edge import outputs
 
     into_folder = args.out and (args.out.is_dir() or not args.out.suffix)
     for path, suffixes in (
         (args.events, ()),
-        (args.sheet, service.PICTURES),
-        (None if into_folder else args.out, (".mp4", *service.PICTURES)),
+        (args.sheet, outputs.PICTURES),
+        (None if into_folder else args.out, (".mp4", *outputs.PICTURES)),
     ):
         if path:
-            service.check_output(path, args.source, suffixes)
+            outputs.check_output(path, args.source, suffixes)
     if into_folder and not args.out.parent.is_dir():
         raise DataError(f"output '{args.out}': folder '{args.out.parent}' does not exist: create it first")
 
 
 def _annotated(args: argparse.Namespace, runtime: Runtime) -> AbstractContextManager[Watcher]:
     """The writer that suits the source and the name given."""
-    from edge import service
+    from edge import outputs
 
     if args.out.suffix.lower() == ".mp4":
-        return service.video(args.out, runtime.fps)
+        return outputs.video(args.out, runtime.fps)
     if not runtime.pictures:
         raise DataError(f"output '{args.out}': the source is no picture: expected a name that ends in .mp4")
     source = Path(args.source)
-    return service.pictures(args.out, runtime.pictures, source if source.is_dir() else source.parent)
+    return outputs.pictures(args.out, runtime.pictures, source if source.is_dir() else source.parent)
 
 
 def _benchmark(args: argparse.Namespace) -> None:
@@ -199,6 +214,17 @@ def _benchmark(args: argparse.Namespace) -> None:
     with assemble.runtime(settings, live=False) as runtime:
         report = benchmark.measure(runtime.camera, runtime.pipeline, args.frames)
     print(report.json() if args.json else report.render())
+
+
+def _accuracy(args: argparse.Namespace) -> None:
+    from edge import accuracy, evaluation
+
+    def tell(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done} of {total} pictures ", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    result = accuracy.run(args.data, args.bundle, args.backend, args.threads, tell)
+    print(json.dumps(result, indent=1) if args.json else evaluation.table(result))
 
 
 def _config(args: argparse.Namespace) -> None:

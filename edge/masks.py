@@ -8,6 +8,8 @@ costs no more than a large one.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +52,7 @@ def _light(skin: Floats, rng: np.random.Generator) -> Floats:
     size = max(min(grey.shape) / 5, 1.0)
     slow = np.asarray(cv2.GaussianBlur(grey, (0, 0), size), np.float32)
     mean = float(grey.mean())
-    exposure = np.clip(mean / 120, 0.25, 1.3) ** rng.uniform(0.5, 1.0)
+    exposure = np.clip(mean / 120, 0.1, 1.3) ** rng.uniform(0.75, 1.0)
     result: Floats = (np.clip(slow / max(mean, 1.0), 0.5, 1.6) * exposure).astype(np.float32)
     return result
 
@@ -64,9 +66,10 @@ def _outline(rng: np.random.Generator) -> Floats:
     middle, wide = 0.5 + turn, rng.uniform(0.1, 0.2)
     if rng.random() < 0.12:  # a scarf or a bandana hangs below the chin
         side_low, chin = 1.05, 1.18
+    cheek = (side_top + nose) / 2
     points = [
-        (left, side_top), (middle - wide, (side_top + nose) / 2), (middle, nose), (middle + wide, (side_top + nose) / 2),
-        (right, side_top), (right - 0.02, side_low), (middle + 0.26, chin - 0.05), (middle, chin),
+        (left, side_top), (middle - wide, cheek), (middle, nose), (middle + wide, cheek), (right, side_top),
+        (right - 0.02, side_low), (middle + 0.26, chin - 0.05), (middle, chin),
         (middle - 0.26, chin - 0.05), (left + 0.02, side_low),
     ]  # fmt: skip
     outline = _smooth(np.array(points, np.float32) + rng.normal(0, 0.012, (10, 2)).astype(np.float32))
@@ -77,11 +80,11 @@ def _outline(rng: np.random.Generator) -> Floats:
             for low in (y, side_low - 0.04):
                 ends = _pixels(np.array([(x, low), (x + out, y - 0.1)], np.float32))
                 cv2.line(alpha, tuple(map(int, ends[0])), tuple(map(int, ends[1])), 200, 1, cv2.LINE_AA)
-    blurred: Floats = np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.9), np.float32) / 255
+    blurred: Floats = np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.9), np.float32) / np.float32(255)
     return blurred
 
 
-def _smooth(points: Floats) -> Floats:
+def _smooth(points: NDArray[Any]) -> NDArray[Any]:
     """Rounds a closed polygon by Chaikin's corner cutting (two turns)."""
     for _ in range(2):
         after = np.roll(points, -1, axis=0)
@@ -89,7 +92,7 @@ def _smooth(points: Floats) -> Floats:
     return points
 
 
-def _pixels(points: Floats) -> NDArray[np.int32]:
+def _pixels(points: NDArray[Any]) -> NDArray[np.int32]:
     """Box units (0..1 across the face) -> pixels of the patch."""
     return np.round((points + OUTSIDE) / (1 + 2 * OUTSIDE) * PATCH).astype(np.int32)
 

@@ -1,4 +1,3 @@
-import json
 import shutil
 
 import pytest
@@ -88,5 +87,4 @@ def test_shipped_bundle_is_whole_and_small(tmp_path):
     assert set(loaded.files) == {p.name for p in bundle.shipped().iterdir()} - {"bundle.json"}
     copied = shutil.copytree(bundle.shipped(), tmp_path / "copy")
     assert bundle.load(copied) == loaded
-    text = (bundle.shipped() / "bundle.json").read_text()
-    assert "/" not in json.dumps([json.loads(text)["training"]]).replace("mask / ", "")
+    assert '"/' not in (bundle.shipped() / "bundle.json").read_text(), "a path of the training machine"

@@ -46,7 +46,7 @@ def red_or_not():
 
 
 def squares(folder, count=6):
-    """Pictures of one bright cell in the middle of a 16 x 16 box: red is masked, green is bare. Returns the COCO file."""
+    """Pictures of one bright cell in the middle of a 16 x 16 box, red masked, green bare. Returns the COCO file."""
     (folder / "images").mkdir(parents=True)
     images, annotations = [], []
     for n in range(count):

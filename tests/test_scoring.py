@@ -44,7 +44,7 @@ def test_second_row_on_a_face_is_a_false_alarm():
 def test_ignored_and_tiny_faces_count_neither_way():
     ignored, tiny = (0, 0, 20, 20, 4, 1), (50, 0, 58, 8, 2, 0)
     scorer = Scorer()
-    scorer.add(truth(ignored, tiny, BARE[:4] + (2, 0)), np.array([row(ignored, 0.9, 1), row(tiny, 0.9, 0)]))
+    scorer.add(truth(ignored, tiny, (*BARE[:4], 2, 0)), np.array([row(ignored, 0.9, 1), row(tiny, 0.9, 0)]))
     result = scorer.result()
     assert result["false_per_image"] == 0
     assert scorer.faces == 1

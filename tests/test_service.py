@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge import service
+from edge import outputs, service
 from edge.alerts import AlertPolicy
 from edge.assemble import Runtime
 from edge.decision import VotingJudge
@@ -170,7 +170,7 @@ def test_watchers_see_every_frame_with_its_overlay(tmp_path):
 
 
 def film(path: Path, camera: Camera) -> None:
-    with service.video(path, 10.0) as watch:
+    with outputs.video(path, 10.0) as watch:
         service.serve(runtime(camera), Supervisor(), service.Stop(), watchers=[watch])
 
 
@@ -180,7 +180,7 @@ def test_a_video_plays_at_the_rate_of_its_source_in_true_colours(tmp_path):
     assert (video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)) == (10.0, 8)
     red = np.zeros((64, 64, 3), np.uint8)
     red[..., 0] = 255
-    with service.video(tmp_path / "red.mp4", 5.0) as watch:
+    with outputs.video(tmp_path / "red.mp4", 5.0) as watch:
         watch(0, red)
     _, image = cv2.VideoCapture(str(tmp_path / "red.mp4")).read()
     assert image[32, 32, 2] > 200 > 50 > image[32, 32, 0]  # OpenCV reads BGR
@@ -196,7 +196,7 @@ def test_a_failed_run_overwrites_nothing_and_leaves_nothing(tmp_path):
 
 def test_a_run_without_frames_writes_no_file(tmp_path):
     film(tmp_path / "out.mp4", Camera(0))
-    with service.sheet(tmp_path / "sheet.png"):
+    with outputs.sheet(tmp_path / "sheet.png"):
         pass
     assert left_in(tmp_path) == []
 
@@ -214,7 +214,7 @@ def test_a_sheet_spreads_its_pictures_over_the_run(tmp_path, monkeypatch, count)
         return grey(0)
 
     monkeypatch.setattr("edge.draw.contact_sheet", contact_sheet)
-    with service.sheet(tmp_path / "sheet.png") as watch:
+    with outputs.sheet(tmp_path / "sheet.png") as watch:
         for i in range(count):
             watch(i, grey(i))
     assert len(chosen) == min(count, 12)
@@ -228,7 +228,7 @@ def test_a_sheet_spreads_its_pictures_over_the_run(tmp_path, monkeypatch, count)
 
 def test_pictures_keep_their_names_and_sub_folders(tmp_path):
     sources = [tmp_path / "in" / name for name in ("a.jpg", "b.jpg", "b.png", "more/a.jpg")]
-    with service.pictures(tmp_path / "out", sources, tmp_path / "in") as watch:
+    with outputs.pictures(tmp_path / "out", sources, tmp_path / "in") as watch:
         for i in (0, 1, 2, 3):
             watch(i, grey(50 * i))
     written = {str(p.relative_to(tmp_path / "out")): int(cv2.imread(str(p))[0, 0, 0]) for p in tmp_path.rglob("*.png")}
@@ -236,12 +236,12 @@ def test_pictures_keep_their_names_and_sub_folders(tmp_path):
 
 
 def test_a_single_picture_takes_the_name_given(tmp_path):
-    with service.pictures(tmp_path / "out.jpg", [tmp_path / "a.png"], tmp_path) as watch:
+    with outputs.pictures(tmp_path / "out.jpg", [tmp_path / "a.png"], tmp_path) as watch:
         watch(0, grey(99))
     assert left_in(tmp_path) == ["out.jpg"]
     with (
         pytest.raises(DataError, match=r"is one picture, the source has 2: expected a folder"),
-        service.pictures(tmp_path / "out.jpg", [tmp_path / "a.png", tmp_path / "b.png"], tmp_path),
+        outputs.pictures(tmp_path / "out.jpg", [tmp_path / "a.png", tmp_path / "b.png"], tmp_path),
     ):
         pass
 
@@ -250,7 +250,7 @@ def test_pictures_never_overwrite_their_source(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), grey(7))
     with (
         pytest.raises(DataError, match=r"a.png' is a picture of the source"),
-        service.pictures(tmp_path, [tmp_path / "a.png"], tmp_path),
+        outputs.pictures(tmp_path, [tmp_path / "a.png"], tmp_path),
     ):
         pass
 
@@ -259,7 +259,7 @@ def test_pictures_of_a_failed_run_leave_the_folder_as_it_was(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), grey(7))
 
     def run() -> None:
-        with service.pictures(tmp_path, [Path("/in/a.jpg"), Path("/in/b.jpg")], Path("/in")) as watch:
+        with outputs.pictures(tmp_path, [Path("/in/a.jpg"), Path("/in/b.jpg")], Path("/in")) as watch:
             watch(0, grey(200))
             raise CameraError("unplugged")
 
@@ -279,8 +279,8 @@ def test_outputs_that_cannot_be_are_refused_beforehand(tmp_path):
         (tmp_path / "." / "clip.mp4", (), "is the source itself"),
     ):
         with pytest.raises(DataError, match=message):
-            service.check_output(path, str(clip), suffixes)
-    service.check_output(tmp_path / "out.mp4", str(clip), (".mp4",))
+            outputs.check_output(path, str(clip), suffixes)
+    outputs.check_output(tmp_path / "out.mp4", str(clip), (".mp4",))
 
 
 def test_show_says_what_to_install_where_there_are_no_windows(monkeypatch):
@@ -288,7 +288,7 @@ def test_show_says_what_to_install_where_there_are_no_windows(monkeypatch):
         raise cv2.error("not implemented")
 
     monkeypatch.setattr(cv2, "namedWindow", no_window)
-    with pytest.raises(EngineError, match="pip install 'opencv-python<5'"), service.window(service.Stop()):
+    with pytest.raises(EngineError, match="pip install 'opencv-python<5'"), outputs.window(service.Stop().request):
         pass
 
 
@@ -299,7 +299,7 @@ def test_q_in_the_window_stops_the_run(monkeypatch):
     monkeypatch.setattr(cv2, "imshow", lambda name, image: shown.append(image.shape))
     monkeypatch.setattr(cv2, "waitKey", lambda ms: ord("q") if len(shown) == 3 else -1)
     stop = service.Stop()
-    with service.window(stop) as watch:
+    with outputs.window(stop.request) as watch:
         counters = service.serve(runtime(Camera()), Supervisor(), stop, watchers=[watch])
     assert counters.frames == 3
     assert shown == [(96, 128, 3)] * 3 + ["closed"]

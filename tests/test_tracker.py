@@ -77,6 +77,12 @@ def test_two_detections_on_one_person_are_one_track():
     assert ids(tracker.update([face(100), face(122)], 0.2)) == [1, 2]  # half covered is a neighbour
 
 
+def test_of_two_who_could_be_meant_the_nearer_one_is():
+    tracker = GreedyTracker()
+    tracker.update([face(100), face(120)], 0.0)
+    assert ids(tracker.update([face(103)], 0.1)) == [1]
+
+
 def test_a_face_that_comes_closer_keeps_the_number():
     tracker = GreedyTracker()
     for i in range(20):

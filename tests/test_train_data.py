@@ -13,7 +13,7 @@ import cv2
 
 from edge.errors import DataError
 from edge.geometry import Box
-from train import clusters, data
+from train import clusters, data, splits
 
 LABELS = ("with_mask", "without_mask")
 
@@ -199,27 +199,36 @@ def many():
 
 
 def test_a_split_by_cluster_never_leaks_and_a_random_one_does():
-    by_cluster, at_random = data.split(many(), "cluster", 0.2, 1), data.split(many(), "random", 0.2, 1)
+    by_cluster, at_random = splits.split(many(), "cluster", 0.2, 1), splits.split(many(), "random", 0.2, 1)
     for result in (by_cluster, at_random):
         for label in LABELS:
             held = sum(s.split == "val" for s in result if s.label == label)
             assert held == pytest.approx(20, abs=5)
-    assert data.leaks(by_cluster) == 0
-    assert data.leaks(at_random) > 30
+    assert splits.leaks(by_cluster) == 0
+    assert splits.leaks(at_random) > 30
 
 
 def test_a_split_depends_on_its_seed_alone():
-    assert data.split(many(), "cluster", 0.2, 1) == data.split(many(), "cluster", 0.2, 1)
-    assert data.split(many(), "cluster", 0.2, 1) != data.split(many(), "cluster", 0.2, 2)
+    assert splits.split(many(), "cluster", 0.2, 1) == splits.split(many(), "cluster", 0.2, 1)
+    assert splits.split(many(), "cluster", 0.2, 1) != splits.split(many(), "cluster", 0.2, 2)
 
 
 def test_a_split_of_the_data_s_own_is_kept():
     fixed = [sample(i, LABELS[i % 2], split="val" if i < 3 else "train") for i in range(10)]
-    assert data.split(fixed, "cluster", 0.5, 0) == fixed
+    assert splits.split(fixed, "cluster", 0.5, 0) == fixed
 
 
 def test_training_copies_of_another_set_s_validation_pictures_are_left_out():
-    sets = [sample(0, cluster="7", split="train"), sample(1, cluster="7", split="val"), sample(2, split="train")]
-    assert [s.split for s in data.split(sets, "cluster", 0.5, 0)] == [data.LEFT_OUT, "val", "train"]
-    assert data.split(sets, "random", 0.5, 0) == sets
-    assert data.leaks(sets) == 1
+    elsewhere = replace(sample(0, cluster="7", split="train"), path=Path("other/0.jpg"))
+    sets = [elsewhere, sample(1, cluster="7", split="val"), sample(2, split="train")]
+    trusted = splits.own_splits(sets)
+    assert [s.split for s in splits.split(sets, "cluster", 0.5, 0)] == [splits.LEFT_OUT, "val", "train"]
+    assert splits.split(sets, "random", 0.5, 0) == sets
+    assert splits.leaks(sets, trusted) == 1
+
+
+def test_within_one_set_its_own_split_is_trusted():
+    series = [sample(0, cluster="7", split="train"), sample(1, cluster="7", split="val")]
+    assert splits.split(series, "cluster", 0.5, 0) == series
+    assert splits.leaks(series, splits.own_splits(series)) == 0
+    assert splits.leaks(series) == 1

@@ -13,7 +13,7 @@ import keras
 
 from edge.errors import ConfigError
 from edge.labels import CLASSIFIER_LABELS
-from train import card, classifier_network, clusters, data, loop, report
+from train import card, classifier_network, clusters, data, loop, report, splits
 from train.config import ClassifierConfig, load
 from train.crops import Augmented, Fixed
 from train.data import Patch
@@ -46,9 +46,9 @@ def run(
         folder = workdir if way == config.splits[0] else workdir / f"split-{way}"
         results.append(train_and_measure(config, way, patches, sets, folder))
     whole = results[0] | {
-        "config": config.model_dump(),
+        "config": config.model_dump() | {"weights": Path(config.weights).name},
         "labels": list(CLASSIFIER_LABELS),
-        "skipped": [str(path) for path in skipped],
+        "skipped": [path.name for path in skipped],
         "compared": results[1:],
     }
     write(workdir, whole, results)
@@ -77,7 +77,8 @@ def parts(
     config: ClassifierConfig, way: str, patches: Sequence[Patch]
 ) -> tuple[list[Patch], list[Patch], dict[str, Any]]:
     """Training faces, validation faces, and what is to be said of the split. Raises DataError for one class."""
-    samples = data.split([p.sample for p in patches], way, config.validation, config.seed)
+    trusted = splits.own_splits(p.sample for p in patches)
+    samples = splits.split([p.sample for p in patches], way, config.validation, config.seed)
     placed = [replace(p, sample=s) for p, s in zip(patches, samples, strict=True)]
     training = [data.shrunk(p, config.size) for p in placed if p.sample.split == "train"]
     if config.worn_wrongly == "left out":
@@ -91,14 +92,14 @@ def parts(
     validation = [p for p in placed if p.sample.split == "val"]
     data.require_both([p.sample for p in training], "training part")
     data.require_both([p.sample for p in validation], "validation part")
-    at_random = data.split([replace(s, split="") for s in samples], "random", config.validation, config.seed)
+    at_random = splits.split([replace(s, split="") for s in samples], "random", config.validation, config.seed)
     said = {
         "split": way,
         "clusters": len({s.cluster for s in samples}),
-        "leaked": data.leaks(samples),
-        "left_out_as_copies": sum(s.split == data.LEFT_OUT for s in samples),
+        "leaked": splits.leaks(samples, trusted),
+        "left_out_as_copies": sum(s.split == splits.LEFT_OUT for s in samples),
         "random_split": {
-            "leaked": data.leaks(at_random),
+            "leaked": splits.leaks(at_random),
             "files": len({s.path for s in at_random if s.split == "val"}),
         },
         "training": counts(training),

@@ -64,8 +64,25 @@ def parser() -> argparse.ArgumentParser:
         "--bundle", type=Path, metavar="DIR", help="a converted bundle: detector and classifier together"
     )
     model.add_argument("--classifier", type=Path, metavar="FILE.keras", help="a classifier, on the annotated boxes")
+    model.add_argument("--detector", type=Path, metavar="FILE.keras", help="a detector: its COCO AP")
+    p.add_argument(
+        "--backend", default="tflite", choices=("tflite", "opencv"), help="what runs a bundle (default: %(default)s)"
+    )
     p.set_defaults(run=_evaluate)
     return top
+
+
+def _import_quietly() -> None:
+    """Imports Keras and its backend; TensorFlow greets from C++ on stderr before any log level is looked at."""
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        import keras  # noqa: F401  (for its noise)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _classifier(args: argparse.Namespace) -> None:
@@ -93,6 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "TF_CPP_MIN_LOG_LEVEL", "3"
     )  # before TensorFlow is imported, or it tells of every GPU it lacks
     try:
+        _import_quietly()
         args.run(args)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in ("train", "edge"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from edge.records import Image
 WORN_WRONGLY = "mask_worn_incorrectly"
 LABELS = (*CLASSIFIER_LABELS, WORN_WRONGLY)
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-LEFT_OUT = "left out"
 LFS = b"version https://git-lfs"
 SURROUNDINGS = 0.65
 """Kept around a face, in sides of its box: enough for a margin of 0.35, a shift and a turn."""
@@ -195,40 +194,6 @@ def shrunk(patch: Patch, longest: int) -> Patch:
     rows, columns = patch.image.shape[:2]
     small = resize(patch.image, max(round(columns * k), 1), max(round(rows * k), 1))
     return replace(patch, image=small, box=patch.box.scaled(k))
-
-
-def split(samples: Sequence[Sample], by: str, fraction: float, seed: int) -> list[Sample]:
-    """Gives every sample a split; those that have one keep it.
-
-    `by` "cluster": whole clusters go to one side, so no near-duplicate of a training picture is validated on;
-    "random": file by file, as most tutorials do. Each label gives about `fraction` to validation.
-    Sets with splits of their own can hold copies of one another: by cluster, training faces that have a copy
-    in validation become `LEFT_OUT`.
-    """
-    groups: dict[str, list[int]] = {}
-    for i, s in enumerate(samples):
-        if not s.split:
-            key = str(s.path) if by == "random" or not s.cluster else s.cluster
-            groups.setdefault(key, []).append(i)
-    free = [samples[i] for members in groups.values() for i in members]
-    room = {label: fraction * n for label, n in Counter(s.label for s in free).items()}
-    result, keys = list(samples), sorted(groups)
-    for k in np.random.default_rng(seed).permutation(len(keys)):
-        members = groups[keys[k]]
-        label = Counter(samples[i].label for i in members).most_common(1)[0][0]
-        fits = len(members) <= room[label] + 0.5
-        room[label] -= len(members) * fits
-        for i in members:
-            result[i] = replace(samples[i], split="val" if fits else "train")
-    held = {s.cluster for s in result if s.split == "val" and s.cluster} if by == "cluster" else set()
-    return [replace(s, split=LEFT_OUT) if s.split == "train" and s.cluster in held else s for s in result]
-
-
-def leaks(samples: Iterable[Sample]) -> int:
-    """Validation files whose cluster also stands in the training part."""
-    samples = list(samples)
-    trained = {s.cluster for s in samples if s.split == "train" and s.cluster}
-    return len({s.path for s in samples if s.split == "val" and s.cluster in trained})
 
 
 def require_both(samples: Sequence[Sample], part: str) -> None:

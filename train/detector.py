@@ -29,7 +29,8 @@ def run(config_path: Path, data: list[Path], val: Path, workdir: Path, weights: 
     config = load(config_path, DetectorConfig)
     if weights:
         config = config.model_copy(update={"weights": weights})
-    scenes, held_out = [s for d in data for s in read(d)], read(val)
+    held_out = read(val)
+    scenes = [scene for path in data for scene in without_copies(read(path), held_out)]
     workdir = Path(workdir)
     loop.claim(workdir, {"config": config.model_dump(), "scenes": len(scenes), "val": len(held_out)})
     keras.utils.set_random_seed(config.seed)
@@ -42,7 +43,7 @@ def run(config_path: Path, data: list[Path], val: Path, workdir: Path, weights: 
     if batches.skipped:
         print(f"skipped {len(batches.skipped)} unreadable pictures, the first is {batches.skipped[0]}")
     shown = held_out[:: max(len(held_out) // config.evaluate_pictures, 1)]
-    measure = MeasureAP(shown, find_with(trainer, config.width, config.height))
+    measure = MeasureAP(shown, find_with(model.predict_on_batch, config.width, config.height))
     history = loop.fit(trainer, batches, workdir, config.epochs, callbacks=[measure])
     path = workdir / "detector.keras"
     model.save(path)
@@ -51,7 +52,7 @@ def run(config_path: Path, data: list[Path], val: Path, workdir: Path, weights: 
         "pictures": len(batches.pictures),
         "skipped": [str(p.name) for p in batches.skipped],
         "val_pictures": len(held_out),
-        "val": coco_ap(held_out, find_with(trainer, config.width, config.height)),
+        "val": coco_ap(held_out, find_with(model.predict_on_batch, config.width, config.height)),
         "history": history,
     }
     (workdir / "report.json").write_text(json.dumps(report, indent=1))
@@ -59,14 +60,30 @@ def run(config_path: Path, data: list[Path], val: Path, workdir: Path, weights: 
     return path
 
 
-def find_with(trainer: keras.Model, width: int, height: int, threshold: float = 0.02) -> Callable[[Image], Rows]:
-    """A function picture (RGB) -> (M, 5) rows x0, y0, x1, y1, score in picture pixels, through the Keras model."""
+def without_copies(scenes: list[Annotated], held_out: list[Annotated]) -> list[Annotated]:
+    """`scenes` without those that have a near-duplicate among the validation pictures of another data set.
+
+    Within one data set (one folder of pictures) its own split is trusted: see `train.splits`.
+    """
+    held = {(s.cluster, s.path.parent) for s in held_out if s.cluster}
+    folders = {folder for _, folder in held}
+    return [s for s in scenes if s.path.parent in folders or all((s.cluster, f) not in held for f in folders)]
+
+
+def find_with(
+    outputs: Callable[[NDArray[np.float32]], tuple[Any, Any]], width: int, height: int, threshold: float = 0.02
+) -> Callable[[Image], Rows]:
+    """A function picture (RGB) -> (M, 5) rows x0, y0, x1, y1, score in picture pixels.
+
+    `outputs` maps a normalised batch of one to scores (1, N, 1) and distances (1, N, 4).
+    """
     centres, strides = cells(width, height)
 
     def find(image: Image) -> Rows:
         small, fit = letterbox(image, width, height)
-        out = np.asarray(trainer.predict_on_batch(detector_network.normalised(small)))[0]
-        rows = suppress(decode(out[:, :1], out[:, 1:], centres, strides, threshold), 0.45, 100)
+        scores, distances = outputs(detector_network.normalised(small))
+        rows = decode(np.asarray(scores)[0], np.asarray(distances)[0], centres, strides, threshold)
+        rows = suppress(rows, 0.45, 100)
         rows[:, :4] /= fit.scale
         return rows
 

@@ -76,6 +76,7 @@ def fit(
     workdir.mkdir(parents=True, exist_ok=True)
     done, history = workdir / "done.weights.h5", workdir / "history.csv"
     if done.exists():
+        model.optimizer.build(model.trainable_variables)  # or Keras warns of the optimizer's missing variables
         model.load_weights(done)
         return read_history(history)
     averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if model.optimizer.use_ema else []

@@ -1,0 +1,36 @@
+# Two commands a stranger needs: `make demo` and `make test`. The rest is for those who work on maskcam.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+comma := ,
+# With CI set, the tests that need TensorFlow run too; without it they skip with a reason.
+TEST_EXTRAS = $(if $(CI),test$(comma)convert,test)
+
+.PHONY: demo test test-all check clean
+
+demo: $(VENV)/.demo
+	$(BIN)/maskcam run --config configs/demo.toml --duration 20 --sheet demo.png
+	@echo "Look at demo.png: annotated frames of what the camera saw."
+
+test: $(VENV)/.$(TEST_EXTRAS)
+	$(BIN)/python -m pytest
+
+test-all:
+	$(MAKE) test CI=true
+
+check: $(VENV)/.$(TEST_EXTRAS)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy edge
+	$(BIN)/lint-imports
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.%: pyproject.toml $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	@touch "$@"
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

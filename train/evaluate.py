@@ -1,0 +1,71 @@
+"""`maskcam-train evaluate`: measures any model or bundle on annotated pictures and prints the table per source."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import keras
+from tqdm import tqdm
+
+from edge import bundle as bundles
+from edge import coco
+from edge.engines import opencv, tflite
+from edge.errors import DataError
+from edge.evaluation import BundleDetector, score, table
+from train import data, report
+from train.coco_ap import coco_ap
+from train.crops import Fixed
+from train.detector import find_with
+
+ENGINES = {"tflite": tflite, "opencv": opencv}
+
+
+def main(args: argparse.Namespace) -> None:
+    """Prints what one of `--bundle`, `--detector` or `--classifier` says of `--data`."""
+    if args.bundle:
+        print(table(of_bundle(args.bundle, args.data, args.backend)))
+    elif args.detector:
+        for name, value in of_detector(args.detector, args.data).items():
+            print(f"{name:<12}{value:>8.3f}")
+    else:
+        print(of_classifier(args.classifier, args.data))
+
+
+def of_bundle(folder: Path, path: Path, backend: str) -> dict[str, dict[str, float]]:
+    """Both networks of a bundle, end to end."""
+    bundle = bundles.load(folder)
+    detector = BundleDetector(bundle, *(ENGINES[backend].open(bundle, n, 2) for n in ("detector", "classifier")))
+    pictures = coco.read(path)
+    with tqdm(total=len(pictures), unit="picture") as bar:
+        return score(pictures, detector.rows, detector.operating, lambda done, _: bar.update(done - bar.n))
+
+
+def of_detector(path: Path, annotations: Path) -> dict[str, float]:
+    """COCO AP of a Keras face detector at the input size it was trained with."""
+    model = load(path, 2)
+    height, width = model.input_shape[1:3]
+    return coco_ap(coco.read(annotations), find_with(model.predict_on_batch, width, height))
+
+
+def of_classifier(path: Path, faces: Path) -> str:
+    """A Keras classifier on the annotated boxes: precision, recall, f1, and the slices."""
+    model = load(path, 1)
+    size = model.input_shape[1]
+    patches, skipped = data.decode(data.read(faces))
+    result = report.measure(patches, lambda some: model.predict(Fixed(some, size, 0.15, 64), verbose=0))
+    note = f"\n{len(skipped)} pictures are missing or damaged" if skipped else ""
+    return report.text(result, f"{path.name} on {faces.name}") + note
+
+
+def load(path: Path, outputs: int) -> keras.Model:
+    """A `.keras` file with so many outputs. Raises DataError, one line."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; expected a .keras model written by maskcam-train")
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever a damaged archive makes it raise
+        raise DataError(f"{path}: not a Keras model: {str(error).splitlines()[0]}") from error
+    if len(model.outputs) != outputs:
+        raise DataError(f"{path}: has {len(model.outputs)} outputs, expected {outputs}: is it the other network?")
+    return model
