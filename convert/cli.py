@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.errors import MaskcamError
+from edge.errors import MaskcamError, MissingPackage
 
 EXAMPLE = """example:
   maskcam-convert bundle --detector runs/detector/detector.keras --classifier runs/classifier/classifier.keras \\
@@ -23,12 +23,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own start-up chatter
     try:
         return args.run(args)
-    except MaskcamError as error:
-        print(f"maskcam-convert: error: {error}", file=sys.stderr)
-        return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in ("convert", "edge"):
+            raise
+        return _fail(MissingPackage(error.name or "?", "convert"))
+    except (MaskcamError, OSError) as error:
+        return _fail(error)
     except KeyboardInterrupt:
         print("maskcam-convert: stopped; nothing was published", file=sys.stderr)
         return 130
+
+
+def _fail(error: Exception) -> int:
+    print(f"maskcam-convert: error: {error}", file=sys.stderr)
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,7 +62,6 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument(
         "--config", type=Path, metavar="FILE.toml", help="sizes and limits (default: those of configs/convert.toml)"
     )
-    make.add_argument("--card", type=Path, metavar="FILE.md", help="model card to put into the bundle")
     make.set_defaults(run=_bundle)
     check = commands.add_parser("verify", help="measure float against int8 of a bundle and check the agreement")
     check.add_argument("bundle", type=Path, metavar="DIR")
@@ -66,11 +73,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _bundle(args: argparse.Namespace) -> int:
     from convert.config import load
-    from convert.publish import publish
+    from convert.quiet import quiet
 
-    out = publish(
-        args.detector, args.classifier, args.calibration, args.validation, args.out, load(args.config), args.card
-    )
+    with quiet():  # TensorFlow greets on stderr when it is imported
+        from convert.publish import publish
+    out = publish(args.detector, args.classifier, args.calibration, args.validation, args.out, load(args.config))
     size = sum(p.stat().st_size for p in out.iterdir())
     print(f"bundle written to {out} ({size / 1e6:.1f} MB); try it: maskcam replay PICTURES --bundle {out}")
     return 0

@@ -20,6 +20,7 @@ class ConvertConfig(BaseModel):
 
     name: str = Field("maskcam", description="name of the bundle")
     licence: str = Field("Apache-2.0", description="licence of the two networks")
+    data: dict[str, str] = Field({}, description="for the card: source of pictures -> its licence")
     width: int = Field(320, ge=64, multiple_of=32, description="width of the detector's input, pixels")
     height: int = Field(256, ge=64, multiple_of=32, description="height of the detector's input, pixels")
     overlap: float = Field(0.4, gt=0, lt=1, description="faces that overlap more (IoU) are one face")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import keras
 import numpy as np
 
 from convert import calibration, known_answer, models, verify
+from convert.card import card
 from convert.config import ConvertConfig
 from convert.to_onnx import to_onnx
 from convert.to_tflite import to_tflite
@@ -23,6 +23,7 @@ from edge.decode import STRIDES
 from edge.detector import FaceDetector
 from edge.engines.tflite import TFLiteEngine, interpreter_class
 from edge.errors import BundleError, DataError
+from edge.evaluation import without_nan
 from edge.labels import CLASSIFIER_LABELS
 
 
@@ -33,7 +34,6 @@ def publish(
     validation: Path,
     out: Path,
     config: ConvertConfig,
-    card: Path | None = None,
 ) -> Path:
     """Converts, measures, checks and only then moves the bundle to `out` (an older bundle there is replaced).
 
@@ -44,8 +44,6 @@ def publish(
         raise BundleError(f"{out}: exists and is not a bundle; nothing was written, choose another --out")
     if not out.parent.is_dir():
         raise BundleError(f"{out.parent}: no such folder; make it first")
-    if card is not None and not card.is_file():
-        raise DataError(f"{card}: no such model card")
     networks = {
         "detector": models.fixed(models.read(detector), config.width, config.height),
         "classifier": models.fixed(models.read(classifier)),
@@ -55,9 +53,7 @@ def publish(
         folder = Path(temporary) / "bundle"
         folder.mkdir()
         values = _convert(networks, pictures, folder, config)
-        values["training"] = _reports(detector, classifier)
-        if card is not None:
-            shutil.copy(card, folder / "card.md")
+        values["training"] = {"data": config.data, **_reports(detector, classifier)}
         _write(folder, values)
         values["detector"]["score_threshold"] = _threshold(folder, held_out, config)
         _write(folder, values)
@@ -65,6 +61,7 @@ def publish(
         print(verify.table(figures))
         verify.check(figures, config)
         values["accuracy"] = {"data": validation.name, **figures}
+        (folder / "card.md").write_text(card(values))
         _write(folder, values)
         bundles.load(folder)
         _replace(folder, out)
@@ -158,7 +155,7 @@ def _write(folder: Path, values: dict[str, Any]) -> None:
         if path.name != bundles.NAME:
             data = path.read_bytes()
             files[path.name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-    text = json.dumps({**values, "files": files}, indent=1)
+    text = json.dumps(without_nan({**values, "files": files}), indent=1, allow_nan=False)
     (folder / bundles.NAME).write_text(text + "\n")
 
 

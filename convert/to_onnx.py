@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from convert.to_tflite import quiet
+from convert.quiet import quiet
 
 
 def to_onnx(model: keras.Model, path: Path) -> None:

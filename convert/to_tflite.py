@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+
+from convert.quiet import quiet
 
 
 def to_tflite(model: keras.Model, representative: Iterable[list[NDArray[np.float32]]]) -> bytes:
@@ -28,24 +27,3 @@ def to_tflite(model: keras.Model, representative: Iterable[list[NDArray[np.float
     with quiet():
         data: bytes = converter.convert()
     return data
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Hides what the converters print, native code included; on failure it is shown."""
-    with tempfile.TemporaryFile() as log:
-        saved = os.dup(1), os.dup(2)
-        try:
-            os.dup2(log.fileno(), 1)
-            os.dup2(log.fileno(), 2)
-            yield
-        except BaseException:
-            os.dup2(saved[1], 2)
-            log.seek(0)
-            os.write(2, log.read())
-            raise
-        finally:
-            os.dup2(saved[0], 1)
-            os.dup2(saved[1], 2)
-            os.close(saved[0])
-            os.close(saved[1])

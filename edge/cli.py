@@ -224,7 +224,7 @@ def _accuracy(args: argparse.Namespace) -> None:
             print(f"\r{done} of {total} pictures ", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     result = accuracy.run(args.data, args.bundle, args.backend, args.threads, tell)
-    print(json.dumps(result, indent=1) if args.json else evaluation.table(result))
+    print(json.dumps(evaluation.without_nan(result), indent=1) if args.json else evaluation.table(result))
 
 
 def _config(args: argparse.Namespace) -> None:

@@ -107,3 +107,12 @@ def table(result: dict[str, dict[str, float]]) -> str:
     if "median_ms" in result["all"]:
         lines.append(f"median {result['all']['median_ms']:.1f} ms per picture, detector and classifier together")
     return "\n".join(lines)
+
+
+def without_nan(value: Any) -> Any:
+    """JSON has no NaN: a figure without data is null."""
+    if isinstance(value, dict):
+        return {k: without_nan(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(v) for v in value]
+    return None if isinstance(value, float) and value != value else value

@@ -71,7 +71,7 @@ def made(tmp_path_factory):
     bright_squares().save(folder / "detector.keras")
     red_or_not().save(folder / "classifier.keras")
     data = squares(folder / "data")
-    config = ConvertConfig(width=SIZE, height=SIZE)
+    config = ConvertConfig(width=SIZE, height=SIZE, data={"blocks": "none"})
     publish.publish(folder / "detector.keras", folder / "classifier.keras", data, data, folder / "bundle", config)
     return folder
 
@@ -115,6 +115,12 @@ def test_report_in_bundle_has_float_and_int8(made):
     assert values["accuracy"]["int8"]["label_accuracy"] == 1.0
     assert values["accuracy"]["float"]["face_ap"] > 0.9
     assert values["accuracy"]["sources"]["squares"]["pictures"] == 6
+
+
+def test_card_tells_use_data_and_figures(made):
+    text = (made / "bundle" / "card.md").read_text()
+    for words in ("Not for: identifying", "- blocks: none", "| face_ap |", "squares", "64 x 64"):
+        assert words in text
 
 
 def test_refuses_to_publish_below_the_agreement(made, monkeypatch, capsys):

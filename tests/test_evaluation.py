@@ -10,7 +10,7 @@ from edge import bundle, coco
 from edge.decode import cells
 from edge.engines.scripted import ScriptedEngine
 from edge.errors import DataError
-from edge.evaluation import BundleDetector, score, table
+from edge.evaluation import BundleDetector, score, table, without_nan
 
 
 @pytest.fixture
@@ -77,3 +77,7 @@ def test_progress_is_told(detector, tmp_path):
     told = []
     score(door(tmp_path / "d", [1, 2]), detector.rows, 0.5, lambda done, total: told.append((done, total)))
     assert told == [(1, 2), (2, 2)]
+
+
+def test_figures_without_data_become_null_in_json():
+    assert without_nan({"a": [float("nan"), 1.0], "b": {"c": float("nan")}}) == {"a": [None, 1.0], "b": {"c": None}}

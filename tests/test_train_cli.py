@@ -89,6 +89,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(config, tmp_path, capsys, mo
     def interrupted(args):
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(cli, "_import_quietly", lambda: None)
     monkeypatch.setattr(cli, "_classifier", interrupted)
     assert cli.main(classifier(config, tmp_path, tmp_path / "w")) == 130
     assert "goes on after the last finished epoch" in capsys.readouterr().err

@@ -1,0 +1,68 @@
+"""The model card of a bundle, written from its own figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge.evaluation import table
+
+USE = """\
+## Intended use
+
+Showing at a door, on the device alone, whether a person in front of the camera wears a face mask, so that a light can
+remind them. A person decides what follows from the light.
+
+Not for: identifying or counting people for other ends, judging health, age, sex or mood, deciding alone on somebody's
+access, or certifying the kind or fit of a mask. The networks see colour and shape; a scarf may pass for a mask.
+
+## Known limits
+
+- Faces below about 12 pixels in the network's input, strong backlight, profiles and faces seen from above are found
+  less often; the table by source shows how much.
+- Masks worn below the nose are rare in the training pictures: most are called masks.
+- A hand, a cup or a beard over the mouth was drawn in training, not photographed; expect errors.
+- The score threshold was chosen on the validation pictures, and the classifier's calibration too: figures on other
+  pictures will be somewhat lower. `maskcam accuracy` measures at your own door.
+"""
+
+
+def card(values: dict[str, Any]) -> str:
+    """Markdown from the values of `bundle.json`."""
+    d, c, accuracy = values["detector"], values["classifier"], values["accuracy"]
+    size = {n: f"{values[n]['input']['width']} x {values[n]['input']['height']}" for n in ("detector", "classifier")}
+    lines = [
+        f"# Model card: {values['name']} ({values['created']})",
+        "",
+        f"Two networks, full int8 (TFLite) and float (ONNX). Licence: {values['licence']}.",
+        "",
+        "| network | input, RGB | output | operating point |",
+        "| --- | --- | --- | --- |",
+        f"| face detector | {size['detector']} | score and box per cell | score {d['score_threshold']} |",
+        f"| mask classifier | {size['classifier']}, margin {c['margin']} | {', '.join(c['labels'])} | the larger probability |",
+        "",
+        USE,
+        "## Data",
+        "",
+        *(f"- {name}: {licence}" for name, licence in values["training"].get("data", {}).items()),
+        "",
+        "The pictures show real people and are not part of this package.",
+        "",
+        f"## Accuracy on {accuracy['data']}",
+        "",
+        "Faces of 12 pixels and more, IoU 0.4, at the operating point. `false/pic`: false alarms per picture.",
+        "",
+        "```",
+        table(accuracy["sources"]),
+        "```",
+        "",
+        "Float against int8, end to end:",
+        "",
+        "| | float | int8 |",
+        "| --- | --- | --- |",
+    ]
+    for key in ("face_ap", "recall_masked", "recall_bare", "false_per_image", "label_accuracy"):
+        lines.append(f"| {key} | {accuracy['float'][key]:.4f} | {accuracy['int8'][key]:.4f} |")
+    wrongly = accuracy["int8"].get("wrongly_worn_called_bare")
+    if wrongly is not None and wrongly == wrongly:
+        lines += ["", f"Masks worn wrongly: {wrongly:.0%} of those found are called bare."]
+    return "\n".join(lines) + "\n"
