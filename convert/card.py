@@ -38,7 +38,7 @@ def card(values: dict[str, Any]) -> str:
         "| network | input, RGB | output | operating point |",
         "| --- | --- | --- | --- |",
         f"| face detector | {size['detector']} | score and box per cell | score {d['score_threshold']} |",
-        f"| mask classifier | {size['classifier']}, margin {c['margin']} | {', '.join(c['labels'])} | the larger probability |",
+        f"| mask classifier | {size['classifier']}, margin {c['margin']} | {', '.join(c['labels'])} | the larger one |",
         "",
         USE,
         "## Data",

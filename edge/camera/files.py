@@ -70,6 +70,7 @@ class VideoFile(Source):
         self.path = Path(path)
         self.dropped = 0
         self._video = capture(str(path), cv2.CAP_ANY)
+        self._video.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # the default is off in OpenCV 4.11
         if not self._video.isOpened():
             raise CameraError(f"{path}: neither a picture nor a video that OpenCV can read (damaged or cut short?)")
         self.fps = float(self._video.get(cv2.CAP_PROP_FPS)) or 25.0
