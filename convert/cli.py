@@ -68,6 +68,20 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--validation", type=Path, required=True, metavar="COCO.json")
     check.add_argument("--config", type=Path, metavar="FILE.toml")
     check.set_defaults(run=_verify)
+    sizes = commands.add_parser(
+        "sizes",
+        help="AP against milliseconds of the detector at several input sizes",
+        epilog="example:\n  maskcam-convert sizes --detector detector.keras --calibration train.json "
+        "--validation val.json --plot sizes.png 256x192 320x256 416x320",
+        formatter_class=raw,
+    )
+    sizes.add_argument("--detector", type=Path, required=True, metavar="FILE.keras")
+    sizes.add_argument("--calibration", type=Path, required=True, metavar="COCO.json")
+    sizes.add_argument("--validation", type=Path, required=True, metavar="COCO.json")
+    sizes.add_argument("--plot", type=Path, required=True, metavar="PNG", help="where the curve goes")
+    sizes.add_argument("--config", type=Path, metavar="FILE.toml")
+    sizes.add_argument("sizes", nargs="+", metavar="WxH", help="multiples of 32, such as 320x256")
+    sizes.set_defaults(run=_sizes)
     return parser
 
 
@@ -80,6 +94,16 @@ def _bundle(args: argparse.Namespace) -> int:
     out = publish(args.detector, args.classifier, args.calibration, args.validation, args.out, load(args.config))
     size = sum(p.stat().st_size for p in out.iterdir())
     print(f"bundle written to {out} ({size / 1e6:.1f} MB); try it: maskcam replay PICTURES --bundle {out}")
+    return 0
+
+
+def _sizes(args: argparse.Namespace) -> int:
+    from convert.config import load
+    from convert.quiet import quiet
+
+    with quiet():
+        from convert.sizes import run
+    run(args.detector, args.calibration, args.validation, args.sizes, args.plot, load(args.config))
     return 0
 
 

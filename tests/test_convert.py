@@ -185,3 +185,25 @@ def test_does_not_overwrite_a_folder_that_is_no_bundle(made, tmp_path, capsys):
     assert cli.main(["bundle", *models, "--calibration", data, "--validation", data, "--out", str(tmp_path)]) == 2
     assert "not a bundle" in capsys.readouterr().err
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_sizes_measures_every_size_and_draws_the_curve(made, tmp_path, capsys):
+    from convert import cli
+
+    data = str(made / "data" / "coco.json")
+    args = ["--detector", str(made / "detector.keras"), "--calibration", data, "--validation", data]
+    assert cli.main(["sizes", *args, "--plot", str(tmp_path / "s.png"), "64x64", "128x128"]) == 0
+    rows = capsys.readouterr().out.splitlines()[-2:]
+    assert [row.split()[0] for row in rows] == ["64x64", "128x128"]
+    assert float(rows[0].split()[1]) > 0.9
+    assert (tmp_path / "s.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("size", ["320", "320x", "100x100", "0x64", "axb"])
+def test_a_wrong_size_is_one_line(made, tmp_path, capsys, size):
+    from convert import cli
+
+    data = str(made / "data" / "coco.json")
+    args = ["--detector", str(made / "detector.keras"), "--calibration", data, "--validation", data]
+    assert cli.main(["sizes", *args, "--plot", str(tmp_path / "s.png"), size]) == 2
+    assert f"size '{size}'" in capsys.readouterr().err

@@ -162,9 +162,9 @@ detector.run(folder / "c.toml", [folder / "data" / "coco.json"], folder / "data"
 """
 
 
-def train(folder, **more):
+def train(folder, script=SCRIPT, **more):
     environment = {**os.environ, "KILL": "", **more, "PYTHONPATH": str(Path.cwd())}
-    command = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(folder)]
+    command = [sys.executable, "-c", textwrap.dedent(script), str(folder)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
 
 
@@ -187,6 +187,41 @@ def test_a_killed_training_resumes_at_the_epoch_it_had_finished(setup):
         assert (folder / "run" / name).stat().st_size > 1000
     third = train(folder)
     assert "begins" not in third.stdout, "a finished training does not start again"
+
+
+DISTRIBUTED = """
+import os, sys
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+from pathlib import Path
+import keras, numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from train import loop
+
+class Line(keras.utils.PyDataset):
+    def __len__(self):
+        return 20
+    def __getitem__(self, index):
+        x = np.linspace(-1, 1, 8, dtype="f4")[:, None]
+        return x, 3 * x
+
+with loop.strategy_scope("CPU"):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.compile(keras.optimizers.AdamW(0.2, use_ema=True, ema_momentum=0.8), "mse")
+print("variable is", type(model.trainable_variables[0].value).__name__)
+history = loop.fit(model, Line(), Path(sys.argv[1]) / "run", 3)
+print("slope", float(model.get_weights()[0][0, 0]), "epochs", len(history))
+"""
+
+
+def test_several_devices_share_a_training(setup):
+    """Two logical CPUs stand for two GPUs: the same MirroredStrategy, the same loop."""
+    run = train(setup[0], script=DISTRIBUTED)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert "variable is MirroredVariable" in run.stdout
+    words = run.stdout.split("slope")[1].split()
+    assert abs(float(words[0]) - 3) < 0.3
+    assert words[2] == "3"
 
 
 def test_a_workdir_of_another_training_is_refused(setup, capsys):

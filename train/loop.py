@@ -14,19 +14,23 @@ import keras
 from edge.errors import ConfigError
 
 
-def strategy_scope() -> contextlib.AbstractContextManager[Any]:
-    """The scope to build and compile a model in: all local GPUs, through TensorFlow's MirroredStrategy.
+def strategy_scope(kind: str = "GPU") -> contextlib.AbstractContextManager[Any]:
+    """The scope to build and compile a model in: all local devices of `kind`, each with a part of every batch.
 
-    On the JAX backend Keras's own DataParallel is set instead. With at most one device it does nothing.
+    TensorFlow's MirroredStrategy, or Keras's own DataParallel on the JAX backend. With at most one such device, or
+    on PyTorch, it does nothing.
     """
-    if keras.backend.backend() == "tensorflow":
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
         import tensorflow as tf
 
-        if len(tf.config.list_logical_devices("GPU")) > 1:
-            scope: contextlib.AbstractContextManager[Any] = tf.distribute.MirroredStrategy().scope()
+        devices = [device.name for device in tf.config.list_logical_devices(kind)]
+        if len(devices) > 1:
+            scope: contextlib.AbstractContextManager[Any] = tf.distribute.MirroredStrategy(devices).scope()
             return scope
-    elif keras.backend.backend() == "jax" and len(keras.distribution.list_devices()) > 1:
-        keras.distribution.set_distribution(keras.distribution.DataParallel())
+    elif backend == "jax" and len(keras.distribution.list_devices(kind.lower())) > 1:
+        devices = keras.distribution.list_devices(kind.lower())
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
     return contextlib.nullcontext()
 
 

@@ -1,0 +1,111 @@
+"""`maskcam-convert sizes`: what a larger input of the face detector buys and what it costs, AP against time."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from tqdm import tqdm
+
+from convert import calibration, models, verify
+from convert.config import ConvertConfig
+from convert.to_tflite import to_tflite
+from edge import bundle as bundles
+from edge import coco
+from edge.decode import STRIDES
+from edge.detector import FaceDetector
+from edge.engines.tflite import TFLiteEngine
+from edge.errors import ConfigError
+from edge.scoring import Scorer
+
+Row = dict[str, Any]
+
+
+def parse(text: str) -> tuple[int, int]:
+    """ "416x320" -> (416, 320). Raises ConfigError."""
+    try:
+        width, height = (int(part) for part in text.split("x"))
+    except ValueError:
+        raise ConfigError(f"size '{text}': expected WIDTHxHEIGHT, such as 416x320") from None
+    if width % 32 or height % 32 or min(width, height) < 64:
+        raise ConfigError(f"size '{text}': expected multiples of 32 from 64 on, for the strides {STRIDES}")
+    return width, height
+
+
+def run(model: Path, data: Path, validation: Path, sizes: list[str], plot: Path, config: ConvertConfig) -> list[Row]:
+    """Converts the detector at every size and measures the int8 network in one run; prints a table, draws a plot."""
+    wanted = [parse(size) for size in sizes]
+    network, pictures, held_out = models.read(model), coco.read(data), coco.read(validation)
+    detectors = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for width, height in wanted:
+            path = Path(folder) / f"{width}x{height}.tflite"
+            fixed = models.fixed(network, width, height)
+            spec = _spec(width, height, fixed, config)
+            samples = calibration.for_detector(pictures, config.calibration_pictures, spec.input.spec())
+            path.write_bytes(to_tflite(fixed, samples))
+            detectors[f"{width}x{height}"] = FaceDetector(TFLiteEngine(path, spec), spec, threshold=0.02)
+        rows = measure(detectors, held_out)
+    print(f"{'size':<10}{'AP':>8}{'ratio':>8}{'ms':>8}")
+    for row in rows:
+        print(f"{row['size']:<10}{row['face_ap']:>8.3f}{row['ratio']:>8.2f}{row['ms']:>8.2f}")
+    draw(rows, plot)
+    return rows
+
+
+def _spec(width: int, height: int, model: Any, config: ConvertConfig) -> bundles.DetectorSpec:
+    outputs = {n: list(o.shape[1:]) for n, o in zip(("scores", "distances"), model.outputs, strict=True)}
+    return bundles.DetectorSpec(
+        input=bundles.Input(width=width, height=height),  # type: ignore[call-arg]
+        outputs=outputs,
+        files={},
+        known_answer="",
+        strides=list(STRIDES),
+        score_threshold=0.5,
+        overlap=config.overlap,
+    )
+
+
+def measure(detectors: dict[str, FaceDetector], pictures: list[coco.Annotated]) -> list[Row]:
+    """Face AP, and milliseconds from picture to boxes; every size sees a picture before the next picture comes.
+
+    Machines are noisy: `ratio`, the median over pictures of a size's time over the first size's, is what counts.
+    """
+    scorers = {name: Scorer() for name in detectors}
+    times: dict[str, list[float]] = {name: [] for name in detectors}
+    for truth, image in tqdm(verify.images(pictures), total=len(pictures), unit="picture"):
+        for name, detector in detectors.items():
+            start = time.perf_counter()
+            found = detector.rows(image)
+            times[name].append(time.perf_counter() - start)
+            scorers[name].add(truth, np.c_[found, np.full(len(found), -1.0)])
+    first = next(iter(times.values()))
+    return [
+        {
+            "size": name,
+            "face_ap": scorer.result()["face_ap"],
+            "ms": 1e3 * statistics.median(times[name]),
+            "ratio": statistics.median(a / b for a, b in zip(times[name], first, strict=True)),
+        }
+        for name, scorer in scorers.items()
+    ]
+
+
+def draw(rows: list[Row], path: Path) -> None:
+    """AP over time as a picture."""
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    axis.plot([r["ratio"] for r in rows], [r["face_ap"] for r in rows], "o")
+    for r in rows:
+        axis.annotate(r["size"], (r["ratio"], r["face_ap"]), textcoords="offset points", xytext=(5, 4))
+    axis.set(xlabel=f"time per picture, {rows[0]['size']} = 1", ylabel="face AP (IoU 0.4)", title="int8 face detector")
+    axis.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
