@@ -1,6 +1,7 @@
 """Reads COCO annotations of faces: the one reader of train, convert and `maskcam accuracy`.
 
-Categories: 1 with_mask, 2 without_mask, 3 mask_worn_incorrectly, 4 face (mask state unknown).
+Categories go by their names, whatever their numbers in a file: with_mask, without_mask, mask_worn_incorrectly, and
+face where the mask state is unknown; a file without names is taken to number them 1 to 4 in this order.
 `iscrowd` marks a region to ignore: a detection there is neither right nor wrong.
 """
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from edge.errors import DataError
 
 WITH_MASK, WITHOUT_MASK, WORN_WRONGLY, FACE = 1, 2, 3, 4
+NAMES = {"with_mask": WITH_MASK, "without_mask": WITHOUT_MASK, "mask_worn_incorrectly": WORN_WRONGLY, "face": FACE}
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +28,7 @@ class Annotated:
     boxes: NDArray[np.float32]
     """(N, 4) x0, y0, x1, y1 in pixels."""
     categories: NDArray[np.int64]
-    """(N,) 1..4 as above."""
+    """(N,) one of the numbers of `NAMES`."""
     ignored: NDArray[np.bool_]
     """(N,) True for a region to ignore."""
     source: str = ""
@@ -41,13 +43,20 @@ def read(path: Path | str) -> list[Annotated]:
     path = _file(Path(path))
     try:
         coco = json.loads(path.read_text())
+        named = {c["id"]: c["name"] for c in coco.get("categories", ())} or {n: name for name, n in NAMES.items()}
+        unknown = sorted(set(named.values()) - set(NAMES))
+        if unknown:
+            raise DataError(f"{path}: category '{unknown[0]}' is unknown: expected {', '.join(NAMES)}")
+        numbers = {number: NAMES[name] for number, name in named.items()}
         rows: dict[int, list[list[float]]] = {i["id"]: [] for i in coco["images"]}
         for a in coco["annotations"]:
             x, y, w, h = a["bbox"]
-            rows[a["image_id"]].append([x, y, x + w, y + h, int(a["category_id"]), int(a.get("iscrowd", 0))])
+            rows[a["image_id"]].append([x, y, x + w, y + h, numbers[a["category_id"]], int(a.get("iscrowd", 0))])
         pictures = [_annotated(path.parent / "images", i, rows[i["id"]]) for i in coco["images"]]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
+    except DataError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: not COCO annotations: {type(error).__name__}: {error}") from error
     if not any((~p.ignored).any() for p in pictures):

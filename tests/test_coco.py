@@ -46,3 +46,13 @@ def test_bad_annotations_are_one_line(tmp_path, text, expected):
         coco.read(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_categories_go_by_their_names(tmp_path):
+    path = write(tmp_path / "a.json", [{"image_id": 7, "bbox": [1, 2, 10, 20], "category_id": 9}])
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "categories": [{"id": 9, "name": "without_mask"}]}))
+    assert coco.read(path)[0].categories.tolist() == [coco.WITHOUT_MASK]
+    path.write_text(json.dumps({**content, "categories": [{"id": 9, "name": "dog"}]}))
+    with pytest.raises(DataError, match="category 'dog' is unknown: expected with_mask"):
+        coco.read(path)

@@ -138,8 +138,8 @@ def test_a_set_of_which_nothing_can_be_read_is_refused(tmp_path):
     [
         ("missing", None, "no such file or folder"),
         ("a.txt", "hello", "expected a folder per class"),
-        ("a.json", "{", "not readable as .json"),
-        ("b.json", '{"images": []}', "not readable as .json"),
+        ("a.json", "{", "not COCO annotations"),
+        ("b.json", '{"images": []}', "not COCO annotations"),
         ("c.csv", "file,label\na,with_mask\n", "not readable as .csv"),
         ("d.csv", "file,label,x0,y0,x1,y1\n", "no labelled face"),
     ],

@@ -8,7 +8,6 @@ beside `val.json`, the column `split`) or which pictures belong together (`clust
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ import numpy as np
 from PIL import Image as Pictures
 from PIL import ImageOps, UnidentifiedImageError
 
+from edge import coco
 from edge.errors import DataError
 from edge.geometry import Box
 from edge.labels import CLASSIFIER_LABELS
@@ -99,20 +99,14 @@ def _folders(root: Path) -> list[Sample]:
 
 
 def _coco(path: Path) -> list[Sample]:
-    coco = json.loads(path.read_text(encoding="utf-8"))
-    names = {c["id"]: c["name"] for c in coco["categories"]}
-    images = {i["id"]: i for i in coco["images"]}
     split = next((s for s in ("train", "val") if path.stem.startswith(s)), "")
-    samples = []
-    for a in coco["annotations"]:
-        label, image = names[a["category_id"]], images[a["image_id"]]
-        if label in LABELS and not a.get("iscrowd"):
-            x, y, w, h = map(float, a["bbox"])
-            file = path.parent / "images" / image["file_name"]
-            source = str(image.get("source", path.parent.resolve().name))
-            cluster = str(image.get("cluster", ""))
-            samples.append(Sample(file, Box(x, y, x + w, y + h), label, source, cluster, split))
-    return samples
+    labels = {number: name for name, number in coco.NAMES.items()}
+    return [
+        Sample(p.path, Box(*box), labels[category], p.source or path.parent.resolve().name, p.cluster, split)
+        for p in coco.read(path)
+        for box, category, ignored in zip(p.boxes.tolist(), p.categories.tolist(), p.ignored.tolist(), strict=True)
+        if labels[category] in LABELS and not ignored
+    ]
 
 
 def _crops(path: Path) -> list[Sample]:
