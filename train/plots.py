@@ -19,6 +19,7 @@ def curves(history: list[dict[str, float]], keys: list[str], path: Path, title: 
             if name in history[0]:
                 axis.plot(epochs, [h.get(name, float("nan")) for h in history], label=label)
         axis.set(xlabel="epoch", title=key)
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
         axis.legend()
     figure.suptitle(title)
