@@ -24,6 +24,7 @@ from edge.decode import STRIDES
 from edge.detector import FaceDetector
 from edge.engines.tflite import TFLiteEngine
 from edge.errors import ConfigError
+from edge.evaluation import LOWEST
 from edge.scoring import Scorer
 
 Row = dict[str, Any]
@@ -52,7 +53,7 @@ def run(model: Path, data: Path, validation: Path, sizes: list[str], plot: Path,
             spec = _spec(width, height, fixed, config)
             samples = calibration.for_detector(pictures, config.calibration_pictures, spec.input.spec())
             path.write_bytes(to_tflite(fixed, samples))
-            detectors[f"{width}x{height}"] = FaceDetector(TFLiteEngine(path, spec), spec, threshold=0.02)
+            detectors[f"{width}x{height}"] = FaceDetector(TFLiteEngine(path, spec), spec, threshold=LOWEST)
         rows = measure(detectors, held_out)
     print(f"{'size':<10}{'AP':>8}{'ratio':>8}{'ms':>8}")
     for row in rows:

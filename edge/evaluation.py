@@ -22,9 +22,9 @@ from edge.records import Image
 from edge.scoring import Scorer
 
 Rows = NDArray[np.float64]
-LOWEST = 0.02
+LOWEST = 0.1
 """Faces down to this score are listed, for the average precision."""
-NAMED_FROM = 0.1
+NAMED_FROM = 0.15
 """Faces below this score are not worth a run of the classifier: their label stays unsaid (-1)."""
 
 

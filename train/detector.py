@@ -71,7 +71,7 @@ def without_copies(scenes: list[Annotated], held_out: list[Annotated]) -> list[A
 
 
 def find_with(
-    outputs: Callable[[NDArray[np.float32]], tuple[Any, Any]], width: int, height: int, threshold: float = 0.02
+    outputs: Callable[[NDArray[np.float32]], tuple[Any, Any]], width: int, height: int, threshold: float = 0.05
 ) -> Callable[[Image], Rows]:
     """A function picture (RGB) -> (M, 5) rows x0, y0, x1, y1, score in picture pixels.
 
