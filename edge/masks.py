@@ -129,12 +129,10 @@ def _cloth(rng: np.random.Generator) -> Floats:
         cloth[wave] = other
     elif kind == "dots":
         cloth[(np.sin(x * 60) * np.sin(y * 60)) > rng.uniform(0.2, 0.7)] = other
-    elif kind == "print":
-        coarse = rng.uniform(0, 255, (rng.integers(4, 14), rng.integers(4, 14), 3)).astype(np.float32)
-        cloth = (
-            cloth * 0.4
-            + np.asarray(cv2.resize(coarse, (PATCH, PATCH), interpolation=cv2.INTER_CUBIC), np.float32) * 0.6
-        )
+    elif kind == "print":  # two colours that run into one another
+        coarse = rng.uniform(0, 1, (rng.integers(4, 14), rng.integers(4, 14))).astype(np.float32)
+        share = np.asarray(cv2.resize(coarse, (PATCH, PATCH), interpolation=cv2.INTER_CUBIC), np.float32)[..., None]
+        cloth = cloth * (1 - share) + other * share
     elif kind == "valve":
         cv2.circle(
             cloth,
