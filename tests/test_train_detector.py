@@ -267,3 +267,17 @@ def line():
             return x, x
 
     return Line()
+
+
+def test_evaluate_measures_bundles_and_keras_files(setup, capsys):
+    from edge import bundle
+    from train import cli, detector_network
+
+    folder, data = setup
+    detector_network.build(64, 64, 0.35, 16, None).save(folder / "d.keras")
+    assert cli.main(["evaluate", "--data", str(data), "--bundle", str(bundle.shipped())]) == 0
+    assert "false/pic" in capsys.readouterr().out
+    assert cli.main(["evaluate", "--data", str(data), "--detector", str(folder / "d.keras")]) == 0
+    assert "AP50" in capsys.readouterr().out
+    assert cli.main(["evaluate", "--data", str(data), "--classifier", str(folder / "d.keras")]) == 2
+    assert "has 2 outputs, expected 1" in capsys.readouterr().err
