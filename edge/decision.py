@@ -82,7 +82,8 @@ class VotingJudge:
         vote = _SIDE[verdict.mask] * max(2 * verdict.confidence - 1, 0.0)
         ballot.evidence = min(max(ballot.evidence + vote, -self.limit), self.limit)
         speaks_for = Mask.ON if ballot.evidence > 0 else Mask.OFF
-        if speaks_for is not ballot.mask and ballot.votes >= self.min_votes and abs(ballot.evidence) >= self.threshold:
+        strong = ballot.votes >= self.min_votes and abs(ballot.evidence) >= self.threshold
+        if strong and speaks_for is verdict.mask and speaks_for is not ballot.mask:  # never on a vote against it
             ballot.mask, ballot.since = speaks_for, t
 
     def decide(self, tracks: Sequence[Track], t: float) -> Sequence[Decision]:

@@ -141,3 +141,12 @@ def test_properties_of_every_row_of_verdicts(row):
         assert decision.mask is UNSURE or (len(heard) >= 3 and decision.mask in heard)
         if i and decision.mask is not decisions[i - 1].mask:
             assert decision.mask is UNSURE or decision.mask is heard[-1]
+
+
+def test_a_toss_up_for_the_other_side_does_not_complete_a_decision():
+    judge, track = VotingJudge(min_votes=3), Track(1, Box(0, 0, 50, 50), 0.0, 1)
+    for k, (mask, confidence) in enumerate([(Mask.OFF, 1.0), (Mask.OFF, 1.0), (Mask.ON, 0.5)]):
+        judge.hear(track, Verdict(mask, confidence), k / 10)
+    assert judge.decide([track], 0.2)[0].mask is Mask.UNSURE
+    judge.hear(track, Verdict(Mask.OFF, 1.0), 0.3)
+    assert judge.decide([track], 0.3)[0].mask is Mask.OFF
