@@ -56,7 +56,7 @@ def letterbox(image: Image, width: int, height: int) -> tuple[Image, Letterbox]:
 def crop(image: Image, box: Box, width: int, height: int, margin: float) -> Image:
     """The square around a face, `margin` of its longer side added on each side, scaled to the input.
 
-    What lies outside the picture is grey. A box that misses the picture gives an all-grey crop.
+    What lies outside the picture is grey. A box that misses the picture, or is smaller than a pixel, gives all grey.
     """
     rows, columns = image.shape[:2]
     square = box.square(margin)
@@ -64,7 +64,7 @@ def crop(image: Image, box: Box, width: int, height: int, margin: float) -> Imag
     left, top = int(np.floor(inside.x0)), int(np.floor(inside.y0))
     right, bottom = int(np.ceil(inside.x1)), int(np.ceil(inside.y1))
     canvas = np.full((height, width, 3), PADDING, np.uint8)
-    if right - left < 1 or bottom - top < 1 or square.width < 1e-6:
+    if right - left < 1 or bottom - top < 1 or square.width < 1:
         return canvas
     kx, ky = width / square.width, height / square.height
     x0, y0 = round((left - square.x0) * kx), round((top - square.y0) * ky)

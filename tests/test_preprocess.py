@@ -61,3 +61,7 @@ def test_normalise_maps_bytes_to_minus_one_to_one():
     assert out.dtype == np.float32
     assert out.min() == -1
     assert out.max() == 1
+
+
+def test_a_box_smaller_than_a_pixel_is_all_grey():
+    assert (crop(picture(90, 60), Box(10, 10, 10, 10.00006), 48, 32, 0.0) == PADDING).all()
