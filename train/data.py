@@ -18,6 +18,7 @@ from PIL import Image as Pictures
 from PIL import ImageOps, UnidentifiedImageError
 
 from edge import coco
+from edge.bundle import LFS_POINTER
 from edge.errors import DataError
 from edge.geometry import Box
 from edge.labels import CLASSIFIER_LABELS
@@ -27,7 +28,6 @@ from edge.records import Image
 WORN_WRONGLY = "mask_worn_incorrectly"
 LABELS = (*CLASSIFIER_LABELS, WORN_WRONGLY)
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-LFS = b"version https://git-lfs"
 SURROUNDINGS = 0.65
 """Kept around a face, in sides of its box: enough for a margin of 0.35, a shift and a turn."""
 
@@ -137,7 +137,7 @@ def picture(path: Path) -> Image | None:
     Raises DataError for a Git-LFS pointer: then the whole set is pointers, and skipping it would hide that.
     """
     try:
-        if path.stat().st_size < 1024 and path.read_bytes().startswith(LFS):
+        if path.stat().st_size < 1024 and path.read_bytes().startswith(LFS_POINTER):
             raise DataError(f"{path}: a Git-LFS pointer, not a picture; fetch the pictures with 'git lfs pull'")
         with Pictures.open(path) as opened:
             return np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge.coco import Annotated
 from edge.decode import cells, decode, suppress
-from edge.preprocess import letterbox
+from edge.preprocess import InputSpec, letterbox
 from edge.records import Image
 from train import detector_network, loop
 from train.coco_ap import coco_ap
@@ -77,11 +77,11 @@ def find_with(
 
     `outputs` maps a normalised batch of one to scores (1, N, 1) and distances (1, N, 4).
     """
-    centres, strides = cells(width, height)
+    spec, (centres, strides) = InputSpec(width, height), cells(width, height)
 
     def find(image: Image) -> Rows:
         small, fit = letterbox(image, width, height)
-        scores, distances = outputs(detector_network.normalised(small))
+        scores, distances = outputs(spec.normalise(small)[None])
         rows = decode(np.asarray(scores)[0], np.asarray(distances)[0], centres, strides, threshold)
         rows = suppress(rows, 0.45, 100)
         rows[:, :4] /= fit.scale

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
 from train.config import DetectorConfig
@@ -41,13 +40,6 @@ def build(
     return keras.Model(body.input, outputs, name="detector")
 
 
-def resized(model: keras.Model, width: int, height: int, alpha: float, channels: int) -> keras.Model:
-    """The same network for another input size: it is fully convolutional, so the weights fit as they are."""
-    other = build(width, height, alpha, channels, None)
-    other.set_weights(model.get_weights())
-    return other
-
-
 def _unit(x: Any, width: int, stride: int = 1, depthwise: bool = True) -> Any:
     if depthwise:
         x = layers.DepthwiseConv2D(3, stride, "same", use_bias=False)(x)
@@ -70,8 +62,3 @@ def for_training(model: keras.Model, config: DetectorConfig) -> keras.Model:
     )
     trainer.compile(optimizer, DetectionLoss(config.width, config.height), jit_compile=False)
     return trainer
-
-
-def normalised(image: Any) -> Any:
-    """Bytes -> the network's input, with the batch axis."""
-    return (np.asarray(image, np.float32) / np.float32(127.5) - np.float32(1))[None]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from edge.bundle import LFS_POINTER
 from edge.errors import ConfigError, DataError
 
 
@@ -41,7 +42,7 @@ def load(body: keras.Model, path: Path, maker: type, extra: dict[str, float]) ->
     """Loads a weights file through a 224 x 224 twin. Raises DataError naming the file and the remedy."""
     if not path.is_file():
         raise DataError(f'{path}: no such weights file; give --weights FILE or weights = "imagenet"')
-    if path.read_bytes()[:40].startswith(b"version https://git-lfs"):
+    if path.read_bytes().startswith(LFS_POINTER):
         raise DataError(f"{path}: a Git-LFS pointer, not the weights; fetch it with 'git lfs pull'")
     twin = maker(input_shape=(224, 224, 3), include_top=False, weights=None, **extra)
     try:
