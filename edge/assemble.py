@@ -22,7 +22,7 @@ from edge.ports import Camera, Sink
 from edge.tracker import GreedyTracker
 
 if TYPE_CHECKING:  # pydantic is slow to import; only the type is wanted here
-    from edge.config import Settings
+    from edge.settings import Settings
 
 log = logging.getLogger(__name__)
 

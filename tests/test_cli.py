@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from edge import __version__, cli, config
+from edge.commands import replay
 from edge.errors import CameraError
 
 
@@ -63,7 +64,7 @@ def test_the_boundary(monkeypatch, capsys, error, code, said):
     def fail(args):
         raise error
 
-    monkeypatch.setattr(cli, "_config", fail)
+    monkeypatch.setattr("edge.commands.config.run", fail)
     assert cli.main(["config", "reference"]) == code
     errors = capsys.readouterr().err
     assert errors == said if said is not None else errors.startswith("maskcam: error: [Errno 13] Permission denied")
@@ -73,7 +74,7 @@ def test_a_mistake_of_the_program_itself_is_not_hidden(monkeypatch):
     def fail(args):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "_config", fail)
+    monkeypatch.setattr("edge.commands.config.run", fail)
     with pytest.raises(ZeroDivisionError):
         cli.main(["config", "reference"])
 
@@ -115,7 +116,7 @@ def test_progress_is_one_line_written_over(capsys):
     class Counters:
         frames, fps = 20, 12.34
 
-    cli._progress(Counters())
+    replay._progress(Counters())
     Counters.frames = 21
-    cli._progress(Counters())
+    replay._progress(Counters())
     assert capsys.readouterr().err == "\r20 frames, 12.3 FPS "

@@ -40,13 +40,13 @@ def leaves(data, prefix=()):
 
 
 def test_no_file_gives_the_defaults():
-    assert config.load() == config.Settings()
+    assert config.load() == schema.Settings()
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_shipped_configs_load_and_hold_only_what_differs(path):
     settings = config.load(path)
-    defaults = config.Settings(sinks=config.Sinks(journal=config.Journal(), gpio=config.Gpio()))
+    defaults = schema.Settings(sinks=schema.Sinks(journal=schema.Journal(), gpio=schema.Gpio()))
     for key, value in leaves(tomllib.loads(path.read_text())):
         own, default = settings, defaults
         for part in key:
@@ -170,10 +170,10 @@ def test_files_that_cannot_be_read(tmp_path):
 
 def test_the_reference_documents_every_setting_and_loads(tmp_path):
     text = config.reference()
-    assert config.load(written(tmp_path, text)) == config.Settings()
+    assert config.load(written(tmp_path, text)) == schema.Settings()
     switched_on = re.sub(r"^# (\[sinks\..*|\w+ = .*)$", r"\1", text, flags=re.M)
     every = config.load(written(tmp_path, switched_on))
-    assert every.sinks.gpio == config.Gpio()
+    assert every.sinks.gpio == schema.Gpio()
     documented = {key for key, _ in leaves(tomllib.loads(switched_on))}
     assert documented == {key for key, _ in leaves(every.model_dump())}
     lines = text.splitlines()
@@ -191,14 +191,14 @@ def test_the_backends_are_those_that_can_be_assembled():
 
 
 settings = st.builds(
-    config.Settings,
-    camera=st.builds(config.Camera, source=st.text(max_size=20) | st.integers(0, 9), fps=st.floats(0.1, 240)),
+    schema.Settings,
+    camera=st.builds(schema.Camera, source=st.text(max_size=20) | st.integers(0, 9), fps=st.floats(0.1, 240)),
     detector=st.builds(config.Detector, min_face=st.floats(1, 1e9)),
     sinks=st.builds(
-        config.Sinks,
+        schema.Sinks,
         log=st.booleans(),
-        journal=st.none() | st.builds(config.Journal, path=st.just("/tmp/e.jsonl")),
-        gpio=st.none() | st.builds(config.Gpio, pin=st.integers(0, 40)),
+        journal=st.none() | st.builds(schema.Journal, path=st.just("/tmp/e.jsonl")),
+        gpio=st.none() | st.builds(schema.Gpio, pin=st.integers(0, 40)),
     ),
 )
 
@@ -207,4 +207,4 @@ settings = st.builds(
 def test_what_show_prints_loads_to_the_same(tmp_path_factory, settings):
     text = config.show(settings)
     data = tomllib.loads(text)
-    assert config.Settings.model_validate(data) == settings
+    assert schema.Settings.model_validate(data) == settings

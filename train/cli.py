@@ -27,6 +27,8 @@ examples:
   maskcam-train classifier configs/train/classifier.toml --data crops.csv --data train.json --workdir runs/mask
   maskcam-train classifier configs/train/tutorial.toml --data tutorial/ --also crops.csv --workdir runs/tutorial
   maskcam-train detector configs/train/detector.toml --data train.json --val val.json --workdir runs/face
+  maskcam-train detector configs/train/detector-tune.toml --start runs/face/detector.keras \\
+      --data train.json --val val.json --workdir runs/face-tuned
   maskcam-train evaluate --data val.json --classifier runs/mask/classifier.keras"""
 
 
@@ -55,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--val", type=Path, required=True, metavar="VAL.json", help="COCO, for the AP of each epoch")
     p.add_argument("--workdir", type=Path, required=True, metavar="DIR", help="where everything is written")
     p.add_argument("--weights", metavar="FILE", help="backbone weights without top instead of the configuration's")
+    p.add_argument("--start", type=Path, metavar="FILE.keras", help="a trained detector to go on from")
     p.set_defaults(run=_detector)
 
     p = commands.add_parser("evaluate", help="measure a model or a bundle on COCO data")
@@ -94,7 +97,7 @@ def _classifier(args: argparse.Namespace) -> None:
 def _detector(args: argparse.Namespace) -> None:
     from train import detector
 
-    detector.run(args.config, args.data, args.val, args.workdir, args.weights)
+    detector.run(args.config, args.data, args.val, args.workdir, args.weights, args.start)
 
 
 def _evaluate(args: argparse.Namespace) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +17,47 @@ from edge.coco import Annotated
 from edge.decode import cells, decode, suppress
 from edge.preprocess import InputSpec, letterbox
 from edge.records import Image
-from train import detector_network, loop
+from train import detector_network, loop, mistakes
 from train.coco_ap import coco_ap
 from train.config import DetectorConfig, load
+from train.mistakes import Mistake
 from train.plots import curves
 from train.scenes import Scenes, read
 
 Rows = NDArray[np.float64]
 
 
-def run(config_path: Path, data: list[Path], val: Path, workdir: Path, weights: str | None = None) -> Path:
-    """Trains (or resumes) and returns the path of `detector.keras`. Raises ConfigError, DataError."""
+def run(
+    config_path: Path,
+    data: list[Path],
+    val: Path,
+    workdir: Path,
+    weights: str | None = None,
+    start: Path | None = None,
+) -> Path:
+    """Trains (or resumes) and returns the path of `detector.keras`. Raises ConfigError, DataError.
+
+    `start`: a detector of the same width and channels, of any input size, to go on from.
+    """
     config = load(config_path, DetectorConfig)
     if weights:
         config = config.model_copy(update={"weights": weights})
     held_out = read(val)
     scenes = [scene for path in data for scene in without_copies(read(path), held_out)]
     workdir = Path(workdir)
-    loop.claim(workdir, {"config": config.model_dump(), "scenes": len(scenes), "val": len(held_out)})
+    origin = _digest(start) if start else None
+    loop.claim(workdir, {"config": config.model_dump(), "scenes": len(scenes), "val": len(held_out), "start": origin})
     keras.utils.set_random_seed(config.seed)
     with loop.strategy_scope():
+        backbone = "none" if start else config.weights
         model = detector_network.build(
-            config.width, config.height, config.alpha, config.channels, config.weights, config.frozen_until
+            config.width, config.height, config.alpha, config.channels, backbone, config.frozen_until
         )
+        if start:
+            _go_on_from(model, start)
         trainer = detector_network.for_training(model, config)
-    batches = Scenes(scenes, config)
+    wrong = _mistakes(model, scenes, config, workdir) if start else ()
+    batches = Scenes(scenes, config, mistakes=wrong)
     if batches.skipped:
         print(f"skipped {len(batches.skipped)} unreadable pictures, the first is {batches.skipped[0]}")
     shown = held_out[:: max(len(held_out) // config.evaluate_pictures, 1)]
@@ -49,7 +67,8 @@ def run(config_path: Path, data: list[Path], val: Path, workdir: Path, weights: 
     model.save(path)
     report = {
         "config": config.model_dump() | {"weights": Path(config.weights).name},
-        "pictures": len(batches.pictures),
+        "start": origin,
+        "pictures": len(batches.readable),
         "skipped": [str(p.name) for p in batches.skipped],
         "val_pictures": len(held_out),
         "val": coco_ap(held_out, find_with(model.predict_on_batch, config.width, config.height)),
@@ -58,6 +77,30 @@ def run(config_path: Path, data: list[Path], val: Path, workdir: Path, weights: 
     (workdir / "report.json").write_text(json.dumps(report, indent=1))
     curves(history, ["loss", "AP", "AP50"], workdir / "history.png", "face detector")
     return path
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file. Raises DataError."""
+    if not path.is_file():
+        raise DataError(f"--start {path}: no such file; expected the detector.keras of an earlier training")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _go_on_from(model: keras.Model, start: Path) -> None:
+    try:
+        model.load_weights(start)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"--start {start}: does not fit a detector of this alpha and channels: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _mistakes(model: keras.Model, scenes: list[Annotated], c: DetectorConfig, workdir: Path) -> Sequence[list[Mistake]]:
+    """False alarms and missed faces of the detector that a training starts from."""
+    detect = find_with(model.predict_on_batch, c.width, c.height, c.mistakes_from)
+    wrong = mistakes.find(scenes, detect, workdir / "mistakes.json")
+    print(f"to see more of: {len(wrong[0])} false alarms, {len(wrong[1])} missed faces", flush=True)
+    return wrong
 
 
 def without_copies(scenes: list[Annotated], held_out: list[Annotated]) -> list[Annotated]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ from edge.masks import draw
 from edge.records import Image
 from train import data
 from train.config import DetectorConfig
+from train.mistakes import Mistake
 from train.photometric import jitter
 
 MOST_BOXES = 48
@@ -50,18 +52,26 @@ class Scenes(keras.utils.PyDataset):
     on (seed, epoch, its number), so a resumed training sees what an unbroken one would have seen.
     """
 
-    def __init__(self, scenes: list[Annotated], config: DetectorConfig, workers: int = 1) -> None:
+    def __init__(
+        self,
+        scenes: list[Annotated],
+        config: DetectorConfig,
+        workers: int = 1,
+        mistakes: Sequence[Sequence[Mistake]] = (),
+    ) -> None:
+        """`mistakes`: kinds of places that a share `config.mistakes` of the samples shows, each kind as often."""
         super().__init__(workers=workers, max_queue_size=6)
         self.config, self.epoch = config, 0
+        self.mistakes = [kind for kind in mistakes if kind]
         self.pictures, self.boxes, self.skipped = [], [], []
         for scene in scenes:
             picture = data.picture(scene.path)
             if picture is None:
                 self.skipped.append(scene.path)
-            else:
-                self.pictures.append(picture)
-                self.boxes.append(np.c_[scene.boxes, np.where(scene.ignored, 0, scene.categories)].astype(np.float32))
-        if not self.pictures:
+            self.pictures.append(picture)
+            self.boxes.append(np.c_[scene.boxes, np.where(scene.ignored, 0, scene.categories)].astype(np.float32))
+        self.readable = [k for k, picture in enumerate(self.pictures) if picture is not None]
+        if not self.readable:
             raise DataError(f"none of the {len(scenes)} pictures can be read; the first is {scenes[0].path}")
 
     def __len__(self) -> int:
@@ -86,26 +96,40 @@ class Scenes(keras.utils.PyDataset):
             tiles = [(0, 0, x, y), (x, 0, c.width, y), (0, y, x, c.height), (x, y, c.width, c.height)]
         image, boxes = np.empty((c.height, c.width, 3), np.uint8), []
         for x0, y0, x1, y1 in tiles:
-            k = int(rng.integers(len(self.pictures)))
-            part, found = sample(self.pictures[k], self.boxes[k], x1 - x0, y1 - y0, c, rng)
+            k, shown = self._choice(rng)
+            part, found = sample(self.pictures[k], self.boxes[k], x1 - x0, y1 - y0, c, rng, shown)
             image[y0:y1, x0:x1] = part
             boxes.append(found + np.array([x0, y0, x0, y0, 0], np.float32))
         return image, np.concatenate(boxes)
 
+    def _choice(self, rng: np.random.Generator) -> tuple[int, tuple[float, float, float, float] | None]:
+        """Number of a picture, and the box that must be seen if it was chosen for a mistake."""
+        if self.mistakes and rng.random() < self.config.mistakes:
+            kind = self.mistakes[rng.integers(len(self.mistakes))]
+            return kind[rng.integers(len(kind))]
+        return self.readable[rng.integers(len(self.readable))], None
+
 
 def sample(
-    image: Image, boxes: NDArray[np.float32], width: int, height: int, c: DetectorConfig, rng: np.random.Generator
+    image: Image,
+    boxes: NDArray[np.float32],
+    width: int,
+    height: int,
+    c: DetectorConfig,
+    rng: np.random.Generator,
+    shown: tuple[float, float, float, float] | None = None,
 ) -> tuple[Image, NDArray[np.float32]]:
     """One augmented scene of `width` x `height` and its boxes (N, 5) with FACE or IGNORE.
 
-    `boxes` (N, 5): x0, y0, x1, y1, COCO category, 0 for a region to ignore. A face is
-    picked and brought to a log-uniform size at a random place.
+    `boxes` (N, 5): x0, y0, x1, y1, COCO category, 0 for a region to ignore. The box `shown`, else a face, is
+    brought to a log-uniform size at a random place.
     """
     faces = np.flatnonzero(boxes[:, 4] > 0)
     for k in faces:
         if boxes[k, 4] == coco.WITHOUT_MASK and rng.random() < c.drawn_masks:
             image = draw(image, Box(*map(float, boxes[k, :4])), rng)
-    scale, shift = _placement(image, boxes[faces], width, height, c, rng)
+    wanted = boxes[faces] if shown is None else np.array([shown], np.float32)
+    scale, shift = _placement(image, wanted, width, height, c, rng, always=shown is not None)
     image = _cut(image, scale, shift, width, height, rng)
     moved = np.c_[boxes[:, :4] * scale + np.tile(shift, 2), np.where(boxes[:, 4] > 0, FACE, IGNORE)].astype(np.float32)
     moved = _visible(moved, width, height)
@@ -116,14 +140,20 @@ def sample(
 
 
 def _placement(
-    image: Image, faces: NDArray[np.float32], width: int, height: int, c: DetectorConfig, rng: np.random.Generator
+    image: Image,
+    faces: NDArray[np.float32],
+    width: int,
+    height: int,
+    c: DetectorConfig,
+    rng: np.random.Generator,
+    always: bool,
 ) -> tuple[float, NDArray[np.float64]]:
-    """Scale and shift (pixels) that bring the picture into the training scene."""
+    """Scale and shift (pixels) that bring the picture into the training scene, mostly so as to show one of `faces`."""
     h, w = image.shape[:2]
-    if len(faces) and rng.random() < 0.8:
+    if len(faces) and (rng.random() < 0.8 or always):
         f = faces[rng.integers(len(faces))]
         side = max(float(np.sqrt((f[2] - f[0]) * (f[3] - f[1]))), 4.0)
-        wanted = np.exp(rng.uniform(np.log(c.smallest_face), np.log(min(c.largest_face, 0.9 * min(width, height)))))
+        wanted = np.exp(rng.uniform(np.log(c.smallest_face), np.log(min(c.largest_face, min(width, height)))))
         scale = float(np.clip(wanted / side, 0.15, 3.0))
         place = np.array([rng.uniform(0.15, 0.85) * width, rng.uniform(0.15, 0.85) * height])
         return scale, place - (f[:2] + f[2:4]) / 2 * scale
