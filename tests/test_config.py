@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge import assemble, config
+from edge import settings as schema
 from edge.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -193,7 +194,7 @@ def test_the_backends_are_those_that_can_be_assembled():
 settings = st.builds(
     schema.Settings,
     camera=st.builds(schema.Camera, source=st.text(max_size=20) | st.integers(0, 9), fps=st.floats(0.1, 240)),
-    detector=st.builds(config.Detector, min_face=st.floats(1, 1e9)),
+    detector=st.builds(schema.Detector, min_face=st.floats(1, 1e9)),
     sinks=st.builds(
         schema.Sinks,
         log=st.booleans(),
