@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from edge.errors import MaskcamError, MissingPackage
 
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--validation", type=Path, required=True, metavar="COCO.json")
     check.add_argument("--config", type=Path, metavar="FILE.toml")
     check.set_defaults(run=_verify)
+    _edgetpu_commands(commands)
     sizes = commands.add_parser(
         "sizes",
         help="AP against milliseconds of the detector at several input sizes",
@@ -83,6 +85,24 @@ def _parser() -> argparse.ArgumentParser:
     sizes.add_argument("sizes", nargs="+", metavar="WxH", help="multiples of 32, such as 320x256")
     sizes.set_defaults(run=_sizes)
     return parser
+
+
+def _edgetpu_commands(commands: Any) -> None:
+    compiled = commands.add_parser("edgetpu", help="compile both networks of a bundle for the Coral Edge TPU")
+    compiled.add_argument("bundle", type=Path, metavar="DIR")
+    compiled.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        metavar="0..1",
+        help="share of the operations that has to be mapped, conversions at the border aside (default: all)",
+    )
+    compiled.set_defaults(run=_edgetpu)
+    judged = commands.add_parser(
+        "check-edgetpu", help="say from the file alone what an Edge TPU cannot map; needs no compiler"
+    )
+    judged.add_argument("model", type=Path, metavar="MODEL|DIR", help="a .tflite file or a bundle")
+    judged.set_defaults(run=_check_edgetpu)
 
 
 def _bundle(args: argparse.Namespace) -> int:
@@ -105,6 +125,19 @@ def _sizes(args: argparse.Namespace) -> int:
         from convert.sizes import run
     run(args.detector, args.calibration, args.validation, args.sizes, args.plot, load(args.config))
     return 0
+
+
+def _edgetpu(args: argparse.Namespace) -> int:
+    from convert import to_edgetpu
+
+    print(to_edgetpu.table(to_edgetpu.run(args.bundle, args.share)))
+    return 0
+
+
+def _check_edgetpu(args: argparse.Namespace) -> int:
+    from convert import edgetpu_check
+
+    return edgetpu_check.run(args.model)
 
 
 def _verify(args: argparse.Namespace) -> int:

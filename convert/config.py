@@ -31,6 +31,7 @@ class ConvertConfig(BaseModel):
     )
     most_ap_loss: float = Field(0.01, ge=0, description="face AP that int8 may cost against float")
     most_label_loss: float = Field(0.005, ge=0, description="label accuracy that int8 may cost against float")
+    edgetpu: bool = Field(True, description="refuse to publish a network that an Edge TPU could not map whole")
 
 
 def load(path: Path | None) -> ConvertConfig:

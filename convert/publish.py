@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert import calibration, known_answer, models, verify
+from convert import calibration, edgetpu_check, known_answer, models, verify
 from convert.card import card
 from convert.config import ConvertConfig
 from convert.to_onnx import to_onnx
@@ -53,6 +53,8 @@ def publish(
         folder = Path(temporary) / "bundle"
         folder.mkdir()
         values = _convert(networks, pictures, folder, config)
+        if config.edgetpu:
+            edgetpu_check.gate(folder, list(networks))
         values["training"] = {"data": config.data, **_reports(detector, classifier)}
         _write(folder, values)
         values["detector"]["score_threshold"] = _threshold(folder, held_out, config)

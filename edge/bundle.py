@@ -58,6 +58,8 @@ class Network(_Part):
     """Format ("tflite", "onnx", "edgetpu") -> file name in the bundle."""
     quantisation: dict[str, Quantisation] = {}
     """Tensor name ("input" or an output) -> how the int8 file quantises it."""
+    edgetpu: dict[str, Any] = {}
+    """What the Edge TPU compiler's log said: its version, operations, mapped, and which stay on the processor."""
     known_answer: str
     """A .npz file: `input` (height, width, 3) uint8 and the int8 network's output under each output's name."""
 
@@ -114,8 +116,15 @@ class Bundle(_Part):
         """The file of "detector" or "classifier" in a format. Raises BundleError when the bundle has none."""
         files: dict[str, str] = getattr(self, network).files
         if form not in files:
-            raise BundleError(f"{self._folder}: no {form} file of the {network}; there is: {', '.join(files)}")
+            remedy = f"; make it with: maskcam-convert edgetpu {self._folder}" if form == "edgetpu" else ""
+            raise BundleError(
+                f"{self._folder}: no {form} file of the {network}; there is: {', '.join(files)}{remedy}"
+            )
         return self._folder / files[form]
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
 
     def known_answer(self, network: str) -> Path:
         return self._folder / str(getattr(self, network).known_answer)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edge.bundle import ClassifierSpec
 from edge.geometry import Box
-from edge.labels import MEANING, Mask
+from edge.labels import MEANING, WORN_WRONGLY, Mask
 from edge.ports import Engine
 from edge.preprocess import crop
 from edge.records import Image, Verdict
@@ -20,6 +20,7 @@ class MaskClassifier:
         """A verdict whose probability is below `unsure_below` (0.5..1) is UNSURE."""
         self._engine, self._spec, self._unsure_below = engine, spec, unsure_below
         self._on = np.array([MEANING[label] is Mask.ON for label in spec.labels])
+        self._wrongly = spec.labels.index(WORN_WRONGLY) if WORN_WRONGLY in spec.labels else None
 
     def probabilities(self, image: Image, box: Box) -> NDArray[np.float32]:
         """Probability of each of the bundle's labels (L,) for the face at `box` of `image` (RGB)."""
@@ -35,4 +36,7 @@ class MaskClassifier:
         best = max(on, 1 - on)
         if best < self._unsure_below:
             return Verdict(Mask.UNSURE, best)
-        return Verdict(Mask.ON if on > 0.5 else Mask.OFF, best)
+        if on > 0.5:
+            return Verdict(Mask.ON, best)
+        wrongly = self._wrongly is not None and bool(2 * p[self._wrongly] > p[~self._on].sum())
+        return Verdict(Mask.OFF, best, wrongly)

@@ -1,185 +1,164 @@
-"""Reads settings (`edge.settings`) from files and text, and writes them.
+"""Settings (`edge.settings`) from all their sources, later ones first: defaults, files, variables, `--set`.
 
-Every error is one line that names file, key, value and expectation, and all errors of a file come at once.
-A relative path belongs to the file that says it; one given with `--set` belongs to the working directory.
+Every mistake is one line that names its place, key, value and expectation, and all come at once.
 """
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import json
+import contextlib
+import logging
 import os
-import re
-import sys
-import typing
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from edge import sources
 from edge.errors import ConfigError
-from edge.settings import Gpio, Journal, Settings, Sinks
+from edge.mistakes import explain
+from edge.settings import Settings
+from edge.sources import Entry, Key
+from edge.template import show
 
-tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+log = logging.getLogger(__name__)
+
+SYSTEM_FILES = (Path("/etc/maskcam/maskcam.toml"), Path("/boot/firmware/maskcam.toml"))
+"""Read where no file is named. The second lies on the part of a card that any laptop can edit."""
+LAST_GOOD = "last-good.toml"
+
+Source = Callable[[], list[Entry]]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings and how they came about."""
+
+    settings: Settings
+    origins: Mapping[Key, str]
+    """Who set a key: "FILE:LINE", the name of a variable, or "--set". Defaults are absent."""
+    fallback: str | None = None
+    """Why these are not the settings that were asked for; several lines where there are several mistakes."""
+
+
+def files(config: Path | None) -> list[Path]:
+    """What to read: the file that was named, else the system's files that exist."""
+    return [path for path in SYSTEM_FILES if os.path.lexists(path)] if config is None else [config]
 
 
 def load(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Settings:
-    """Settings from a TOML file (None: defaults), with `key=value` overrides such as "camera.width=320".
+    """Settings of one file (None: defaults) and `section.key=value` overrides. Raises ConfigError."""
+    return read([] if path is None else [Path(path)], overrides).settings
+
+
+def read(files: Sequence[Path], overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Loaded:
+    """Settings of several files, later ones first, variables of `environ`, then overrides.
 
     Raises ConfigError with one line per mistake.
     """
-    name = "settings" if path is None else str(path)
-    data = {} if path is None else _anchored(_read(Path(path)), Settings, Path(path).parent)
-    overridden = {}
-    for text in overrides:
-        key, value = _override(text)
-        _put(data, key, value, text)
-        overridden[key] = text
+    return _read([*_files(files), *_own(overrides, environ or {})])
+
+
+def load_or_last_good(
+    files: Sequence[Path], overrides: Sequence[str], environ: Mapping[str, str], state_dir: Path | None
+) -> Loaded:
+    """The same for a service, which a broken file must not stop: with a `state_dir` it never raises ConfigError.
+
+    What loads is kept there. When something does not, that takes the place of the files; where nothing was kept
+    yet, a broken source is left out as a whole, for half of an edit may be worse than none of it.
+    """
+    own = _own(overrides, environ)
+    if state_dir is None:
+        return _read([*_files(files), *own])
     try:
-        return Settings.model_validate(data)
+        loaded = _read([*_files(files), *own])
+    except ConfigError as error:
+        return _fall_back(_files(files), own, state_dir / LAST_GOOD, str(error))
+    _keep(state_dir / LAST_GOOD, show(loaded.settings))
+    return loaded
+
+
+def _files(files: Sequence[Path]) -> list[Source]:
+    return [partial(sources.from_file, path) for path in files]
+
+
+def _own(overrides: Sequence[str], environ: Mapping[str, str]) -> list[Source]:
+    named = sorted(name for name in environ if name.startswith(sources.PREFIX))
+    variables: list[Source] = [partial(sources.from_variable, name, environ[name]) for name in named]
+    return [*variables, *(partial(sources.from_override, text) for text in overrides)]
+
+
+def _read(chosen: Sequence[Source]) -> Loaded:
+    entries: list[Entry] = []
+    mistakes: list[str] = []
+    for source in chosen:
+        try:
+            entries += source()
+        except ConfigError as error:
+            mistakes.append(str(error))
+    origins: dict[Key, str] = {}
+    for entry in entries:
+        origins.pop(entry.key, None)  # the order of mistakes is that of the sources
+        origins[entry.key] = entry.origin
+    try:
+        settings = Settings.model_validate(_merged(entries))
+        if not mistakes:
+            return Loaded(settings, origins)
     except ValidationError as error:
-        raise ConfigError("\n".join(_lines(error, name, overridden))) from None
+        mistakes += explain(error, origins)
+    except ConfigError as error:
+        mistakes.append(str(error))
+    raise ConfigError("\n".join(mistakes))
 
 
-def reference() -> str:
-    """A TOML file of every setting with its default, unit and help; the optional sections are commented out."""
-    every = Settings(sinks=Sinks(journal=Journal(), gpio=Gpio()))
-    return f"# {Settings.__doc__}\n" + "\n".join(_render(every, (), comments=True))
+def _merged(entries: Sequence[Entry]) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for entry in entries:
+        place = data
+        for part in entry.key[:-1]:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"{entry.origin}: {'.'.join(entry.key)}: '{part}' is a value, not a section")
+        if entry.value != {}:
+            place[entry.key[-1]] = entry.value
+        elif not isinstance(place.get(entry.key[-1]), dict):
+            place[entry.key[-1]] = {}
+    return data
 
 
-def show(settings: Settings) -> str:
-    """The settings as TOML, which loads to the same settings."""
-    return "\n".join(_render(settings, (), comments=False)).strip() + "\n"
-
-
-def _read(path: Path) -> dict[str, Any]:
+def _fall_back(files: Sequence[Source], own: Sequence[Source], last_good: Path, why: str) -> Loaded:
+    # The working directory is the same at every start, so paths that were relative to it still are.
+    kept: Source = partial(sources.from_file, last_good, "")
     try:
-        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return data
+        _read([kept])
+        candidates, what = [kept, *own], f"the last good settings ({last_good}) are in force"
+    except ConfigError:
+        candidates, what = [*files, *own], "there are no last good settings; what is broken is left out"
+    good: list[Source] = []
+    for source in candidates:
+        with contextlib.suppress(ConfigError):
+            _read([*good, source])
+            good.append(source)
+    return replace(_read(good), fallback=f"{why}\n{what}")
+
+
+def _keep(path: Path, text: str) -> None:
+    """Writes whole or not at all, and only what differs: memory cards wear out."""
+    try:
+        with contextlib.suppress(FileNotFoundError, UnicodeDecodeError):
+            if path.read_text(encoding="utf-8") == text:
+                return
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as part:
+            try:
+                part.write(text)
+                part.flush()
+                os.fsync(part.fileno())
+                os.replace(part.name, path)
+            except BaseException:
+                os.unlink(part.name)
+                raise
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}): expected a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
-
-
-def _override(text: str) -> tuple[tuple[str, ...], Any]:
-    """ "camera.width=320" -> (("camera", "width"), 320); what is no TOML value is a string."""
-    key, equals, value = text.partition("=")
-    if not equals or not re.fullmatch(r"\w+(\.\w+)+", key.strip()):
-        raise ConfigError(f"--set {text}: expected section.key=value, such as camera.width=320")
-    try:
-        parsed = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
-        parsed = {"value": value.strip()}
-    return tuple(key.strip().split(".")), parsed["value"] if len(parsed) == 1 else value.strip()
-
-
-def _put(data: dict[str, Any], key: tuple[str, ...], value: Any, text: str) -> None:
-    for part in key[:-1]:
-        data = data.setdefault(part, {})
-        if not isinstance(data, dict):
-            raise ConfigError(f"--set {text}: '{part}' is a value, not a section")
-    data[key[-1]] = value
-
-
-def _anchored(data: dict[str, Any], model: type[BaseModel], folder: Path) -> dict[str, Any]:
-    """The same data with relative paths taken from `folder`."""
-    result = dict(data)
-    for name, field in model.model_fields.items():
-        value, section = data.get(name), _section(field.annotation)
-        if section and isinstance(value, dict):
-            result[name] = _anchored(value, section, folder)
-        elif isinstance(value, str) and _is_path(value) and _extra(field).get("path"):
-            result[name] = os.path.join(folder, value)
-    return result
-
-
-def _is_path(value: str) -> bool:
-    """Tells a path from what else a camera source may be."""
-    return bool(value) and value != "synthetic" and not value.isdigit() and "://" not in value
-
-
-def _section(annotation: Any) -> type[BaseModel] | None:
-    """The model of a section, be it optional or not; None for a plain value."""
-    for kind in typing.get_args(annotation) or (annotation,):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
-    return None
-
-
-def _extra(field: Any) -> Mapping[str, Any]:
-    return field.json_schema_extra or {}
-
-
-def _lines(error: ValidationError, name: str, overridden: Mapping[tuple[str, ...], str]) -> Iterator[str]:
-    """One line per key that is wrong."""
-    wrong: dict[tuple[str, ...], list[Any]] = {}
-    for item in error.errors(include_url=False):
-        # Of a union, pydantic tells each member's complaint with the member's name behind the key.
-        key = tuple(str(part) for part in item["loc"] if not re.fullmatch(r"int|str|Journal|Gpio", str(part)))
-        wrong.setdefault(key, []).append(item)
-    for key, items in wrong.items():
-        where, dotted, item = f"--set {overridden[key]}" if key in overridden else name, ".".join(key), items[0]
-        if item["type"] == "extra_forbidden":
-            yield f"{where}: unknown key '{dotted}'{_nearest(key)}"
-        elif item["type"] == "value_error":
-            yield f"{where}: [{dotted}] {item['ctx']['error']}"
-        else:
-            expected = " or ".join(_expected(item, key) for item in items)
-            yield f"{where}: {dotted} = {_toml(item['input'])}: expected {expected}"
-
-
-def _nearest(key: tuple[str, ...]) -> str:
-    """The remedy for an unknown key: the key that was meant, else what there is."""
-    model: type[BaseModel] = Settings
-    for part in key[:-1]:
-        model = _section(model.model_fields[part].annotation) or model
-    known = list(model.model_fields)
-    close = difflib.get_close_matches(key[-1], known, n=1)
-    if close:
-        return f": did you mean '{'.'.join((*key[:-1], close[0]))}'?"
-    return f": expected one of {', '.join(known)}"
-
-
-def _expected(item: Any, key: tuple[str, ...]) -> str:
-    kinds = {"int_type": "a whole number", "float_type": "a number", "string_type": "a text"}
-    kinds |= {"bool_type": "true or false", "model_type": f"a section [{'.'.join(key)}]"}
-    return kinds.get(item["type"], str(item["msg"]).removeprefix("Input should be "))
-
-
-def _render(model: BaseModel, path: tuple[str, ...], comments: bool) -> Iterator[str]:
-    """Lines of TOML: the plain values of a section first, then its sub-sections."""
-    fields = type(model).model_fields
-    values = {name: getattr(model, name) for name in fields}
-    if path:
-        optional = comments and len(path) > 1
-        mark = "# " if optional else ""
-        yield ""
-        if comments:
-            yield f"# {type(model).__doc__}"
-        yield f"{mark}[{'.'.join(path)}]"
-        for name, value in values.items():
-            if not isinstance(value, BaseModel) and value is not None:
-                if comments:
-                    yield f"# {_help(fields[name])}"
-                yield f"{mark}{name} = {_toml(value)}"
-    for name, value in values.items():
-        if isinstance(value, BaseModel):
-            yield from _render(value, (*path, name), comments)
-
-
-def _help(field: Any) -> str:
-    """Description, unit and the allowed range of one setting."""
-    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    limits = [f"{s} {getattr(m, a)}" for m in field.metadata for a, s in signs.items() if hasattr(m, a)]
-    if typing.get_origin(field.annotation) is Literal:
-        limits = ["one of " + ", ".join(_toml(choice) for choice in typing.get_args(field.annotation))]
-    notes = ", ".join([_extra(field)["unit"], *limits] if _extra(field)["unit"] else limits)
-    return f"{field.description} [{notes}]" if notes else str(field.description)
-
-
-def _toml(value: Any) -> str:
-    """A value as TOML writes it; its basic strings are JSON's but for DEL."""
-    return json.dumps(value, ensure_ascii=False, default=str).replace("\x7f", "\\u007f")
+        log.warning("the settings were not kept as last good ones in %s: %s", path.parent, error.strerror or error)

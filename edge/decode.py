@@ -53,6 +53,8 @@ def decode(logits: Array, distances: Array, centres: Array, strides: Array, thre
 def suppress(rows: Array, overlap: float, limit: int) -> Array:
     """Greedy non-maximum suppression of (M, 5) rows, best score first; at most `limit` (K, 5) rows stay.
 
+    A row that stays takes the mean of the boxes it suppresses and its own, weighted by score: neighbouring cells
+    each measure the same face (box voting, Gidaris and Komodakis 2015, arXiv 1505.01749). It keeps its own score.
     Compares only the row just kept with those still in question: with a low threshold there are hundreds of rows,
     and most of them go with the first few faces.
     """
@@ -60,12 +62,13 @@ def suppress(rows: Array, overlap: float, limit: int) -> Array:
     kept: list[Array] = []
     while len(rest) and len(kept) < limit:
         best = rest[0]
-        kept.append(best)
         size = np.minimum(best[2:4], rest[:, 2:4]) - np.maximum(best[:2], rest[:, :2])
         common = np.maximum(size[:, 0], 0) * np.maximum(size[:, 1], 0)
         areas = (rest[:, 2] - rest[:, 0]) * (rest[:, 3] - rest[:, 1])
         clash = common > overlap * (areas[0] + areas - common)
         clash[0] = True
+        voters = rest[clash]
+        kept.append(np.r_[voters[:, 4] @ voters[:, :4] / voters[:, 4].sum(), best[4]])
         rest = rest[~clash]
     result: Array = np.array(kept, rows.dtype).reshape(-1, 5)
     return result

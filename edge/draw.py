@@ -39,7 +39,8 @@ def annotate(observation: Observation, alert: bool = False) -> Image:
         label = f"#{track.id} {WORDS[mask]}" + (f" {decision.confidence * 100:.0f} %" if decision else "")
         _box(image, track.box, label, COLOURS[mask], size)
     people = f"{len(observation.tracks)} face{'' if len(observation.tracks) == 1 else 's'}"
-    _bar(image, f"{frame.t:.1f} s   {people}" + ("   NO MASK" if alert else ""), alert, size)
+    said = f"   {observation.blind}" if observation.blind else ""
+    _bar(image, f"{frame.t:.1f} s   {people}{said}" + ("   NO MASK" if alert else ""), alert, size)
     return image
 
 

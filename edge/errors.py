@@ -7,6 +7,8 @@ MaskcamError
 ├── CameraError (OSError)        a camera or a recording that cannot be opened or read
 ├── EngineError (RuntimeError)   an inference backend that cannot load or run a network
 ├── SinkError (OSError)          an alert that could not be delivered
+├── FlashError (ValueError)      a card, an image or a wish for it that cannot be written
+├── UpdateError (RuntimeError)   an update that is not what it should be, or that failed
 └── MissingPackage (ImportError) an optional package that is not installed
 """
 
@@ -39,8 +41,16 @@ class SinkError(MaskcamError, OSError):
     pass
 
 
-class MissingPackage(MaskcamError, ImportError):
-    """`MissingPackage("cv2", extra="cpu")` says what to install."""
+class FlashError(MaskcamError, ValueError):
+    pass
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"package '{package}' is not installed: pip install 'maskcam[{extra}]'")
+
+class UpdateError(MaskcamError, RuntimeError):
+    pass
+
+
+class MissingPackage(MaskcamError, ImportError):
+    """`MissingPackage("cv2", extra="cpu")` says what to install; `remedy` is for what no extra brings."""
+
+    def __init__(self, package: str, extra: str = "cpu", remedy: str = "") -> None:
+        super().__init__(f"package '{package}' is not installed: " + (remedy or f"pip install 'maskcam[{extra}]'"))

@@ -14,5 +14,8 @@ class Mask(Enum):
 CLASSIFIER_LABELS = ("with_mask", "without_mask")
 """Order of the classifier's outputs when `train` builds it; a bundle states its own."""
 
-MEANING = {"with_mask": Mask.ON, "without_mask": Mask.OFF, "mask_worn_incorrectly": Mask.OFF}
+WORN_WRONGLY = "mask_worn_incorrectly"
+"""The label a bundle may have besides the two: OFF for the alert, since it protects as little, told apart in words."""
+
+MEANING = {"with_mask": Mask.ON, "without_mask": Mask.OFF, WORN_WRONGLY: Mask.OFF}
 """Label name (of a bundle or of COCO categories) -> mask state."""

@@ -93,6 +93,8 @@ class Counters:
         self.people = 0
         self.decisions = 0
         self.alerts = 0
+        self.blind = 0
+        """Frames from which nothing could be judged."""
         self.failed = 0
         """Deliveries to a sink that failed."""
         self.skipped = 0
@@ -103,6 +105,7 @@ class Counters:
     def count(self, observation: Observation, events: Sequence[Event]) -> None:
         self.frames += 1
         self.faces += len(observation.tracks)
+        self.blind += observation.blind is not None
         # A track passes each number of hits once, so this needs no memory of who was counted.
         self.people += sum(track.hits == self._person_hits for track in observation.tracks)
         self.decisions += sum(event.kind == "decision" for event in events)
@@ -114,6 +117,11 @@ class Counters:
         elapsed = self._clock() - self._start
         return self.frames / elapsed if elapsed > 0 else 0.0
 
+    def report(self) -> dict[str, int]:
+        """Every counter by name."""
+        names = ("frames", "faces", "people", "decisions", "alerts", "blind", "failed", "skipped", "dropped")
+        return {name: getattr(self, name) for name in names}
+
     def render(self) -> str:
         counts = {
             "faces": self.faces,
@@ -121,6 +129,6 @@ class Counters:
             "decisions": self.decisions,
             "alerts": self.alerts,
         }
-        mishaps = {"skipped": self.skipped, "dropped": self.dropped, "failed deliveries": self.failed}
+        mishaps = {"too dark or covered": self.blind, "skipped": self.skipped, "dropped": self.dropped, "failed deliveries": self.failed}
         parts = [f"{self.frames} frames", f"{self.fps:.1f} FPS", *(f"{n} {name}" for name, n in counts.items())]
         return ", ".join(parts + [f"{n} {name}" for name, n in mishaps.items() if n])

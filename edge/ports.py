@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -65,3 +65,14 @@ class Sink(Protocol):
     def send(self, event: Event) -> None: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Playing(Protocol):
+    """What a sink has besides when something of it moves between the events: a light that blinks."""
+
+    def advance(self, now: float) -> float | None:
+        """Takes the steps due at `now`, seconds of any steady clock.
+
+        Returns the time of the next one, or None while it stands still. Raises SinkError.
+        """

@@ -54,6 +54,8 @@ class Verdict:
     mask: Mask
     confidence: float
     """Probability 0..1 of `mask`; for UNSURE, of the better of the two."""
+    worn_wrongly: bool = False
+    """With OFF: there is a mask, but not over mouth and nose. Only bundles with such a label tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,15 @@ class Decision:
     confidence: float
     since: float
     """`Frame.t` at which the state was entered."""
+    worn_wrongly: bool = False
+    """With OFF: most of what the votes saw was a mask worn wrongly."""
+
+
+KINDS = ("decision", "no_mask", "all_clear", "state")
+"""Of events: a track's state changed, the alert is raised, it is over, the service's state changed."""
+
+STATES = ("starting", "ok", "camera lost", "blind", "configuration error", "stopping")
+"""What a service can be; "blind": frames come but nothing can be judged from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +83,14 @@ class Event:
     """Something a sink should tell the world."""
 
     kind: str
-    """"decision" (a track's state changed), "no_mask" (the alert is raised) or "all_clear"."""
+    """One of KINDS."""
     t: float
+    """`Frame.t` of the newest frame, 0 before the first."""
     decision: Decision | None = None
+    state: str = ""
+    """One of STATES, for the kind "state"."""
+    detail: str = ""
+    """One line about the state, for people."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,3 +100,5 @@ class Observation:
     frame: Frame
     tracks: Sequence[Track]
     decisions: Sequence[Decision]
+    blind: str | None = None
+    """Why nothing can be judged from this frame; there are no decisions then."""

@@ -1,106 +1,158 @@
-"""A run: start, loop, stop.
-
-SIGINT and SIGTERM only set a flag, which the loop reads after each frame; a second one ends the process at once,
-for a camera that hangs.
-"""
+"""A live run that looks after itself: says what state it is in, feeds the watchdog, reloads its settings."""
 
 from __future__ import annotations
 
 import logging
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from types import FrameType
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
 
-from edge.assemble import Runtime, resolve
+from edge.assemble import Runtime
+from edge.camera import ENDED, Live
+from edge.errors import ConfigError, MaskcamError
+from edge.loop import Turn, deliver
 from edge.metrics import Counters
 from edge.outputs import Watcher
 from edge.ports import Sink
-from edge.records import Event
+from edge.records import Event, Frame
+from edge.signals import Flag
+from edge.status import Status
 from edge.systemd import Notifier
+
+if TYPE_CHECKING:
+    from edge.config import Loaded
+    from edge.settings import Settings
 
 log = logging.getLogger(__name__)
 
-
-class Stop:
-    """The flag."""
-
-    def __init__(self) -> None:
-        self.requested = False
-
-    def request(self) -> None:
-        self.requested = True
+POLL = 0.5
+"""Seconds to wait for a frame before the flags are looked at again."""
 
 
-@contextmanager
-def stop_on_signals() -> Iterator[Stop]:
-    """A flag that SIGINT and SIGTERM set. Only in the main thread, as signals demand."""
-    stop = Stop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+class Assembly(Protocol):
+    """What is used of `edge.assemble.Assembly`."""
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def sinks(self, settings: Settings) -> Sequence[Sink]: ...
 
-    def request(number: int, frame: FrameType | None) -> None:
-        stop.request()
-        restore()
-
-    for number in before:
-        signal.signal(number, request)
-    try:
-        yield stop
-    finally:
-        restore()
+    def fit(self, settings: Settings) -> Runtime: ...
 
 
-def serve(
-    runtime: Runtime,
-    notifier: Notifier,
-    stop: Stop,
-    duration: float | None = None,
-    watchers: Sequence[Watcher] = (),
-    progress: Callable[[Counters], None] | None = None,
-) -> Counters:
-    """Runs until the camera ends, `stop` is requested or `duration` seconds of the camera's time have passed.
+class Service:
+    """Watches a live camera.
 
-    The supervisor hears "ready" and has its watchdog fed only once a frame has gone through both networks, so a
-    camera or a network that hangs is noticed. Raises CameraError and EngineError.
+    The supervisor hears "ready" once a frame has gone through both networks, and its watchdog is fed by those that
+    follow and by nothing else: the camera hands out no repeated picture as new, and a network that hangs hands out
+    nothing. While the camera is lost the process stays and reopens it; the watchdog then has it replaced by a fresh
+    one, which heals what reopening does not.
     """
-    counters = Counters(runtime.person_hits)
-    annotate = resolve("edge.draw:annotate") if watchers else None
-    start: float | None = None
-    with closing(runtime.pipeline.watch(runtime.camera)) as observations:
-        for observation in observations:
-            events = runtime.policy.events(observation)
-            for event in events:
-                counters.failed += _deliver(event, runtime.sinks)
-            counters.count(observation, events)
-            if start is None:
-                start = observation.frame.t
-                notifier.ready()
-            notifier.alive(counters.render())
-            if progress:
-                progress(counters)
-            if annotate:
-                image = annotate(observation, runtime.policy.active)
-                for watch in watchers:
-                    watch(observation.frame.index, image)
-            if stop.requested or (duration is not None and observation.frame.t - start >= duration):
+
+    def __init__(
+        self,
+        assembly: Assembly,
+        load: Callable[[], Loaded],
+        notifier: Notifier,
+        folder: Path | None = None,
+        watchers: Sequence[Watcher] = (),
+    ) -> None:
+        """`load` reads the settings, at the start and at every reload; status.json goes into `folder`."""
+        self._assembly, self._load, self._notifier = assembly, load, notifier
+        loaded = load()
+        self._settings = loaded.settings
+        self._t = 0.0
+        """`Frame.t` of the newest frame."""
+        self._ready = False
+        deliver(Event("state", 0.0, state="starting"), assembly.sinks(loaded.settings))
+        notifier.status("starting: loading the networks")
+        self._turn = Turn(assembly.fit(loaded.settings), watchers)
+        self._status = Status(self._turn.counters, folder)
+        self._note(loaded.fallback or "")
+
+    @property
+    def runtime(self) -> Runtime:
+        return self._turn.runtime
+
+    @property
+    def _camera(self) -> Live:
+        return cast(Live, self._turn.runtime.camera)  # a recording would not do here
+
+    def run(self, stop: Flag, reload: Flag, duration: float | None = None) -> Counters:
+        """Until `stop` is requested, a camera that can end has ended, or `duration` seconds of its time have passed.
+
+        Raises EngineError, and CameraError for what reopening cannot heal.
+        """
+        while not stop.requested:
+            if reload.take():
+                self._reload()
+            camera = self._camera
+            with self.runtime.timers("camera"):
+                frame = camera.poll(POLL)
+            if frame is not None:
+                self._look(frame)
+            elif camera.state == ENDED:
                 break
-    notifier.stopping()
-    counters.skipped = len(getattr(runtime.camera, "skipped", ()))
-    counters.dropped = getattr(runtime.camera, "dropped", 0)
-    return counters
+            elif camera.state.startswith("lost: "):
+                self._enter("camera lost", camera.state.removeprefix("lost: "))
+            self._status.write(self.runtime)
+            if duration is not None and self._ready and self._t >= duration:
+                break
+        self._enter("stopping")
+        self._notifier.stopping()
+        return self._turn.counters
 
+    def _look(self, frame: Frame) -> None:
+        """One frame through everything; the first one through both networks, be there a face or not."""
+        pipeline, self._t = self.runtime.pipeline, frame.t
+        if not self._ready:
+            pipeline.rehearse(frame.image)
+        observation = pipeline.look(frame)
+        if any(event.kind == "no_mask" for event in self._turn.take(observation)):
+            self._status.alerted()
+        if blind := getattr(observation, "blind", None):
+            self._enter("blind", blind)
+        else:
+            self._enter("configuration error" if self._status.notice else "ok", self._status.notice)
+        if not self._ready:
+            self._ready = True
+            self._notifier.ready()
+        self._notifier.alive(self._status.line(self.runtime))
 
-def _deliver(event: Event, sinks: Sequence[Sink]) -> int:
-    """Sends to every sink; returns how many failed. A broken sink must not take the others, or the loop, with it."""
-    failed = 0
-    for sink in sinks:
+    def _enter(self, state: str, detail: str = "") -> None:
+        """Tells sinks and supervisor of a state, once."""
+        if (state, detail) == (self._status.state, self._status.detail):
+            return
+        self._status.state, self._status.detail = state, detail
+        self._turn.send(Event("state", self._t, state=state, detail=detail))
+        self._notifier.status(self._status.line(self.runtime))
+
+    def _reload(self) -> None:
+        """Reads the settings again; those in force stay where the new ones cannot be used."""
+        if self._ready:
+            self._notifier.reloading()
         try:
-            sink.send(event)
-        except Exception as error:
-            failed += 1
-            log.error("%s did not take %s at %.2f s: %s", type(sink).__name__, event.kind, event.t, error)
-    return failed
+            loaded = self._load()
+            if loaded.fallback:
+                raise ConfigError(loaded.fallback)
+            self._apply(loaded.settings)
+            self._note("")
+            log.info("settings reloaded")
+        except MaskcamError as error:
+            self._note(str(error))
+        if self._ready:
+            self._notifier.ready()
+
+    def _apply(self, settings: Settings) -> None:
+        if self.runtime.policy.active:  # the new policy begins without an alert
+            self._turn.send(Event("all_clear", self._t))
+        try:
+            self._turn.runtime = self._assembly.fit(settings)
+        except MaskcamError:
+            self._turn.runtime = self._assembly.fit(self._settings)
+            raise
+        self._settings = settings
+        self._status.state = ""  # so that sinks that were opened anew hear it
+
+    def _note(self, problem: str) -> None:
+        """Why the settings asked for are not those in force; empty when they are."""
+        for line in problem.splitlines():
+            log.error("the settings in force stay: %s", line)
+        self._status.notice = problem.partition("\n")[0]

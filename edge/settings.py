@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -26,15 +26,57 @@ class Camera(_Section):
     source: int | str = _setting(
         0,
         "",
-        "V4L2 index, /dev/... path, rtsp:// or http(s):// address, 'synthetic', or a video file (played in real time)",
+        "V4L2 index or /dev/... path (best /dev/v4l/by-id/...), 'pi' or 'pi:1' (Raspberry Pi's camera port), 'csi' or "
+        "'csi:1' (Jetson's), rtsp:// or http(s):// address, 'synthetic', or a video file (played in real time)",
         extra=_PATH,
     )
     width: int = _setting(640, "px", "width asked of the camera", ge=64, le=7680)
     height: int = _setting(480, "px", "height asked of the camera", ge=64, le=4320)
     fps: float = _setting(30.0, "1/s", "frame rate asked of the camera", gt=0, le=240)
-    timeout: float = _setting(10.0, "s", "wait for a network stream before giving up", gt=0, le=600)
+    format: Literal["MJPG", "YUYV", "auto"] = _setting(
+        "MJPG", "", "pixels asked of a V4L2 camera: YUYV costs no decoding, but USB 2 carries only VGA of it at 30 1/s"
+    )
+    exposure: float = _setting(0.0, "ms", "exposure time of a camera at the board; 0: automatic", ge=0, le=1000)
+    rotation: Literal[0, 90, 180, 270] = _setting(0, "degrees", "turns the picture clockwise")
+    flip: Literal["none", "horizontal", "vertical"] = _setting("none", "", "mirrors the turned picture")
+    region: list[float] = _setting(
+        [0.0, 0.0, 1.0, 1.0],
+        "",
+        "left, top, right and bottom of the part of the turned picture that counts, as fractions of it",
+        min_length=4,
+        max_length=4,
+    )
+    timeout: float = _setting(10.0, "s", "wait for a camera or a network stream to open", gt=0, le=600)
+    lost_after: float = _setting(5.0, "s", "without a usable frame, until the camera is lost", ge=0.5, le=600)
+    frozen_after: float = _setting(
+        10.0, "s", "without a change in any pixel, until the camera is lost; 0: never", ge=0, le=3600
+    )
+    reopen: bool = _setting(True, "", "open a lost camera again, for ever; false: a loss ends the run")
+    retry_first: float = _setting(0.5, "s", "from the loss to the first attempt; each wait is twice the last", ge=0.1)
+    retry_longest: float = _setting(30.0, "s", "longest wait between two attempts", le=3600)
     duration: float = _setting(0.0, "s", "length of the synthetic scene; 0: until stopped", ge=0)
     seed: int = _setting(0, "", "of the synthetic scene: the same seed, the same pictures", ge=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Camera:
+        left, top, right, bottom = self.region
+        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            raise ValueError(f"region = {self.region} must be left, top, right, bottom: 0 <= left < right <= 1, so top")
+        if self.retry_first > self.retry_longest:
+            raise ValueError(f"retry_first = {self.retry_first} must not exceed retry_longest = {self.retry_longest}")
+        return self
+
+
+class Sight(_Section):
+    """When a picture shows too little to be judged."""
+
+    dark: float = _setting(
+        20.0, "", "brightness, of 255, that a twentieth of the picture must exceed; 0: off", ge=0, le=255
+    )
+    flat: float = _setting(
+        8.0, "", "step of brightness, of 255, that a fiftieth of the picture must exceed; 0: off", ge=0, le=255
+    )
+    hold: float = _setting(1.0, "s", "until a change is believed", ge=0, le=60)
 
 
 class Model(_Section):
@@ -43,11 +85,20 @@ class Model(_Section):
     bundle: str = _setting("", "", "folder with a bundle.json; empty: the one that comes with maskcam", extra=_PATH)
 
 
+_Engine = Literal["auto", "tflite", "coral", "opencv", "opencv-cuda", "opencv-cuda-fp16", "scripted"]
+
+
 class Backend(_Section):
     """What runs the networks, chosen per stage: what is fast for one can be slow for the other."""
 
-    detector: Literal["tflite", "opencv", "scripted"] = _setting("tflite", "", "engine of the face detector")
-    classifier: Literal["tflite", "opencv", "scripted"] = _setting("tflite", "", "engine of the mask classifier")
+    detector: _Engine = _setting(
+        "auto", "", "engine of the face detector; auto: the fastest that is right, measured for a live camera"
+    )
+    classifier: _Engine = _setting("auto", "", "engine of the mask classifier")
+    strict: bool = _setting(False, "", "rather stop than run on another engine than the one asked for")
+    device: str = _setting(
+        "", "", "which Edge TPU: 'usb', 'usb:0', 'pci:1'; empty: any", pattern=r"^((usb|pci)(:\d+)?)?$"
+    )
     threads: int = _setting(2, "", "processor threads per network", ge=1, le=64)
 
 
@@ -95,6 +146,9 @@ class Alerts(_Section):
     """When the alert goes up and down."""
 
     raise_after: float = _setting(1.0, "s", "one person without a mask, until the alert is raised", ge=0)
+    raise_share: float = _setting(
+        0.8, "", "part of the frames within raise_after in which that person must be without", gt=0, le=1
+    )
     clear_after: float = _setting(2.0, "s", "nobody without a mask, until it is cleared", ge=0)
     cooldown: float = _setting(3.0, "s", "after it is cleared, until it can be raised again", ge=0)
 
@@ -105,13 +159,71 @@ class Journal(_Section):
     path: str = _setting("", "", "file to append to; empty: standard output", extra=_PATH)
 
 
-class Gpio(_Section):
-    """A LED on a pin, lit while the alert stands. The section turns it on."""
+_Pin = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)]
 
-    pin: int = _setting(17, "", "number of the pin as Broadcom counts: 17 is GPIO17", ge=0)
-    active_high: bool = _setting(True, "", "whether the LED lights when the pin is high")
-    driver: Literal["mock", "gpiozero"] = _setting("mock", "", "what drives the pin; 'mock' needs no hardware")
-    announce: bool = _setting(True, "", "say in the log when the LED changes")
+
+class Gpio(_Section):
+    """A LED on a pin: steady while the alert stands, blinking for what else it has to say. The section turns it on."""
+
+    pin: _Pin = _setting(
+        17, "", "Broadcom number (17 is GPIO17), header pin ('J8:11') or, with gpiod, the name of a line"
+    )
+    active_high: bool = _setting(True, "", "whether it lights when the pin is high")
+    driver: Literal["mock", "gpiozero", "gpiod"] = _setting(
+        "mock", "", "gpiozero on a Raspberry Pi, gpiod on other boards; 'mock' needs no hardware"
+    )
+    heartbeat: bool = _setting(True, "", "a wink every 3 s while all is well; false: dark")
+    self_test: bool = _setting(True, "", "two flashes at the start")
+    lit_when_stopped: bool = _setting(False, "", "the safe state: left on or off when the service ends")
+    announce: bool = _setting(True, "", "say in the log what it shows")
+
+
+class Buzzer(_Section):
+    """A buzzer on a pin: beeps while the alert stands. The section turns it on."""
+
+    pin: _Pin = _setting(27, "", "as for sinks.gpio")
+    active_high: bool = _setting(True, "", "whether it sounds when the pin is high")
+    driver: Literal["mock", "gpiozero", "gpiod"] = _setting("mock", "", "as for sinks.gpio")
+    self_test: bool = _setting(False, "", "two beeps at the start")
+    announce: bool = _setting(True, "", "say in the log when it sounds")
+
+
+Kind = Literal["decision", "no_mask", "all_clear", "state"]
+
+
+class Webhook(_Section):
+    """Events posted to an HTTP address as JSON. The section turns it on."""
+
+    url: str = _setting(
+        "http://127.0.0.1:8080/maskcam",
+        "",
+        "https:// or http://; name:password@host is sent as basic authentication",
+        pattern="^https?://.",
+    )
+    kinds: list[Kind] = _setting(["no_mask", "all_clear"], "", "of events to post: decision, no_mask, all_clear, state")
+    timeout: float = _setting(5.0, "s", "wait for the answer", gt=0, le=60)
+
+
+class Command(_Section):
+    """A program run at events, such as a sound. The section turns it on."""
+
+    argv: list[str] = _setting(
+        ["aplay", "-q", "/usr/share/sounds/alsa/Front_Center.wav"], "", "program and arguments; no shell", min_length=1
+    )
+    kinds: list[Kind] = _setting(["no_mask"], "", "of events to run it at: decision, no_mask, all_clear, state")
+    timeout: float = _setting(10.0, "s", "after which it is killed", gt=0, le=600)
+
+
+class Mqtt(_Section):
+    """Events to an MQTT broker. The section turns it on."""
+
+    host: str = _setting("127.0.0.1", "", "of the broker")
+    port: int = _setting(1883, "", "of the broker; usually 8883 with tls", ge=1, le=65535)
+    topic: str = _setting("maskcam", "", "what the topics begin with", pattern=r"^[^#+\x00]+$")
+    username: str = _setting("", "", "empty: none")
+    password_file: str = _setting("", "", "file whose first line is the password; empty: none", extra=_PATH)
+    tls: bool = _setting(False, "", "encrypt, and verify the broker with the system's certificates")
+    timeout: float = _setting(5.0, "s", "wait for the broker", gt=0, le=60)
 
 
 class Sinks(_Section):
@@ -121,6 +233,10 @@ class Sinks(_Section):
     memory: bool = _setting(False, "", "keep events in memory, for tests")
     journal: Journal | None = None
     gpio: Gpio | None = None
+    buzzer: Buzzer | None = None
+    webhook: Webhook | None = None
+    command: Command | None = None
+    mqtt: Mqtt | None = None
 
 
 class Settings(_Section):
@@ -129,6 +245,7 @@ class Settings(_Section):
     camera: Camera = Camera()
     model: Model = Model()
     backend: Backend = Backend()
+    sight: Sight = Sight()
     detector: Detector = Detector()
     tracker: Tracker = Tracker()
     decision: Judgement = Judgement()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 
 class Notifier:
-    """`READY=1`, `WATCHDOG=1`, `STATUS=` and `STOPPING=1` for a unit of Type=notify.
+    """`READY=1`, `WATCHDOG=1`, `STATUS=`, `RELOADING=1` and `STOPPING=1` for a unit of Type=notify.
 
     Reads NOTIFY_SOCKET (a path, or an abstract name that begins with "@") and WATCHDOG_USEC from `environ`.
     A message that cannot be delivered is dropped: the service must not fail because its supervisor is away.
@@ -20,6 +20,8 @@ class Notifier:
         address = environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if address else None
+        self.supervised = bool(address)
+        """Whether somebody listens who would start us again."""
         if self._socket:
             self._socket.setblocking(False)  # a full queue must not hold up the loop
         self._clock = clock
@@ -37,6 +39,14 @@ class Notifier:
         if now - self._fed >= self._every:
             self._fed = now
             self._send(f"WATCHDOG=1\nSTATUS={status}")
+
+    def status(self, text: str) -> None:
+        """One line for `systemctl status`, at once; the watchdog is not fed."""
+        self._send(f"STATUS={text}")
+
+    def reloading(self) -> None:
+        """`ready` ends it. systemd 253 and newer wants to know when it began, on its own clock."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={int(self._clock() * 1e6)}")
 
     def stopping(self) -> None:
         self._send("STOPPING=1")

@@ -3,6 +3,11 @@
 import hashlib
 import json
 import os
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,3 +77,74 @@ def digests(folder):
 def write_bundle():
     """The function `write` above."""
     return write
+
+
+STUB = Path(__file__).parent / "edgetpu_stub" / "edgetpu_stub.c"
+
+
+@pytest.fixture(scope="session")
+def edgetpu_library(tmp_path_factory):
+    """Folder of a libedgetpu.so.1 that is no Edge TPU: it runs what `compiled_bundle` holds, or fails on demand."""
+    compiler = shutil.which("cc")
+    if compiler is None or not sys.platform.startswith("linux"):
+        pytest.skip("needs Linux and a C compiler")
+    folder = tmp_path_factory.mktemp("edgetpu")
+    command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", str(STUB), "-o", str(folder / "libedgetpu.so.1")]
+    subprocess.run(command, check=True)
+    return folder
+
+
+@pytest.fixture
+def edgetpu(edgetpu_library, monkeypatch):
+    """edgetpu(fault, after): from now on processes find the stub, and it fails so after so many inferences."""
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(edgetpu_library))
+
+    def plug(fault="", after=0):
+        monkeypatch.setenv("MASKCAM_STUB_FAULT", fault)
+        monkeypatch.setenv("MASKCAM_STUB_AFTER", str(after))
+
+    plug()
+    return plug
+
+
+@pytest.fixture(scope="session")
+def compiled_bundle(tmp_path_factory):
+    """The shipped bundle with an "edgetpu" file per network: the first operation bears the Edge TPU's name."""
+    from edge import bundle
+
+    folder = shutil.copytree(bundle.shipped(), tmp_path_factory.mktemp("compiled") / "bundle")
+    content = json.loads((folder / "bundle.json").read_text())
+    for network in ("detector", "classifier"):
+        files = content[network]["files"]
+        files["edgetpu"] = f"{network}_int8_edgetpu.tflite"
+        (folder / files["edgetpu"]).write_bytes(as_compiled((folder / files["tflite"]).read_bytes()))
+    content["files"] = digests(folder)
+    (folder / "bundle.json").write_text(json.dumps(content))
+    return folder
+
+
+def as_compiled(model):
+    """The same network with its QUANTIZE operation, which turns the picture into int8, as the Edge TPU's custom one.
+
+    A TFLite file is a FlatBuffer: a new entry of the list of operations is put at its end and linked in.
+    """
+    data = bytearray(model) + bytes(-len(model) % 4)
+
+    def u32(at):
+        return struct.unpack_from("<I", data, at)[0]
+
+    def field(table, number):
+        vtable = table - struct.unpack_from("<i", data, table)[0]
+        size, *offsets = struct.unpack_from(f"<HH{struct.unpack_from('<H', data, vtable)[0] // 2 - 2}H", data, vtable)
+        return table + offsets[1 + number] if 1 + number < len(offsets) and offsets[1 + number] else None
+
+    quantize, custom, name = 114, 32, b"edgetpu-custom-op"
+    codes = field(u32(0), 1)
+    vector = codes + u32(codes)
+    entries = [vector + 4 + 4 * i for i in range(u32(vector))]
+    builtin = {entry: field(entry + u32(entry), 3) for entry in entries}
+    (entry,) = (e for e, at in builtin.items() if at and u32(at) == quantize)
+    vtable = struct.pack("<6H", 12, 20, 16, 4, 8, 12)  # where its code as a byte, name, version and code stand
+    table = struct.pack("<iIiib3x", len(vtable), 16, 1, custom, custom)
+    struct.pack_into("<I", data, entry, len(data) + len(vtable) - entry)
+    return bytes(data + vtable + table + struct.pack("<I", len(name)) + name + bytes(4))

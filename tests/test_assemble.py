@@ -84,10 +84,13 @@ SIZE = {"width": 640, "height": 480, "fps": 30.0}
 @pytest.mark.parametrize(
     ("source", "kind", "options"),
     [
-        ("0", "v4l2", {"device": 0} | SIZE),
-        ("/dev/v4l/by-id/usb-cam", "v4l2", {"device": "/dev/v4l/by-id/usb-cam"} | SIZE),
-        ("rtsp://door/1", "stream", {"url": "rtsp://door/1", "timeout": 10.0}),
-        ("http://door/mjpg", "stream", {"url": "http://door/mjpg", "timeout": 10.0}),
+        ("0", "v4l2", {"device": "0", "format": "MJPG", "exposure": 0.0} | SIZE),
+        ("/dev/v4l/by-id/usb", "v4l2", {"device": "/dev/v4l/by-id/usb", "format": "MJPG", "exposure": 0.0} | SIZE),
+        ("pi", "pi", {"number": 0, "exposure": 0.0, "silence": 5.0} | SIZE),
+        ("pi:1", "pi", {"number": 1, "exposure": 0.0, "silence": 5.0} | SIZE),
+        ("csi:2", "csi", {"sensor": 2, "exposure": 0.0} | SIZE),
+        ("rtsp://door/1", "stream", {"url": "rtsp://door/1", "timeout": 10.0, "silence": 5.0}),
+        ("http://door/mjpg", "stream", {"url": "http://door/mjpg", "timeout": 10.0, "silence": 5.0}),
         ("synthetic", "synthetic", SIZE | {"duration": None, "seed": 3, "realtime": True}),
     ],
 )

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from edge import __version__, cli, config
+from edge import __version__, cli, config, template
 from edge.commands import replay
 from edge.errors import CameraError
 
@@ -81,7 +81,7 @@ def test_a_mistake_of_the_program_itself_is_not_hidden(monkeypatch):
 
 def test_config_reference_and_show(capsys, tmp_path):
     assert cli.main(["config", "reference"]) == 0
-    assert capsys.readouterr().out.strip() == config.reference().strip()
+    assert capsys.readouterr().out.strip() == template.reference().strip()
     path = tmp_path / "door.toml"
     path.write_text("[camera]\nwidth = 320\n")
     assert cli.main(["config", "show", "--config", str(path), "--set", "camera.fps=5"]) == 0
@@ -94,11 +94,13 @@ def test_config_check(capsys, tmp_path):
     path.write_text("[camera]\nwidth = 320\n")
     assert cli.main(["config", "check", str(path)]) == 0
     assert capsys.readouterr().out == f"{path}: no mistakes\n"
-    path.write_text("[camera]\nwidht = 320\nfps = 0\n")
-    assert cli.main(["config", "check", str(path)]) == 2
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("[camera]\nwidht = 320\nfps = 0\n")
+    assert cli.main(["config", "check", str(wrong), str(path), str(tmp_path / "none.toml")]) == 2
     said = capsys.readouterr()
-    assert said.out == ""
-    assert len(said.err.splitlines()) == 2
+    assert said.out == f"{path}: no mistakes\n"
+    places = [line.removeprefix(f"maskcam: error: {tmp_path}/").partition(": ")[0] for line in said.err.splitlines()]
+    assert places == ["wrong.toml:2", "wrong.toml:3", "none.toml"]
 
 
 def test_python_m_edge_and_a_closed_pipe():

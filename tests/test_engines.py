@@ -1,18 +1,19 @@
 """Every engine gives the same arrays for the same picture: the contract of `edge.ports.Engine`."""
 
-import importlib
 import shutil
+from contextlib import ExitStack
 
+import cv2
 import numpy as np
 import pytest
 
-from edge import bundle
-from edge.engines import scripted, tflite
+from edge import assemble, bundle
+from edge.engines import opencv, scripted, tflite
+from edge.engines.choose import Opener
+from edge.engines.known import FLOAT, INT8, prove
 from edge.engines.scripted import ScriptedEngine
+from edge.engines.worker import NETWORKS
 from edge.errors import BundleError, EngineError, MissingPackage
-
-ENGINES = ("tflite", "opencv", "scripted")
-NETWORKS = ("detector", "classifier")
 
 
 @pytest.fixture(scope="module")
@@ -20,39 +21,108 @@ def shipped():
     return bundle.load()
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("name", ENGINES)
-def test_known_answer(shipped, name, network):
-    """int8 files agree to a few quantisation steps on any processor; the float file may differ by what int8 costs."""
-    module = importlib.import_module(f"edge.engines.{name}")
-    spec = getattr(shipped, network)
-    engine = module.open(shipped, network, 1)
-    with np.load(shipped.known_answer(network)) as known:
-        answer = engine.infer(known["input"])
-        assert len(answer) == len(spec.outputs)
-        for (output, shape), values in zip(spec.outputs.items(), answer, strict=True):
-            assert list(values.shape) == shape
-            assert values.dtype == np.float32
-            step = spec.quantisation[output].scale
-            steps = {"tflite": 10, "opencv": 40, "scripted": 0}[name]
-            assert np.abs(values - known[output]).mean() <= steps * step
-    engine.close()
+def pictures(spec):
+    """Nothing, noise, and a shape on a gradient, in the network's size."""
+    height, width = spec.input.height, spec.input.width
+    yield np.zeros((height, width, 3), np.uint8)
+    yield np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    shape = np.repeat(np.linspace(0, 255, width, dtype=np.uint8)[None, :, None], height, 0).repeat(3, 2)
+    yield cv2.circle(shape.copy(), (width // 3, height // 2), height // 4, (200, 160, 140), -1)
 
 
-@pytest.mark.parametrize("name", ["tflite", "opencv"])
-def test_a_picture_of_another_size_is_refused(shipped, name):
-    engine = importlib.import_module(f"edge.engines.{name}").open(shipped, "classifier", 1)
+@pytest.fixture(params=["tflite", "coral", "opencv", "scripted"])
+def engines(request, compiled_bundle):
+    """Name of an engine and its two networks, opened as the service opens them; coral in its process, with the stub."""
+    if request.param == "coral":
+        request.getfixturevalue("edgetpu")
+    with ExitStack() as stack:
+        loaded = bundle.load(compiled_bundle)
+        opener = Opener(
+            assemble.candidates(), assemble.AUTO, loaded, assemble.resolve, stack, 1, strict=True, patience=15.0
+        )
+        opened = {network: opener.open(network, request.param) for network in NETWORKS}
+        for engine in opened.values():
+            stack.callback(engine.close)
+        yield request.param, opened
+
+
+def test_every_engine_gives_the_same_arrays_for_the_same_pictures(engines, shipped):
+    """Same number, order, shape and type; the values within what the known answer is allowed, in shares of a spread.
+
+    The reference is the int8 network on the processor. The float network may differ by what int8 costs.
+    """
+    name, opened = engines
+    tolerance = FLOAT if name == "opencv" else INT8
+    for network in NETWORKS:
+        spec, reference = getattr(shipped, network), tflite.open(shipped, network, 1)
+        with np.load(shipped.known_answer(network)) as known:
+            spreads = {output: float(known[output].std()) for output in spec.outputs}
+            prove(shipped, network, opened[network].infer, tolerance)
+        expected = [reference.infer(picture) for picture in pictures(spec)]
+        engine = ScriptedEngine(expected) if name == "scripted" else opened[network]
+        for picture, right in zip(pictures(spec), expected, strict=True):
+            answer = engine.infer(picture)
+            assert [a.shape for a in answer] == [tuple(shape) for shape in spec.outputs.values()]
+            assert {a.dtype for a in answer} == {np.dtype(np.float32)}
+            for values, wanted, spread in zip(answer, right, spreads.values(), strict=True):
+                assert np.abs(values - wanted).mean() <= tolerance * spread
+        reference.close()
+
+
+def test_every_engine_refuses_a_picture_of_another_size(engines):
+    name, opened = engines
+    if name == "scripted":
+        pytest.skip("a script takes any picture")
     with pytest.raises(EngineError, match="picture of shape"):
-        engine.infer(np.zeros((10, 10, 3), np.uint8))
+        opened["classifier"].infer(np.zeros((10, 10, 3), np.uint8))
 
 
-def test_answers_do_not_change_when_the_next_picture_comes(shipped):
-    engine = tflite.open(shipped, "classifier", 1)
-    height, width = shipped.classifier.input.height, shipped.classifier.input.width
-    first = engine.infer(np.zeros((height, width, 3), np.uint8))[0]
+def test_every_engine_keeps_an_answer_when_the_next_picture_comes(engines):
+    name, opened = engines
+    _, noise, shape = pictures(bundle.load().classifier)
+    first = opened["classifier"].infer(noise)[0]
     kept = first.copy()
-    engine.infer(np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8))
+    opened["classifier"].infer(shape)
     np.testing.assert_array_equal(first, kept)
+
+
+def test_a_file_compiled_for_the_edge_tpu_is_refused_by_the_processor(compiled_bundle):
+    loaded = bundle.load(compiled_bundle)
+    with pytest.raises(EngineError, match=r"edgetpu.tflite: compiled for the Edge TPU; only the 'coral' backend"):
+        tflite.TFLiteEngine(loaded.path("classifier", "edgetpu"), loaded.classifier)
+
+
+@pytest.mark.parametrize("opener", [opencv.open_cuda, opencv.open_cuda_fp16])
+def test_opencv_of_the_wheel_refuses_cuda(shipped, opener):
+    """The real wheel: setPreferableTarget would take the request, and run on the processor."""
+    if not opencv.built_without_cuda():
+        pytest.skip("this OpenCV has CUDA")
+    with pytest.raises(EngineError, match="was built without CUDA, as all wheels of PyPI are: use the board's own"):
+        opener(shipped, "classifier")
+
+
+def test_opencv_with_cuda_but_no_gpu_is_refused(shipped, monkeypatch):
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "    NVIDIA CUDA:        YES (ver 12.6, CUFFT CUBLAS)")
+    with pytest.raises(EngineError, match="has CUDA, but finds no GPU"):
+        opencv.open_cuda(shipped, "classifier")
+
+
+def test_opencv_is_set_to_the_target_that_is_asked_for(shipped, monkeypatch):
+    """Without a GPU nothing can run there; what can be seen is that the request reaches OpenCV's network."""
+    asked = []
+
+    class Net:
+        def setPreferableBackend(self, value): asked.append(value)  # noqa: N802, E704
+        def setPreferableTarget(self, value): raise Asked(*asked, value)  # noqa: N802, E704
+
+    class Asked(Exception):
+        pass
+
+    monkeypatch.setattr(cv2.dnn, "getAvailableTargets", lambda backend: [cv2.dnn.DNN_TARGET_CUDA_FP16])
+    monkeypatch.setattr(cv2.dnn, "readNetFromONNX", lambda path: Net())
+    with pytest.raises(Asked) as caught:
+        opencv.open_cuda_fp16(shipped, "classifier")
+    assert caught.value.args == (cv2.dnn.DNN_BACKEND_CUDA, cv2.dnn.DNN_TARGET_CUDA_FP16)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +174,6 @@ def test_scripted_engine_of_a_bundle_gives_its_known_answer(tmp_path, write_bund
 
 
 def test_bundle_without_onnx_refuses_opencv(shipped, tmp_path):
-    from edge.engines import opencv
-
     folder = shutil.copytree(bundle.shipped(), tmp_path / "b")
     text = (folder / "bundle.json").read_text().replace('"onnx": "classifier.onnx"', '"edgetpu": "classifier.onnx"')
     (folder / "bundle.json").write_text(text)

@@ -166,7 +166,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
         ("replay clip.mp4 --config none.toml --out out.mp4", "none.toml: cannot be read"),
         ("run --source none.mp4", "none.mp4' does not exist: expected an index"),
         ("run --source photos", "is a folder, which maskcam replay reads"),
-        ("run --source /dev/video99", "camera '/dev/video99': does not exist"),
+        ("run --source /dev/video99 --set camera.reopen=false", "camera '/dev/video99': does not exist"),
         ("benchmark clip.mp4 --set camera.widht=3", "did you mean 'camera.width'?"),
     ],
 )

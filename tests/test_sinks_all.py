@@ -1,4 +1,4 @@
-"""Every sink, with whole histories."""
+"""The sinks that only write, with whole histories."""
 
 import io
 import json
@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.errors import ConfigError, MissingPackage, SinkError
+from edge.errors import SinkError
 from edge.labels import Mask
-from edge.records import Decision, Event
-from edge.sinks.gpio import GpioSink
+from edge.records import STATES, Decision, Event
 from edge.sinks.journal import JournalSink, to_json
-from edge.sinks.log import LogSink
+from edge.sinks.log import GRAVE, LogSink, sentence
 from edge.sinks.memory import MemorySink
 
 BARE = Decision(track_id=3, mask=Mask.OFF, confidence=0.98123, since=11.5)
@@ -21,6 +20,7 @@ WORN = Decision(track_id=3, mask=Mask.ON, confidence=0.9, since=20.0)
 DECISION = Event("decision", 12.25, BARE)
 ALERT = Event("no_mask", 12.4567, BARE)
 CLEAR = Event("all_clear", 21.0)
+LOST = Event("state", 9.0, state="camera lost", detail="no frame for 5 s")
 STORY = [DECISION, ALERT, ALERT, Event("decision", 20.0, WORN), CLEAR]
 
 
@@ -65,6 +65,25 @@ def test_journal_fields():
     }
 
 
+def test_a_mask_worn_wrongly_is_said():
+    wrongly = Event("no_mask", 1.0, Decision(3, Mask.OFF, 0.98, 0.5, worn_wrongly=True))
+    assert to_json(wrongly)["worn_wrongly"] is True
+    assert sentence(wrongly) == "1.0 s  ALERT: #3 wears the mask wrongly (98 %)"
+
+
+def test_states_of_the_service(caplog):
+    assert to_json(LOST) == {"kind": "state", "t": 9.0, "state": "camera lost", "detail": "no frame for 5 s"}
+    with caplog.at_level(logging.INFO):
+        for event in (Event("state", 0.0, state="starting"), LOST):
+            LogSink().send(event)
+    said = [(r.levelname, r.getMessage()) for r in caplog.records]
+    assert said == [("INFO", "0.0 s  starting"), ("WARNING", "9.0 s  camera lost: no frame for 5 s")]
+
+
+def test_grave_states_are_states():
+    assert set(GRAVE) <= set(STATES)
+
+
 def test_journal_appends_whole_lines_at_once(tmp_path):
     path = tmp_path / "events.jsonl"
     path.write_text('{"kind": "before"}\n')
@@ -101,69 +120,3 @@ def test_journal_that_cannot_be_opened_or_written(tmp_path):
         sink.send(ALERT)
     with pytest.raises(SinkError, match="cannot be closed"):
         sink.close()
-
-
-@pytest.mark.parametrize(("active_high", "high"), [(True, True), (False, False)])
-def test_the_light_follows_the_alert_and_tells_each_change_once(active_high, high):
-    said = []
-    sink = GpioSink(17, active_high, announce=said.append)
-    for event in STORY:
-        sink.send(event)
-    assert sink.pin.history == [not high, high, not high]
-    sink.send(ALERT)
-    sink.close()
-    assert sink.pin.history == [not high, high, not high, high, not high]
-    assert sink.pin.closed
-    assert said == ["LED GPIO17: ON", "LED GPIO17: OFF"] * 2
-
-
-def test_a_dark_light_is_closed_in_silence():
-    said = []
-    sink = GpioSink(17, announce=said.append)
-    sink.send(DECISION)
-    sink.close()
-    assert (sink.pin.history, said, sink.pin.closed) == ([False], [], True)
-
-
-def test_a_driver_nobody_knows():
-    with pytest.raises(ConfigError, match=r"'relay'.*expected mock or gpiozero"):
-        GpioSink(17, driver="relay")
-
-
-def test_without_gpiozero_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "gpiozero", None)
-    with pytest.raises(MissingPackage, match=r"gpiozero.*maskcam\[pi\]"):
-        GpioSink(17, driver="gpiozero")
-
-
-@pytest.fixture
-def board():
-    """gpiozero's own imitation of a Pi's pins."""
-    gpiozero = pytest.importorskip("gpiozero", reason="gpiozero is not installed")
-    from gpiozero.pins.mock import MockFactory
-
-    before, gpiozero.Device.pin_factory = gpiozero.Device.pin_factory, MockFactory()
-    yield gpiozero.Device.pin_factory
-    gpiozero.Device.pin_factory.close()
-    gpiozero.Device.pin_factory = before
-
-
-@pytest.mark.parametrize("active_high", [True, False])
-def test_gpiozero_drives_the_pin(board, active_high):
-    sink = GpioSink(17, active_high, driver="gpiozero")
-    pin = board.pin(17)
-    pin.clear_states()
-    for event in STORY:
-        sink.send(event)
-    assert [bool(s.state) for s in pin.states] == [not active_high, active_high, not active_high]
-    sink.send(ALERT)
-    sink.close()
-    assert [bool(s.state) for s in pin.states][-2:] == [active_high, not active_high]
-
-
-def test_gpiozero_says_why_a_pin_cannot_be_had(board):
-    sink = GpioSink(17, driver="gpiozero")
-    with pytest.raises(SinkError, match=r"LED GPIO17: cannot be opened .*in use"):
-        GpioSink(17, driver="gpiozero")
-    sink.close()
-    GpioSink(17, driver="gpiozero").close()

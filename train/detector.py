@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge.coco import Annotated
 from edge.decode import cells, decode, suppress
+from edge.errors import DataError
 from edge.preprocess import InputSpec, letterbox
 from edge.records import Image
 from train import detector_network, loop, mistakes

@@ -1,22 +1,29 @@
-"""Where frames come from. What the sources share: closing, keeping real time, opening OpenCV's capture."""
+"""Where frames come from. What the sources share: closing, waiting with a limit, keeping real time, OpenCV's capture."""
 
 from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from edge.records import Frame
 
 if TYPE_CHECKING:
     import cv2
 
-    from edge.records import Frame
-
 # FFmpeg's own lines could hold the password of a camera's URL. OpenCV asks once, when it first uses FFmpeg.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# Seconds a read of a silent V4L2 camera takes to fail, 10 by default; CAP_PROP_READ_TIMEOUT_MSEC is for FFmpeg and
+# GStreamer alone. OpenCV asks once, at its first wait for a frame.
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
 
 S = TypeVar("S", bound="Source")
+
+STARTING, OK, ENDED = "starting", "ok", "ended"
+"""`Live.state`; the fourth is "lost: " and the reason."""
 
 
 class Source(ABC):
@@ -33,6 +40,23 @@ class Source(ABC):
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+
+class Live(Source):
+    """A camera that can be asked with a limit on the wait, so that the caller can see to other things."""
+
+    state = STARTING
+    """STARTING until the first frame, OK, "lost: REASON", or ENDED, after which no frame comes."""
+
+    @abstractmethod
+    def poll(self, timeout: float) -> Frame | None:
+        """The newest unseen frame; None when none came within `timeout` seconds, or when `state` is ENDED."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        while self.state != ENDED:
+            frame = self.poll(1.0)
+            if frame is not None:
+                yield frame
 
 
 class Pace:
@@ -71,3 +95,15 @@ def capture(source: str, backend: int, parameters: Sequence[int] = ()) -> cv2.Vi
         return cv2.VideoCapture(source, backend, parameters)
     finally:
         logging.setLogLevel(level)
+
+
+def arriving(video: cv2.VideoCapture, clock: Callable[[], float]) -> Iterator[Frame]:
+    """Frames of a live capture until a read fails; `t` is what `clock` says on arrival, seconds."""
+    import cv2
+
+    for index in count():
+        good, image = video.read()
+        t = clock()
+        if not good:
+            return
+        yield Frame(index, t, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]

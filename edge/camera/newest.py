@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
-from edge.camera import Source
+from edge.camera import ENDED, OK, Live
 from edge.ports import Camera
 from edge.records import Frame
 
 
-class Newest(Source):
+class Newest(Live):
     """Reads `camera` in a thread of its own and hands out the newest unseen frame.
 
-    `dropped` counts the frames nobody saw. An error of the camera is raised in the iterating thread, after
+    `dropped` counts the frames nobody saw. An error of the camera is raised in the thread that polls, after
     the last good frame. The camera is closed by the thread that reads it: releasing an OpenCV capture during
     a read crashes. `close` waits up to `patience` seconds for that; a read that hangs longer is left to the
     daemon thread and cannot keep the program alive.
@@ -30,20 +29,27 @@ class Newest(Source):
         self._closing = False
         self._reader = threading.Thread(target=self._read, name="camera", daemon=True)
 
-    def __iter__(self) -> Iterator[Frame]:
+    @property
+    def hangs(self) -> bool:
+        """Whether the reading thread still runs, and so still holds the camera."""
+        return self._reader.is_alive()
+
+    def poll(self, timeout: float) -> Frame | None:
+        """See `Live.poll`. Raises what the camera raised."""
         if self._reader.ident is None and not self._closing:
             self._reader.start()
-        while (frame := self._wait()) is not None:
-            yield frame
-        if self._error is not None:
-            raise self._error
-
-    def _wait(self) -> Frame | None:
-        """The next frame; None when there will be no more."""
         with self._change:
-            self._change.wait_for(lambda: self._closing or self._ended or self._frame is not None)
+            self._change.wait_for(lambda: self._closing or self._ended or self._frame is not None, timeout)
             frame, self._frame = self._frame, None
-            return None if self._closing else frame
+            if self._closing or (self._ended and frame is None):
+                self.state = ENDED
+            elif frame is not None:
+                self.state = OK
+        if self._closing:
+            return None
+        if frame is None and self._error is not None:
+            raise self._error
+        return frame
 
     def _read(self) -> None:
         try:
@@ -67,10 +73,14 @@ class Newest(Source):
             return not self._closing
 
     def close(self) -> None:
-        with self._change:
-            self._closing = True
-            self._change.notify_all()
+        self.abandon()
         if self._reader.ident is None:
             self._camera.close()
         elif self._reader is not threading.current_thread():
             self._reader.join(self._patience)
+
+    def abandon(self) -> None:
+        """Closes without waiting: the reading thread closes the camera when its read returns."""
+        with self._change:
+            self._closing = True
+            self._change.notify_all()

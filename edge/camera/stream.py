@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from itertools import count
 
 import cv2
 
-from edge.camera import Source, capture
+from edge.camera import Source, arriving, capture
 from edge.errors import CameraError
 from edge.records import Frame
 
@@ -19,31 +18,29 @@ QUERY_PASSWORD = re.compile(r"([?&][^=&]*(?:pass|pwd|token|key|auth|secret)[^=&]
 
 
 class StreamCamera(Source):
-    """A stream by URL; `timeout` seconds to open and to wait for each frame. `t` is the time of arrival."""
+    """A stream by URL; `timeout` seconds to open it, `silence` to wait for a frame; `t` is the `clock` on arrival."""
 
-    def __init__(self, url: str, timeout: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 10.0,
+        silence: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = blanked(url)
-        self._timeout = timeout
+        self._silence = silence
         self._clock = clock
-        milliseconds = round(timeout * 1000)
-        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, milliseconds, cv2.CAP_PROP_READ_TIMEOUT_MSEC, milliseconds]
-        self._video = capture(url, cv2.CAP_FFMPEG, limits)
+        limits = {cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: timeout, cv2.CAP_PROP_READ_TIMEOUT_MSEC: silence}
+        milliseconds = [n for key, seconds in limits.items() for n in (key, round(seconds * 1000))]
+        self._video = capture(url, cv2.CAP_FFMPEG, milliseconds)
         if not self._video.isOpened():
             raise CameraError(
                 f"stream '{self.name}': cannot be opened within {timeout:g} s: check address and password"
             )
 
     def __iter__(self) -> Iterator[Frame]:
-        start: float | None = None
-        for index in count():
-            good, image = self._video.read()
-            t = self._clock()
-            if not good:
-                raise CameraError(
-                    f"stream '{self.name}': ended, or silent for {self._timeout:g} s, after {index} frames"
-                )
-            start = t if start is None else start
-            yield Frame(index, t - start, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]
+        yield from arriving(self._video, self._clock)
+        raise CameraError(f"stream '{self.name}': ended, or silent for {self._silence:g} s")
 
     def describe(self) -> str:
         """Size and rate the stream announces; no password."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edge.config import Loaded
     from edge.settings import Settings
 
 
@@ -22,7 +24,9 @@ def command(commands: Any, name: str, function: Any, purpose: str, example: str)
 
 def settings(parser: argparse.ArgumentParser) -> None:
     """--config and --set."""
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (default: maskcam config reference)")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings, instead of the system's files (see maskcam config -h)"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as camera.width=320"
     )
@@ -42,11 +46,22 @@ def positive(kind: Any) -> Any:
 
 
 def load(args: argparse.Namespace, **overrides: Any) -> Settings:
-    """Settings of --config and --set; `overrides` (section__key) come from the command's own options, where given."""
+    """Settings of files, variables, --set and, above all, the command's own options (`section__key`), where given."""
+    return loaded(args, **overrides).settings
+
+
+def loaded(args: argparse.Namespace, service: bool = False, **overrides: Any) -> Loaded:
+    """The same with what became of it. A `service` that systemd gives a state directory keeps to its last good ones.
+
+    Raises ConfigError, but not for a service with a state directory.
+    """
     from edge import config
 
     own = [f"{key.replace('__', '.')}={json.dumps(value)}" for key, value in overrides.items() if value is not None]
-    return config.load(args.config, [*args.set, *own])
+    state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0] if service else ""
+    return config.load_or_last_good(
+        config.files(args.config), [*args.set, *own], os.environ, Path(state) if state else None
+    )
 
 
 def print_events() -> None:

@@ -36,13 +36,13 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from edge import assemble, outputs, service
-    from edge.systemd import Notifier
+    from edge import assemble, loop, outputs
+    from edge.signals import stop_on_signals
 
     settings = load(args, camera__source=args.source, model__bundle=args.bundle and str(args.bundle))
     _check_outputs(args)
     print_events()
-    with service.stop_on_signals() as stop, assemble.runtime(settings, live=False) as runtime, ExitStack() as stack:
+    with stop_on_signals() as stop, assemble.runtime(settings, live=False) as runtime, ExitStack() as stack:
         watchers = []
         if args.out:
             watchers.append(stack.enter_context(_annotated(args, runtime)))
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
             journal = stack.enter_context(closing(assemble.resolve(assemble.SINKS["journal"])(part)))
             runtime = replace(runtime, sinks=[*runtime.sinks, journal])
         progress = _progress if sys.stderr.isatty() else None
-        counters = service.serve(runtime, Notifier({}), stop, watchers=watchers, progress=progress)
+        counters = loop.replay(runtime, stop, watchers, progress)
     print(f"{runtime.timers.render()}\n{counters.render()}")
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import ExitStack
+import os
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edge.commands.arguments import command, load, positive, print_events, settings
+from edge.commands.arguments import command, loaded, positive, print_events, settings
+
+if TYPE_CHECKING:
+    from edge.config import Loaded
 
 
 def add(commands: Any) -> None:
@@ -21,14 +25,31 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from edge import assemble, outputs, service
+    from edge import outputs
+    from edge.assemble import Assembly
+    from edge.service import Service
+    from edge.signals import Flag, reload_on_signal, stop_on_signals
     from edge.systemd import Notifier
 
-    settings = load(args, camera__source=args.source, camera__duration=args.duration)
+    def read() -> Loaded:
+        return loaded(args, service=True, camera__source=args.source, camera__duration=args.duration)
+
     if args.sheet:
-        outputs.check_output(args.sheet, str(settings.camera.source), outputs.PICTURES)
+        outputs.check_output(args.sheet, str(read().settings.camera.source), outputs.PICTURES)
     print_events()
-    with service.stop_on_signals() as stop, assemble.runtime(settings, live=True) as runtime, ExitStack() as stack:
+    with ExitStack() as stack:
+        notifier = stack.enter_context(closing(Notifier()))
+        stop = stack.enter_context(stop_on_signals())
+        # At a terminal SIGHUP says that the terminal is gone, and ends the run as it ends any other program.
+        reload = stack.enter_context(reload_on_signal()) if notifier.supervised else Flag()
+        assembly = stack.enter_context(closing(Assembly(live=True)))
         watchers = [stack.enter_context(outputs.sheet(args.sheet))] if args.sheet else []
-        counters = service.serve(runtime, Notifier(), stop, args.duration, watchers)
-    print(f"{runtime.timers.render()}\n{counters.render()}")
+        service = Service(assembly, read, notifier, _runtime_folder(), watchers)
+        counters = service.run(stop, reload, args.duration)
+        print(f"{service.runtime.timers.render()}\n{counters.render()}")
+
+
+def _runtime_folder() -> Path | None:
+    """Where systemd wants passing files of the service; None without systemd."""
+    folder = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    return Path(folder) if folder else None

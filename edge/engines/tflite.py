@@ -20,6 +20,10 @@ RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorf
 """Tried in this order: LiteRT is maintained, tflite-runtime is all that 32-bit Arm and Python 3.10 have."""
 
 
+EDGETPU_OP = b"edgetpu-custom-op"
+"""Name of the operation that the Edge TPU's compiler puts in the place of all it has mapped."""
+
+
 def interpreter_class() -> tuple[Any, str]:
     """The first runtime that is installed, and its name. Raises MissingPackage."""
     for name in RUNTIMES:
@@ -35,19 +39,24 @@ def interpreter_class() -> tuple[Any, str]:
 class TFLiteEngine:
     """One network in a TFLite interpreter."""
 
-    def __init__(self, path: Path, spec: Network, threads: int = 2) -> None:
-        """Raises EngineError when the file is no TFLite model or not the network that `spec` describes."""
+    def __init__(self, path: Path, spec: Network, threads: int = 2, delegates: Sequence[Any] = ()) -> None:
+        """`delegates` are what the runtime's `load_delegate` returned; none: the processor runs everything.
+
+        Raises EngineError when the file is no TFLite model or not the network that `spec` describes.
+        """
         maker, self.runtime = interpreter_class()
         data = path.read_bytes()
         if data.startswith(LFS_POINTER):
             raise EngineError(f"{path}: a Git-LFS pointer, not the model; fetch it with 'git lfs pull'")
+        if not delegates and EDGETPU_OP in data:
+            raise EngineError(f"{path}: compiled for the Edge TPU; only the 'coral' backend can run it")
         try:
-            self._interpreter = maker(model_content=data, num_threads=threads)
+            self._interpreter = maker(
+                model_content=data, num_threads=threads, experimental_delegates=list(delegates) or None
+            )
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            if b"edgetpu-custom-op" in data:
-                raise EngineError(f"{path}: compiled for the Edge TPU; only the Coral backend can run it") from error
-            raise EngineError(f"{path}: not a TFLite model that {self.runtime} can run: {error}") from error
+            raise EngineError(f"{path}: not a TFLite model that {self.runtime} can run: {_one_line(error)}") from error
         except SystemError as error:  # tflite-runtime 2.14 under NumPy 2
             raise EngineError(
                 f"{self.runtime} does not work with NumPy {np.__version__}: pip install 'numpy<2'"
@@ -76,7 +85,10 @@ class TFLiteEngine:
         if image.shape != self._shape:
             raise EngineError(f"picture of shape {image.shape}, the network takes {self._shape}")
         self._interpreter.set_tensor(self._input["index"], (image if self._table is None else self._table[image])[None])
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:  # a delegate whose device is gone
+            raise EngineError(f"{self.runtime} failed: {_one_line(error)}") from error
         results = []
         for index, scale, zero_point, dtype in self._outputs:
             value = self._interpreter.get_tensor(index)[0]
@@ -87,6 +99,10 @@ class TFLiteEngine:
         del self._interpreter
 
 
-def open(bundle: Bundle, network: str, threads: int = 2) -> TFLiteEngine:
-    """The engine of "detector" or "classifier"."""
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def open(bundle: Bundle, network: str, threads: int = 2, device: str = "") -> TFLiteEngine:
+    """The engine of "detector" or "classifier"; the processor is the only device there is."""
     return TFLiteEngine(bundle.path(network, "tflite"), getattr(bundle, network), threads)

@@ -1,98 +1,120 @@
-"""A light on a GPIO pin: on while somebody wears no mask."""
+"""A light or a buzzer on a GPIO pin: shows the alert, and how the service is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import Protocol
+import atexit
+import logging
+from collections.abc import Callable, Mapping
 
-from edge.errors import ConfigError, MissingPackage, SinkError
+from edge.errors import SinkError
 from edge.records import Event
+from edge.sinks.patterns import ALERT, LIGHT, OFF, ON, SELF_TEST, Pattern
+from edge.sinks.pins import Pin, open_pin
 
-
-class Pin(Protocol):
-    """What is used of `gpiozero.LED`."""
-
-    def on(self) -> None: ...
-
-    def off(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class MockPin:
-    """A pin of no board; `history` holds every electrical level it was set to (True is high), the first included."""
-
-    def __init__(self, pin: int, active_high: bool = True) -> None:
-        self.pin = pin
-        self.active_high = active_high
-        self.history = [not active_high]
-        self.closed = False
-
-    def on(self) -> None:
-        self.history.append(self.active_high)
-
-    def off(self) -> None:
-        self.history.append(not self.active_high)
-
-    def close(self) -> None:
-        self.closed = True
+log = logging.getLogger(__name__)
 
 
 class GpioSink:
-    """Lights the LED at "no_mask", puts it out at "all_clear" and when closed.
+    """Plays the pattern of what is most urgent: a lost camera, the alert, any other state.
 
-    `pin` counts as Broadcom does (GPIO17 is 17). `active_high=False` is for an LED wired from the supply to the
-    pin. `announce` hears every change as text. Raises MissingPackage, ConfigError or SinkError.
+    A lost camera comes first, since nobody knows then whether the alert still holds. The sink has no thread and no
+    clock: `advance` (see `edge.ports.Playing`) takes the steps of a pattern. Without it each pattern stays at its
+    first step, lit or dark, which is all a replay needs. gpiozero's own `LED.blink` plays one on-off pair only, and
+    not on other boards.
+
+    pin, active_high, driver: see `edge.sinks.pins`. `active_high=False`: the LED is wired from the supply to the pin.
+    patterns: by state; a state that has none is dark.
+    name: what stands on the pin, for messages.
+    safe: whether it is left on when closed, at the end of the program too.
+    self_test: begin with two flashes.
+    announce: hears every change as text.
+    Raises MissingPackage, ConfigError or SinkError; `close` raises nothing.
     """
 
     def __init__(
         self,
-        pin: int,
+        pin: int | str,
         active_high: bool = True,
         driver: str = "mock",
+        patterns: Mapping[str, Pattern] = LIGHT,
+        name: str = "LED",
+        safe: bool = False,
+        self_test: bool = False,
         announce: Callable[[str], None] | None = None,
     ) -> None:
-        self._name = f"GPIO{pin}"
-        self._announce = announce
-        self._lit = False
-        self.pin: Pin = _open(pin, active_high, driver)
+        self.name = f"{name} {f'GPIO{pin}' if isinstance(pin, int) else pin}"
+        self._patterns, self._safe, self._announce = patterns, safe, announce
+        self._alert = False
+        self._state = ""
+        self._lit: bool | None = safe
+        """None: not known, after a failure."""
+        self._said = "ON" if safe else "OFF"
+        self._step = 0
+        self._due: float | None = None
+        self.pin: Pin = open_pin(pin, active_high, driver, lit=safe)
+        atexit.register(self.close)  # for a crash that goes past whoever should close it
+        self._testing = self_test
+        self._play(SELF_TEST if self_test else ON if safe else OFF)
 
     def send(self, event: Event) -> None:
-        if event.kind == "no_mask":
-            self._light(True)
-        elif event.kind == "all_clear":
-            self._light(False)
+        if event.kind == "state":
+            self._state = event.state
+        elif event.kind != "decision":
+            self._alert = event.kind == "no_mask"
+        if not self._testing:
+            self._show()
+
+    def advance(self, now: float) -> float | None:
+        """See `edge.ports.Playing`."""
+        if self._due is None:
+            self._due = now + (self.pattern[0] if self.pattern else float("inf"))
+        elif now >= self._due:
+            self._step += 1
+            if self._step == len(self.pattern) and self._testing:
+                self._testing = False
+                self._show()
+                return self.advance(now)
+            self._step %= len(self.pattern)
+            self._set(self._step % 2 == 0)
+            self._due = now + self.pattern[self._step]
+        return None if self._due == float("inf") else self._due
 
     def close(self) -> None:
+        atexit.unregister(self.close)
         try:
-            self._light(False)
-        finally:
-            self.pin.close()
+            try:
+                self._set(self._safe)
+            finally:
+                self.pin.close()
+        except Exception as error:  # raised, it would keep other sinks from being closed
+            log.warning("%s: is not left in its safe state (%s)", self.name, error)
+        self._say("ON" if self._safe else "OFF")
 
-    def _light(self, lit: bool) -> None:
+    def _show(self) -> None:
+        urgent = self._state in ("camera lost", "stopping")
+        shown = ALERT if self._alert and not urgent else self._state
+        pattern = self._patterns.get(shown, OFF)
+        if pattern != self.pattern:
+            self._play(pattern)
+        self._say({OFF: "OFF", ON: "ON"}.get(tuple(pattern), f"blinks ({shown})"))
+
+    def _play(self, pattern: Pattern) -> None:
+        self.pattern: Pattern = pattern
+        """What it plays now."""
+        self._step, self._due = 0, None
+        self._set(pattern != OFF)
+
+    def _set(self, lit: bool) -> None:
         if lit == self._lit:
             return
         try:
-            (self.pin.on if lit else self.pin.off)()
-        except Exception as error:  # the pin libraries below gpiozero raise their own kinds
-            raise SinkError(f"LED {self._name}: cannot be switched ({error})") from error
+            self.pin.set(lit)
+        except Exception as error:  # the pin libraries raise their own kinds
+            self._lit = None
+            raise SinkError(f"{self.name} cannot be switched ({error})") from error
         self._lit = lit
-        if self._announce:
-            self._announce(f"LED {self._name}: {'ON' if lit else 'OFF'}")
 
-
-def _open(pin: int, active_high: bool, driver: str) -> Pin:
-    if driver == "mock":
-        return MockPin(pin, active_high)
-    if driver != "gpiozero":
-        raise ConfigError(f"gpio driver '{driver}': unknown; expected mock or gpiozero")
-    try:
-        gpiozero = import_module("gpiozero")
-    except ModuleNotFoundError as error:
-        raise MissingPackage("gpiozero", extra="pi") from error
-    try:
-        led: Pin = gpiozero.LED(pin, active_high=active_high, initial_value=False)
-    except Exception as error:  # no board, no permission, pin in use: gpiozero and its pin libraries differ in kind
-        raise SinkError(f"LED GPIO{pin}: cannot be opened ({error}): a Raspberry Pi, and the group 'gpio'?") from error
-    return led
+    def _say(self, text: str) -> None:
+        if self._announce and text != self._said:
+            self._announce(f"{self.name}: {text}")
+        self._said = text

@@ -39,8 +39,13 @@ class JournalSink:
 
 
 def to_json(event: Event) -> dict[str, Any]:
-    """`kind`, `t`, `track`, `mask`, `confidence`, `since`; the last four are None without a decision."""
+    """`kind`, `t`, `track`, `mask`, `confidence`, `since`; the last four are None without a decision.
+
+    A mask worn wrongly adds `worn_wrongly`. Of the kind "state": `kind`, `t`, `state`, `detail`.
+    """
     d = event.decision
+    if event.kind == "state":
+        return {"kind": event.kind, "t": round(event.t, 3), "state": event.state, "detail": event.detail}
     return {
         "kind": event.kind,
         "t": round(event.t, 3),
@@ -48,4 +53,5 @@ def to_json(event: Event) -> dict[str, Any]:
         "mask": d.mask.value if d else None,
         "confidence": round(float(d.confidence), 4) if d else None,
         "since": round(d.since, 3) if d else None,
+        **({"worn_wrongly": True} if d and d.worn_wrongly else {}),
     }

@@ -12,21 +12,31 @@ log = logging.getLogger(__name__)
 WORDS = {Mask.ON: "wears a mask", Mask.OFF: "wears no mask", Mask.UNSURE: "cannot be told"}
 
 
+GRAVE = ("camera lost", "blind", "configuration error")
+"""States that are warnings."""
+
+
 class LogSink:
-    """Alerts are warnings, everything else is information."""
+    """Alerts and grave states are warnings, everything else is information."""
 
     def send(self, event: Event) -> None:
-        log.log(logging.WARNING if event.kind == "no_mask" else logging.INFO, "%s", sentence(event))
+        grave = event.kind == "no_mask" or event.state in GRAVE
+        log.log(logging.WARNING if grave else logging.INFO, "%s", sentence(event))
 
     def close(self) -> None:
         pass
 
 
 def sentence(event: Event) -> str:
-    """For example "12.4 s  #3 wears no mask (98 %)"."""
-    who = ""
+    """For example "12.4 s  #3 wears no mask (98 %)" or "12.4 s  camera lost: no frame for 5 s"."""
+    said = ""
     if event.decision:
         d = event.decision
-        who = f"#{d.track_id} {WORDS[d.mask]} ({d.confidence:.0%})".replace("%", " %")
-    what = {"no_mask": "ALERT", "all_clear": "all clear", "decision": ""}.get(event.kind, event.kind)
-    return f"{event.t:.1f} s  " + ": ".join(part for part in (what, who) if part)
+        wears = "wears the mask wrongly" if d.worn_wrongly else WORDS[d.mask]
+        said = f"#{d.track_id} {wears} ({d.confidence:.0%})".replace("%", " %")
+    elif event.detail:
+        said = event.detail
+    what = {"no_mask": "ALERT", "all_clear": "all clear", "decision": "", "state": event.state}.get(
+        event.kind, event.kind
+    )
+    return f"{event.t:.1f} s  " + ": ".join(part for part in (what, said) if part)

@@ -1,0 +1,179 @@
+"""A sink in a thread of its own: one that hangs or fails is reported and tried again, and the camera goes on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from contextlib import closing
+
+from edge.ports import Playing, Sink
+from edge.records import KINDS, Event
+
+log = logging.getLogger(__name__)
+
+Wait = Callable[[threading.Condition, float | None], object]
+"""Waits for a condition, at most so many seconds; None: without end."""
+
+
+class Isolated:
+    """Hands events to the sink that `open` opens, through a queue. `send` never blocks and never raises.
+
+    A failure closes the sink; after a pause, which doubles from `pause` to at most `longest` seconds, it is opened
+    again and the event that failed is tried again, `attempts` times in all. The first failure of a row is logged, and
+    that it is over. A thread that hangs cannot be ended: it is reported, the queue keeps the newest events meanwhile,
+    and work goes on when the call returns, for which sinks that wait on others have a time limit of their own.
+
+    name: for messages and status.
+    kinds: of events it is for.
+    restate: tell a sink that was opened again what holds now, the last state and the last of "no_mask" and "all_clear":
+        for what shows a state, such as a light, not for what lists events.
+    capacity: events the queue holds, 2 or more; when one more comes, the oldest is dropped.
+    hung_after: seconds of one delivery after which it is called hung.
+    patience: seconds that `close` waits for what is still in the queue.
+    clock, wait: seconds of a steady clock and how to wait, for tests that have no time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        open: Callable[[], Sink],
+        kinds: Collection[str] = KINDS,
+        restate: bool = False,
+        attempts: int = 5,
+        capacity: int = 64,
+        pause: float = 1.0,
+        longest: float = 60.0,
+        hung_after: float = 15.0,
+        patience: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Wait = threading.Condition.wait,
+    ) -> None:
+        self.name = name
+        self.failed = 0
+        """Deliveries and openings that failed."""
+        self.dropped = 0
+        """Events given up: the queue was full, or every attempt failed."""
+        self.problem = ""
+        """What is wrong now; empty when nothing is."""
+        self._open, self._kinds, self._restate, self._attempts = open, kinds, restate, attempts
+        self._capacity, self._first_pause, self._longest = capacity, pause, longest
+        self._hung_after, self._patience = hung_after, patience
+        self._clock, self._wait = clock, wait
+        self._change = threading.Condition()
+        self._queue: deque[Event] = deque()
+        self._standing: dict[str, Event] = {}
+        self._tries = 0
+        self._pause = pause
+        self._busy_since: float | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name=f"sink {name}", daemon=True)
+        self._thread.start()
+
+    def send(self, event: Event) -> None:
+        if event.kind not in self._kinds:
+            return
+        with self._change:
+            busy = self._busy_since
+            if len(self._queue) == self._capacity:
+                self._drop(0 if busy is None else 1)  # the first is under way
+            self._queue.append(event)
+            self._change.notify_all()
+        if busy is not None and self._clock() - busy >= self._hung_after:
+            self._report(f"has hung for {self._clock() - busy:.0f} s")
+
+    def close(self) -> None:
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
+        self._thread.join(self._patience)
+        if self._thread.is_alive():
+            log.error("%s: does not end within %g s, left alone", self.name, self._patience)
+        if self._queue:
+            log.error("%s: %d events were not delivered", self.name, len(self._queue))
+
+    def _work(self) -> None:
+        while True:
+            try:
+                with closing(self._open()) as sink:
+                    self._serve(sink)
+                return
+            except Exception as error:
+                self._fail(error)
+            with self._change:
+                self._busy_since = None
+                until = self._clock() + self._pause
+                while not self._closing and (left := until - self._clock()) > 0:
+                    self._wait(self._change, left)
+                if self._closing:
+                    return
+            self._pause = min(2 * self._pause, self._longest)
+
+    def _serve(self, sink: Sink) -> None:
+        """Until closed, with nothing left to deliver, or until something fails."""
+        if self._restate:
+            with self._change:
+                standing = list(self._standing.values())
+                self._busy_since = self._clock() if standing else None
+            for known in standing:
+                sink.send(known)
+            self._well()
+        playing = sink if isinstance(sink, Playing) else None
+        while True:
+            event = self._next(playing.advance(self._clock()) if playing else None)
+            if event is not None:
+                sink.send(event)
+                self._done()
+            elif self._closing:
+                return
+
+    def _next(self, due: float | None) -> Event | None:
+        """The oldest event, which stays in the queue; None when there is something to play, or the end has come."""
+        with self._change:
+            self._busy_since = None
+            while not self._queue and not self._closing:
+                left = None if due is None else due - self._clock()
+                if left is not None and left <= 0:
+                    break
+                self._wait(self._change, left)
+            if not self._queue:
+                return None
+            self._tries += 1
+            self._busy_since = self._clock()
+            return self._queue[0]
+
+    def _done(self) -> None:
+        with self._change:
+            self._remember(self._queue.popleft())
+        self._tries, self._pause = 0, self._first_pause
+        self._well()
+
+    def _fail(self, error: Exception) -> None:
+        self.failed += 1
+        self._report(str(error) or type(error).__name__)
+        with self._change:
+            if self._tries >= self._attempts:
+                self._drop(0)
+
+    def _drop(self, index: int) -> None:
+        self._remember(self._queue[index])
+        del self._queue[index]
+        self.dropped += 1
+        self._tries = self._tries if index else 0
+
+    def _remember(self, event: Event) -> None:
+        if event.kind != "decision":
+            self._standing["state" if event.kind == "state" else "alert"] = event
+
+    def _well(self) -> None:
+        if self.problem:
+            log.info("%s: works again", self.name)
+        self.problem = ""
+
+    def _report(self, problem: str) -> None:
+        """Once per row of failures."""
+        if not self.problem:
+            log.error("%s: %s; it is tried again, the camera goes on", self.name, problem)
+        self.problem = problem

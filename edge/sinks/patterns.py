@@ -1,0 +1,42 @@
+"""What a light or a buzzer plays for each state: sequences of seconds on, off, on, off and so on, over and over.
+
+A sequence of one is steady: `ON` or `OFF`. The alert is the only steady light, so that it is read without counting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+Pattern = Sequence[float]
+"""Seconds on and off by turns, the first on; an even number of them. OFF and ON are the two that do not move."""
+
+OFF: Pattern = ()
+ON: Pattern = (float("inf"), 0.0)
+
+ALERT = "alert"
+"""The key of the alert beside the states of `edge.records.STATES`."""
+
+LIGHT: Mapping[str, Pattern] = {
+    ALERT: ON,
+    "ok": (0.05, 2.95),
+    "starting": (0.5, 0.5),
+    "camera lost": (0.1, 0.1),
+    "blind": (0.1, 0.2, 0.1, 1.6),
+    "configuration error": (0.1, 0.2, 0.1, 0.2, 0.1, 1.3),
+    "stopping": OFF,
+}
+BUZZER: Mapping[str, Pattern] = {ALERT: (0.2, 0.8)}
+"""Silent in every other state: one cannot look away from a sound."""
+
+SELF_TEST: Pattern = (0.2, 0.2, 0.2, 0.2)
+"""Played once at the start."""
+
+
+def describe(pattern: Pattern) -> str:
+    """For people who look at the light: "0.5 s on, 0.5 s off, over and over"."""
+    if pattern == OFF:
+        return "off"
+    if pattern == ON:
+        return "on"
+    turns = (f"{seconds:g} s {'off' if i % 2 else 'on'}" for i, seconds in enumerate(pattern))
+    return ", ".join(turns) + ", over and over"

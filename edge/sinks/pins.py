@@ -1,0 +1,148 @@
+"""One output pin, by gpiozero, by gpiod, or by nothing at all.
+
+gpiozero knows a Raspberry Pi's header; libgpiod finds a line by its name on any board. A line belongs to the process
+that asked for it. When that ends, however it ends, the kernel takes the line back: Raspberry Pi's own kernels leave the
+level as it was last driven (dtparam=strict_gpiod changes that), others make it an input, and what the LED does then is
+up to the wiring. After a `kill -9` no Python runs: `maskcam alerts off` is what makes the pin safe, as the unit's
+ExecStopPost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from edge.errors import ConfigError, MaskcamError, MissingPackage, SinkError
+
+
+class Pin(Protocol):
+    """An output; `lit` is what it drives being on, whatever level that takes."""
+
+    def set(self, lit: bool) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class MockPin:
+    """A pin of no board. `history`: (time, level) of every setting, the first included; True is high."""
+
+    def __init__(
+        self, pin: int | str, active_high: bool = True, lit: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.pin = pin
+        self.active_high = active_high
+        self.history: list[tuple[float, bool]] = []
+        self.closed = False
+        self._clock = clock
+        self.set(lit)
+
+    @property
+    def levels(self) -> list[bool]:
+        """`history` without the times."""
+        return [level for _, level in self.history]
+
+    def set(self, lit: bool) -> None:
+        self.history.append((self._clock(), lit is self.active_high))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class GpiozeroPin:
+    """A pin of a Raspberry Pi: a Broadcom number (17), or any name gpiozero knows ("GPIO17", "J8:11", "BOARD11")."""
+
+    def __init__(self, pin: int | str, active_high: bool = True, lit: bool = False) -> None:
+        try:
+            gpiozero = import_module("gpiozero")
+        except ModuleNotFoundError as error:
+            raise MissingPackage("gpiozero", extra="pi") from error
+        try:
+            self._led = gpiozero.LED(pin, active_high=active_high, initial_value=lit)
+        except gpiozero.BadPinFactory as error:
+            raise SinkError(
+                f"no library drives the pins ({error}): apt install python3-lgpio, and an environment "
+                "made with --system-site-packages; on a board that is no Raspberry Pi, driver = 'gpiod'"
+            ) from error
+
+    def set(self, lit: bool) -> None:
+        (self._led.on if lit else self._led.off)()
+
+    def close(self) -> None:
+        self._led.close()
+
+
+class GpiodPin:
+    """A line of any Linux board, by its name as `gpioinfo` prints it; the number 17 stands for "GPIO17".
+
+    All chips under /dev are searched, since their numbers differ between boards and kernels.
+    """
+
+    def __init__(self, pin: int | str, active_high: bool = True, lit: bool = False) -> None:
+        try:
+            gpiod = import_module("gpiod")
+        except ModuleNotFoundError as error:
+            raise MissingPackage("gpiod", extra="jetson") from error
+        if not hasattr(gpiod, "request_lines"):
+            raise SinkError("package 'gpiod' is of version 1: expected 2 or newer: pip install 'gpiod>=2'")
+        self._value = gpiod.line.Value
+        name = f"GPIO{pin}" if isinstance(pin, int) else pin
+        chip, self._line = _line(gpiod, name)
+        settings = gpiod.LineSettings(
+            direction=gpiod.line.Direction.OUTPUT, active_low=not active_high, output_value=self._level(lit)
+        )
+        self._request = gpiod.request_lines(chip, consumer="maskcam", config={self._line: settings})
+
+    def _level(self, lit: bool) -> Any:
+        return self._value.ACTIVE if lit else self._value.INACTIVE
+
+    def set(self, lit: bool) -> None:
+        self._request.set_value(self._line, self._level(lit))
+
+    def close(self) -> None:
+        self._request.release()
+
+
+def _line(gpiod: Any, name: str) -> tuple[str, int]:
+    """The chip that has a line of that name, and its number there. The first, for names need not be unique."""
+    chips = [str(path) for path in sorted(Path("/dev").glob("gpiochip*")) if gpiod.is_gpiochip_device(str(path))]
+    if not chips:
+        raise SinkError("there is no /dev/gpiochip*: expected a board with GPIO lines")
+    for path in chips:
+        with gpiod.Chip(path) as chip:
+            for offset in range(chip.get_info().num_lines):
+                if chip.get_line_info(offset).name == name:
+                    return path, offset
+    raise SinkError(f"no line of that name on {', '.join(chips)}: expected a name that gpioinfo prints")
+
+
+DRIVERS: dict[str, Callable[..., Pin]] = {"mock": MockPin, "gpiozero": GpiozeroPin, "gpiod": GpiodPin}
+
+
+def open_pin(pin: int | str, active_high: bool, driver: str, lit: bool) -> Pin:
+    """A pin by the name of its driver, driven from the first moment on.
+
+    Raises MissingPackage, ConfigError and SinkError.
+    """
+    if driver not in DRIVERS:
+        raise ConfigError(f"gpio driver '{driver}': unknown; expected {', '.join(DRIVERS)}")
+    try:
+        return DRIVERS[driver](pin, active_high, lit)
+    except MissingPackage:
+        raise
+    except Exception as error:  # no board, no permission, pin in use: the libraries below differ in kind
+        raise SinkError(f"pin '{pin}' cannot be opened by {driver}: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """The error and, where it names none, a remedy."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, MaskcamError):
+        return text
+    if "busy" in text.lower() or "in use" in text.lower():
+        return f"{text}: it is in use, perhaps by the service: systemctl stop maskcam"
+    if isinstance(error, PermissionError) or "permission" in text.lower() or "can not open" in text.lower():
+        return f"{text}: expected membership of the group 'gpio': usermod -aG gpio USER, then log in again"
+    return f"{text}: expected a pin of this board and the group 'gpio'"

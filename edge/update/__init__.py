@@ -1,0 +1,1 @@
+"""Updates that a device can trust and take back."""

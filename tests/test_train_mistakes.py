@@ -1,0 +1,112 @@
+"""A second training goes on from the first and looks for what that one got wrong."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="training needs the extra 'train'", exc_type=ImportError)
+pytestmark = pytest.mark.filterwarnings("default")  # TensorFlow's own deprecations
+
+CONFIG = """
+width = 64
+height = 64
+alpha = 0.35
+weights = "none"
+channels = 16
+epochs = 1
+steps_per_epoch = 2
+batch = 2
+learning_rate = 1e-9
+evaluate_pictures = 4
+"""
+
+
+def test_false_alarms_and_missed_faces_of_one_picture():
+    from train import mistakes
+
+    boxes = np.array([[0, 0, 20, 20], [50, 50, 80, 80], [90, 0, 99, 9], [0, 50, 30, 80]], np.float32)
+    ignored = np.array([False, False, False, True])
+    rows = np.array([[1, 1, 21, 21, 0.9], [60, 60, 90, 90, 0.8], [100, 50, 130, 80, 0.7], [2, 52, 30, 80, 0.9]])
+    alarms, missed = mistakes.of_one(rows, boxes, ignored)
+    assert alarms == [(100, 50, 130, 80)], "an ill-placed box is no false alarm, nor is one on an ignored region"
+    assert missed == [(50, 50, 80, 80)], "a tiny face or an ignored one is not missed"
+    assert mistakes.of_one(np.zeros((0, 5)), boxes, ignored)[1] == [(0, 0, 20, 20), (50, 50, 80, 80)]
+    assert mistakes.of_one(rows, np.zeros((0, 4), np.float32), np.zeros(0, bool))[0] == [tuple(r[:4]) for r in rows]
+
+
+def test_scenes_show_the_mistakes(tmp_path):
+    from edge.coco import Annotated
+    from train.config import DetectorConfig
+    from train.scenes import Scenes
+
+    cv2 = pytest.importorskip("cv2")
+    grey, red = np.full((300, 300, 3), 90, np.uint8), np.full((300, 300, 3), 90, np.uint8)
+    red[200:230, 200:230] = (0, 0, 255)  # BGR
+    scenes = []
+    for name, picture in (("grey.png", grey), ("red.png", red)):
+        cv2.imwrite(str(tmp_path / name), picture)
+        nothing = np.zeros((0, 4), np.float32)
+        scenes.append(Annotated(tmp_path / name, nothing, np.zeros(0, int), np.zeros(0, bool), "", ""))
+    config = DetectorConfig(width=64, height=64, batch=16, mosaic=0, smallest_face=30, largest_face=40)
+
+    def share(mistakes, wanted):
+        batches = Scenes(scenes, config.model_copy(update={"mistakes": wanted}), mistakes=mistakes)
+        pictures = (batches[0][0] + 1) * 127.5
+        colourful = (pictures.max(-1) - pictures.min(-1) > 100).sum((1, 2))
+        return np.mean(colourful > 300)  # a third of a square of 30 pixels
+
+    wrong = [[(1, (200, 200, 230, 230))], []]
+    assert share(wrong, 0.0) < 0.2
+    assert share(wrong, 1.0) > 0.4, "grey tones take the colour from a third of the pictures"
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Four grey pictures with a white square each, one of them called a face."""
+    cv2 = pytest.importorskip("cv2")
+    (tmp_path / "images").mkdir()
+    coco = {"images": [], "annotations": [], "categories": [{"id": 4, "name": "face"}]}
+    for n in range(4):
+        picture = np.full((80, 80, 3), 60, np.uint8)
+        picture[20:50, 20:50] = 250
+        cv2.imwrite(str(tmp_path / "images" / f"{n}.png"), picture)
+        coco["images"].append({"id": n, "file_name": f"{n}.png", "width": 80, "height": 80})
+        if n == 0:
+            box = {"bbox": [20, 20, 30, 30], "category_id": 4, "iscrowd": 0, "area": 900}
+            coco["annotations"].append({"id": 1, "image_id": n, **box})
+    (tmp_path / "coco.json").write_text(json.dumps(coco))
+    (tmp_path / "c.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def test_a_training_goes_on_from_a_detector(data):
+    import keras
+
+    from train import cli, detector_network
+
+    keras.utils.set_random_seed(3)
+    start = detector_network.build(96, 64, 0.35, 16, None)
+    start.save(data / "start.keras")
+    args = ["--data", str(data / "coco.json"), "--val", str(data / "coco.json"), "--start", str(data / "start.keras")]
+    assert cli.main(["detector", str(data / "c.toml"), *args, "--workdir", str(data / "run")]) == 0
+    kept = keras.saving.load_model(data / "run" / "detector.keras", compile=False)
+    kernels = zip(start.trainable_weights, kept.trainable_weights, strict=True)
+    assert all(np.allclose(a, b, atol=1e-5) for a, b in kernels), "at a rate of 1e-9 nothing moves"
+    alarms, missed = json.loads((data / "run" / "mistakes.json").read_text())
+    assert alarms == []
+    assert missed == [[0, [20.0, 20.0, 50.0, 50.0]]], "an untrained detector finds nothing"
+    assert len(json.loads((data / "run" / "report.json").read_text())["start"]) == 64
+
+
+def test_a_start_that_does_not_fit_is_one_line(data, capsys):
+    from train import cli, detector_network
+
+    detector_network.build(64, 64, 0.35, 32, None).save(data / "wide.keras")
+    (data / "text.keras").write_text("no model")
+    for name, words in (("wide", "does not fit"), ("text", "does not fit"), ("gone", "no such file")):
+        args = ["--data", str(data / "coco.json"), "--val", str(data / "coco.json"), "--workdir", str(data / name)]
+        assert cli.main(["detector", str(data / "c.toml"), *args, "--start", str(data / f"{name}.keras")]) == 2
+        said = capsys.readouterr().err.strip().splitlines()[-1]
+        assert f"{name}.keras" in said
+        assert words in said
