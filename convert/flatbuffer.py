@@ -1,4 +1,4 @@
-"""Reads a TFLite file as a list of operations, with the schema that LiteRT ships; TensorFlow is not needed."""
+"""Reads a TFLite file as a list of operations, with the schema that LiteRT ships."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from edge.bundle import LFS_POINTER
 from edge.errors import DataError
+
+try:
+    from ai_edge_litert import schema_py_generated as schema
+except ModuleNotFoundError:  # Python 3.10 has no LiteRT; TensorFlow carries the same module
+    from tensorflow.lite.python import schema_py_generated as schema
 
 
 def _names(enum: type) -> dict[int, str]:

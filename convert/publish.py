@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert import calibration, edgetpu_check, known_answer, models, verify
+from convert import calibration, edgetpu_check, known_answer, models, score_calibration, verify
 from convert.card import card
 from convert.config import ConvertConfig
 from convert.to_onnx import to_onnx
@@ -49,6 +49,8 @@ def publish(
         "classifier": models.fixed(models.read(classifier)),
     }
     pictures, held_out = coco.read(calibrate), coco.read(validation)
+    calibrated = score_calibration.fit(score_calibration.rows_of(networks["detector"], config.overlap), held_out)
+    score_calibration.fold(networks["detector"], *calibrated)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".bundle-") as temporary:
         folder = Path(temporary) / "bundle"
         folder.mkdir()
@@ -56,6 +58,7 @@ def publish(
         if config.edgetpu:
             edgetpu_check.gate(folder, list(networks))
         values["training"] = {"data": config.data, **_reports(detector, classifier)}
+        values["training"]["score_calibration"] = dict(zip(("factor", "offset"), calibrated, strict=True))
         _write(folder, values)
         values["detector"]["score_threshold"] = _threshold(folder, held_out, config)
         _write(folder, values)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import coco
+from edge import coco, slices
 from edge.bundle import Bundle
 from edge.classifier import MaskClassifier
 from edge.detector import FaceDetector
@@ -57,11 +57,13 @@ def score(
     operating: float,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, dict[str, float]]:
-    """Scores `detect(RGB) -> rows` on all pictures and per source: name -> figures (see `edge.scoring.Scorer`).
+    """Scores `detect(RGB) -> rows` on all pictures, per source and per slice (`edge.slices`).
 
-    "all" stands first and has `median_ms`. Pictures that cannot be read are skipped; DataError when none can.
+    Name -> figures (see `edge.scoring.Scorer`). "all" stands first and has `median_ms`. Pictures that cannot be read
+    are skipped; DataError when none can.
     """
     scorers: dict[str, Scorer] = {"all": Scorer(operating)}
+    cuts: dict[str, Scorer] = {}
     times = []
     for n, truth in enumerate(pictures, 1):
         bgr = cv2.imread(str(truth.path))
@@ -73,10 +75,13 @@ def score(
         times.append(time.perf_counter() - start)
         for name in ("all", truth.source) if truth.source else ("all",):
             scorers.setdefault(name, Scorer(operating)).add(truth, rows)
+        for name, part, some in slices.of(truth, image, rows, scorers["all"].threshold):
+            cuts.setdefault(name, Scorer(operating)).add(part, some)
         progress(n, len(pictures))
     if not times:
         raise DataError(f"none of the {len(pictures)} pictures can be read; the first is {pictures[0].path}")
-    result = {name: {"pictures": s.pictures, "faces": s.faces, **s.result()} for name, s in scorers.items()}
+    ordered = scorers | dict(sorted(cuts.items(), key=lambda cut: (not cut[0][0].isdigit(), len(cut[0]), cut[0])))
+    result = {name: {"pictures": s.pictures, "faces": s.faces, **s.result()} for name, s in ordered.items()}
     result["all"]["median_ms"] = float(np.median(times) * 1e3)
     return result
 
@@ -97,9 +102,9 @@ COLUMNS = {
 
 
 def table(result: dict[str, dict[str, float]]) -> str:
-    """The figures as text, one row per source."""
+    """The figures as text, one row per source and slice."""
     wide = max(len(name) for name in result) + 2
-    lines = [f"{'source':<{wide}}" + "".join(f"{title:>12}" for title in COLUMNS.values())]
+    lines = [f"{'slice':<{wide}}" + "".join(f"{title:>12}" for title in COLUMNS.values())]
     for name, figures in result.items():
         cells = [figures[key] for key in COLUMNS]
         texts = ["-" if v != v else f"{v:d}" if isinstance(v, int) else f"{v:.3f}" for v in cells]

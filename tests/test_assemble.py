@@ -63,12 +63,19 @@ def test_a_mistake_inside_maskcam_passes_as_it_is(module, text, error):
     assert type(caught.value) is error
 
 
+class Asked(tuple):
+    """The kind of a camera and what it was asked for."""
+
+    def describe(self):
+        return f"{self[0]} as the driver has it"
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """Cameras that only note with what they were asked for."""
     fakes = types.ModuleType("fake_cameras")
     for kind in assemble.CAMERAS:
-        setattr(fakes, kind, lambda _kind=kind, **options: (_kind, options))
+        setattr(fakes, kind, lambda _kind=kind, **options: Asked((_kind, options)))
         monkeypatch.setitem(assemble.CAMERAS, kind, f"fake_cameras:{kind}")
     monkeypatch.setitem(sys.modules, "fake_cameras", fakes)
 

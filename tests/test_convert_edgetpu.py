@@ -3,15 +3,18 @@
 import json
 import os
 import stat
+import subprocess
 import sys
 
 import pytest
 
-schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="the extra 'cpu' is not installed")
-flatbuffers = pytest.importorskip("flatbuffers")
-
-from convert import cli, to_edgetpu
+from convert import cli
 from edge import bundle as bundles
+from edge.errors import EngineError
+
+LITERT = "reads .tflite files with LiteRT's schema: pip install 'maskcam[cpu]'"
+to_edgetpu = pytest.importorskip("convert.to_edgetpu", reason=LITERT, exc_type=ImportError)
+schema = pytest.importorskip("convert.flatbuffer", reason=LITERT, exc_type=ImportError).schema
 
 MAPPED = """Edge TPU Compiler version 16.0.384591198
 Input: {input}
@@ -26,7 +29,8 @@ QUANTIZE                       1          Mapped to Edge TPU
 """
 BORDER = MAPPED.replace("QUANTIZE                       1          Mapped to Edge TPU", "") + (
     "QUANTIZE                       1          Operation is otherwise supported, but not mapped due to some "
-    "unspecified limitation\nDEQUANTIZE                     2          Operation is working on an unsupported data type\n"
+    "unspecified limitation\n"
+    "DEQUANTIZE                     2          Operation is working on an unsupported data type\n"
 )
 PARTLY = """Edge TPU Compiler version 14.1.317412892
 Input: {input}
@@ -74,7 +78,7 @@ def model(code="edgetpu-custom-op"):
     op.inputs = op.outputs = graph.inputs = graph.outputs = []
     graph.tensors, graph.operators = [], [op]
     whole.version, whole.operatorCodes, whole.subgraphs, whole.buffers = 3, [custom], [graph], [schema.BufferT()]
-    builder = flatbuffers.Builder(0)
+    builder = pytest.importorskip("flatbuffers").Builder(0)
     builder.Finish(whole.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
@@ -208,10 +212,8 @@ def test_without_the_compiler_the_message_says_where_it_runs(bundle, capsys, mon
 
 
 def test_a_compiler_that_hangs_is_given_up(compiler, bundle):
-    import subprocess
-
     def hangs(command, **options):
         raise subprocess.TimeoutExpired(command, options["timeout"])
 
-    with pytest.raises(to_edgetpu.EngineError, match="no end after 600 s"):
+    with pytest.raises(EngineError, match="no end after 600 s"):
         to_edgetpu.run(bundle, run=hangs)

@@ -1,6 +1,7 @@
 """The table of a bundle on annotated pictures, with scripted engines: no network, the whole path."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from edge.decode import cells
 from edge.engines.scripted import ScriptedEngine
 from edge.errors import DataError
 from edge.evaluation import BundleDetector, score, table, without_nan
+from edge.slices import of
 
 
 @pytest.fixture
@@ -53,13 +55,14 @@ def test_a_bgr_picture_reaches_the_networks_as_rgb(detector):
 
 def test_figures_in_all_and_per_source(detector, tmp_path):
     result = score(door(tmp_path / "d", [1, 1, 2]), detector.rows, 0.5)
-    assert list(result) == ["all", "s1", "s2"]
+    assert list(result) == ["all", "s1", "s2", "12-24 px", "dark", "grey"]
+    assert result["12-24 px"]["faces"] == result["dark"]["faces"] == 3
     assert result["all"]["face_ap"] == 1.0
     assert result["all"]["label_accuracy"] == pytest.approx(2 / 3)
     assert result["s2"]["bare_called_masked"] == 1.0
     assert result["all"]["pictures"] == 3
     text = table(result)
-    assert text.count("\n") == 4
+    assert text.count("\n") == 7
     assert "s2" in text
     assert "nan" not in text
 
@@ -81,3 +84,16 @@ def test_progress_is_told(detector, tmp_path):
 
 def test_figures_without_data_become_null_in_json():
     assert without_nan({"a": [float("nan"), 1.0], "b": {"c": float("nan")}}) == {"a": [None, 1.0], "b": {"c": None}}
+
+
+def test_a_slice_of_sizes_counts_its_own_faces_and_alarms_alone():
+    boxes = np.array([[0, 0, 20, 20], [50, 50, 110, 110]], np.float32)
+    truth = coco.Annotated(Path("a.png"), boxes, np.array([1, 2]), np.zeros(2, bool), "", "")
+    rows = np.array([[0, 0, 26, 26, 0.9, 1], [200, 0, 220, 20, 0.8, 1], [200, 0, 300, 100, 0.7, 0]], float)
+    picture = np.full((300, 400, 3), (120, 100, 100), np.uint8)
+    found = {name: (part.ignored.tolist(), some[:, 4].tolist()) for name, part, some in of(truth, picture, rows, 0.4)}
+    assert found == {
+        "12-24 px": ([False, True], [0.9, 0.8]),
+        "48-96 px": ([True, False], []),
+        "colour": ([False, False], [0.9, 0.8, 0.7]),
+    }

@@ -73,17 +73,21 @@ def tool(*command, **options):
     return subprocess.run(command, check=True, capture_output=True, text=True, env={"MTOOLS_SKIP_CHECK": "1", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, **options).stdout
 
 
-def make_image(folder, layout, megabytes=512):
-    """An image with a FAT32 partition of `megabytes` where the release has it, an empty second one behind it."""
+MEGABYTES = 96
+"""Of the boot partition. The systems have 512, with clusters eight times as large: the number of clusters is as theirs."""
+
+
+def make_image(folder, layout):
+    """An image with FAT32 where the release has it, an empty second partition behind it."""
     start, label, files = LAYOUTS[layout]
     image, fat = folder / f"{layout}.img", folder / "fat"
-    sectors = megabytes << 11
+    sectors = MEGABYTES << 11
     with image.open("wb") as file:
         file.truncate((start + sectors + 8192) * 512)
     tool("sfdisk", "-q", image, input=f"label: dos\nstart={start}, size={sectors}, type=c\nstart={start + sectors}, type=83\n")
     with fat.open("wb") as file:
         file.truncate(sectors * 512)
-    tool("mkfs.fat", "-F", "32", "-n", label.upper(), fat)
+    tool("mkfs.fat", "-F", "32", "-s", "1", "-n", label.upper(), fat)
     tree = folder / "tree"
     tree.mkdir()
     for name, text in {**dict.fromkeys(FIRMWARE, ""), **files}.items():
@@ -91,7 +95,7 @@ def make_image(folder, layout, megabytes=512):
     (tree / "overlays").mkdir()
     (tree / "overlays" / "README").write_text("overlays")
     tool("mcopy", "-s", "-i", fat, *sorted(tree.iterdir()), "::/")
-    tool("dd", f"if={fat}", f"of={image}", "bs=512", f"seek={start}", "conv=notrunc,sparse")
+    tool("dd", f"if={fat}", f"of={image}", "bs=1M", f"seek={start >> 11}", "conv=notrunc,sparse")
     fat.unlink()
     return image
 
@@ -105,7 +109,7 @@ def fsck(image):
     """What fsck.fat finds wrong, but for a count of free clusters that is said to be unknown."""
     start = LAYOUTS[image.stem][0]
     part = image.with_suffix(".fat")
-    tool("dd", f"if={image}", f"of={part}", "bs=512", f"skip={start}", f"count={512 << 11}", "conv=sparse")
+    tool("dd", f"if={image}", f"of={part}", "bs=1M", f"skip={start >> 11}", f"count={MEGABYTES}", "conv=sparse")
     done = subprocess.run(["/usr/sbin/fsck.fat", "-n", part], capture_output=True, text=True)
     part.unlink()
     return [line for line in done.stdout.splitlines()[1:] if line.strip() and "uninitialized" not in line and "Auto-setting" not in line and "unchanged" not in line and "clusters" not in line]

@@ -52,15 +52,25 @@ def bundle(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory) -> Path:
-    """40 frames at 20 a second, 128 x 128, so that the face is 77 pixels wide."""
-    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+def squares(shade) -> np.ndarray:
+    """A grey picture, 128 x 128, with something to see in it."""
+    light = np.indices((128, 128)).sum(0) // 32 % 2
+    return np.repeat((shade + 50 * light)[..., None], 3, axis=2).astype(np.uint8)
+
+
+def film(path, pictures) -> Path:
+    """A video of 20 frames a second."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 20.0, (128, 128))
-    for i in range(40):
-        writer.write(np.full((128, 128, 3), 5 * i, np.uint8))
+    for picture in pictures:
+        writer.write(picture)
     writer.release()
     return path
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    """40 frames, so small that the face is 77 pixels wide."""
+    return film(tmp_path_factory.mktemp("clip") / "clip.mp4", [squares(5 * i) for i in range(40)])
 
 
 @pytest.fixture
@@ -68,7 +78,7 @@ def photos(tmp_path) -> Path:
     folder = tmp_path / "photos"
     folder.mkdir()
     for name in ("a.jpg", "b.jpg", "c.jpg"):
-        cv2.imwrite(str(folder / name), np.full((128, 128, 3), 90, np.uint8))
+        cv2.imwrite(str(folder / name), squares(90))
     data = (folder / "b.jpg").read_bytes()
     (folder / "b.jpg").write_bytes(data[: len(data) // 2])
     return folder
@@ -97,7 +107,7 @@ def test_a_video_becomes_events_an_annotated_video_and_a_sheet(maskcam, clip, tm
     video = cv2.VideoCapture(str(out))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 40
     _, first = video.read()
-    assert len(np.unique(first)) > 10  # the frame itself is plain black
+    assert np.ptp(first, axis=2).max() > 100  # the frame itself is grey
     assert cv2.imread(str(sheet)).shape[1] == 1280
     assert "40 frames" in said.splitlines()[-1]
     assert "1 people seen, 1 decisions, 1 alerts" in said.splitlines()[-1]
@@ -117,6 +127,37 @@ def test_pictures_are_judged_one_by_one_and_a_damaged_one_is_skipped(maskcam, ph
     assert "2 people seen, 2 decisions" in said
     assert "1 skipped" in said.splitlines()[-1]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
+
+
+def test_darkness_is_not_judged_and_that_is_told_once(maskcam, tmp_path):
+    black, events = np.zeros((128, 128, 3), np.uint8), tmp_path / "e.jsonl"
+    clip = film(tmp_path / "night.mp4", [black] * 40 + [squares(90)] * 40)
+    code, said, _ = maskcam("replay", clip, "--events", events, "--set", "sight.hold=0.5")
+    assert code == 0
+    told = [json.loads(line) for line in events.read_text().splitlines()]
+    assert [(e["kind"], e.get("state") or e["mask"]) for e in told] == [
+        ("state", "blind"),
+        ("state", "ok"),
+        ("decision", "off"),
+        ("no_mask", "off"),
+    ]
+    assert [e["t"] for e in told] == pytest.approx([0.5, 2.5, 2.6, 3.6], abs=0.06)
+    assert said.count("cannot judge, too dark") == 1
+    assert "40 too dark or covered" in said.splitlines()[-1]
+
+
+def test_a_black_clip_gets_no_decision(maskcam, tmp_path):
+    _, said, _ = maskcam("replay", film(tmp_path / "night.mp4", [np.zeros((128, 128, 3), np.uint8)] * 60))
+    assert "cannot judge, too dark" in said
+    assert "no mask" not in said.replace("0 alerts", "")
+
+
+def test_dark_pictures_among_others_are_judged_one_by_one(maskcam, photos):
+    cv2.imwrite(str(photos / "b.jpg"), np.zeros((128, 128, 3), np.uint8))
+    _, said, _ = maskcam("replay", photos)
+    assert "2 decisions" in said.splitlines()[-1]
+    assert "1 too dark or covered" in said.splitlines()[-1]
+    assert said.count("cannot judge") == 1
 
 
 def test_one_picture_becomes_one_picture(maskcam, photos, tmp_path):

@@ -40,7 +40,7 @@ def clock(now: datetime, run: Run) -> Iterator[Finding]:
         yield bad(
             "clock",
             f"{shown}, which is past: certificates fail, and events bear a wrong time",
-            "connect a network once, or: sudo timedatectl set-ntp false && sudo timedatectl set-time 'YYYY-MM-DD HH:MM'",
+            "connect a network, or: sudo timedatectl set-ntp false && sudo timedatectl set-time 'YYYY-MM-DD HH:MM'",
         )
     elif synchronised == "no":
         yield warn("clock", f"{shown}, not synchronised", "sudo timedatectl set-ntp true")

@@ -99,7 +99,7 @@ class Accelerator:
     def _fail(self, reason: str) -> None:
         """Notes the fault; one that comes again soon is waited out twice as long."""
         now = self._clock()
-        if now - self._up_since > LONGEST_WAIT:
+        if not self.fault and now - self._up_since > LONGEST_WAIT:
             self._wait = FIRST_WAIT
         self._retry_at = now + self._wait
         log.warning("%s failed: %s; trying it again in %.0f s", self._name, reason, self._wait)

@@ -17,6 +17,9 @@ HEADER = "#cloud-config"
 START = ["sh", "/boot/firmware/maskcam/systemd/first-boot.sh", "enable"]
 """As `bootcmd`, which runs at every boot: `runcmd` counts as done once begun, even when the power was cut."""
 
+VENV = "python3-venv"
+"""Comes with Raspberry Pi OS; Ubuntu must fetch it."""
+
 
 def user_data(old: str, host: Host, release: Release) -> str:
     """With the host's wishes and our first boot. Raises FlashError for what is no cloud-config."""
@@ -31,6 +34,8 @@ def user_data(old: str, host: Host, release: Release) -> str:
         _user(data, host)
         if host.ssh_key and release.raspberry:
             data["enable_ssh"] = True
+    if not release.raspberry and VENV not in data.setdefault("packages", []):
+        data["packages"].append(VENV)
     commands = data.setdefault("bootcmd", [])
     if START not in commands:
         commands.append(START)

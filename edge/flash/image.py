@@ -52,8 +52,10 @@ class Image:
 
     def write(self, name: str, data: bytes) -> None:
         folder, _, leaf = name.rpartition("/")
-        path = f"{self._folder(folder)}/{leaf}"
-        self._fat.writebytes(self._find(name) or path, data)
+        path = self._find(name)
+        if path:
+            self._fat.remove(path)  # pyfatfs 1.1 does not end the chain of a file that it makes shorter
+        self._fat.writebytes(path or f"{self._folder(folder)}/{leaf}", data)
         self._wrote = True
 
     def remove(self, name: str) -> None:
