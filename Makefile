@@ -6,7 +6,7 @@ comma := ,
 # With CI set, the tests that need TensorFlow run too; without it they skip with a reason.
 TEST_EXTRAS = $(if $(CI),test$(comma)convert,test)
 
-.PHONY: demo test test-all check clean
+.PHONY: demo test test-all test-systemd check clean test-arm64
 
 demo: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml --duration 20 --sheet demo.png
@@ -17,6 +17,14 @@ test: $(VENV)/.$(TEST_EXTRAS)
 
 test-all:
 	$(MAKE) test CI=true
+
+# The service under a real systemd, in a container: needs root, debootstrap and systemd-nspawn; skips with a reason.
+test-systemd: $(VENV)/.test
+	TEST_SYSTEMD=1 $(BIN)/python -m pytest tests/systemd -rs -s --durations=5
+
+# Boards: wheels for 64- and 32-bit Arm, and the CPU engine on an emulated aarch64 (root, debootstrap, qemu-user-static).
+test-arm64: $(VENV)/.$(TEST_EXTRAS)
+	PYTHON=$(abspath $(BIN)/python) tests/arm64/run.sh
 
 check: $(VENV)/.$(TEST_EXTRAS)
 	$(BIN)/ruff check .

@@ -26,7 +26,7 @@ _REMEMBERED = 256
 class AlertPolicy:
     """A stream of observations in, a stream of events out.
 
-    raise_after: seconds one person must be watched before "no_mask" is raised.
+    raise_after: seconds one person must be OFF before "no_mask" is raised, lapses included.
     clear_after: seconds without anybody OFF after which "all_clear" is said.
     cooldown: seconds after an "all_clear" before the next "no_mask"; one who is still OFF then raises it at once.
     raise_share: part (0..1) of the frames of the last `raise_after` seconds with that person in which they must be
@@ -50,7 +50,13 @@ class AlertPolicy:
         self._cleared = float("-inf")
 
     def events(self, observation: Observation) -> list[Event]:
-        """The events of one turn of the loop: changed decisions first, then the alert."""
+        """The events of one turn of the loop: changed decisions first, then the alert.
+
+        A frame that cannot be judged counts as no frame: who covers the lens does not clear the alert. Holds start anew.
+        """
+        if observation.blind:
+            self._windows.clear()
+            return []
         t = observation.frame.t
         changed = [Event("decision", t, d) for d in observation.decisions if self._is_news(d)]
         self._last_off, self._cleared = min(self._last_off, t), min(self._cleared, t)
@@ -86,8 +92,13 @@ class AlertPolicy:
         window.append((t, off))
         while len(window) > 1 and t - window[1][0] >= self.raise_after:  # the first is what reaches back far enough
             window.popleft()
-        share = sum(off for _, off in window) / len(window)
-        return off and t - window[0][0] >= self.raise_after and share >= self.raise_share
+        while window and not window[0][1]:  # and it is OFF: that is when the hold began
+            window.popleft()
+        return (
+            off
+            and t - window[0][0] >= self.raise_after
+            and sum(off for _, off in window) >= self.raise_share * len(window)
+        )
 
 
 def _remember(memory: dict[int, T], id: int, value: T) -> None:

@@ -277,9 +277,6 @@ def _networks(settings: Settings, live: bool, stack: ExitStack) -> tuple[Bundle,
     for network, name in requested.items():
         stages[network] = opener.open(network, name)
         stack.callback(stages[network].close)
-    if rows:
-        chosen = {network: stage.running for network, stage in stages.items()}
-        log.info("%s", resolve("edge.engines.probe:render")(rows, chosen))
     for network, stage in stages.items():
         log.log(logging.WARNING if stage.reason else logging.INFO, "%s: %s", network, stage.describe())
     return bundle, stages
@@ -314,7 +311,7 @@ def _pipeline(
     faces, judge, tracker, sight = settings.detector, settings.decision, settings.tracker, settings.sight
     return Pipeline(
         resolve("edge.detector:FaceDetector")(
-            engines["detector"], bundle.detector, faces.threshold or None, faces.overlap or None
+            engines["detector"], bundle.detector, faces.threshold or None, faces.overlap or None, timers
         ),
         GreedyTracker(tracker.min_iou, 0.0 if stills else tracker.max_gap, tracker.smoothing, tracker.duplicate),
         resolve("edge.classifier:MaskClassifier")(engines["classifier"], bundle.classifier, judge.unsure_below),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -135,9 +136,15 @@ def shipped() -> Path:
     return Path(str(resources.files("edge") / "shipped"))
 
 
+def installed(environment: Path | None = None) -> Path | None:
+    """The folder of the bundle that `maskcam update` gave to an environment (None: this one), if it gave one."""
+    link = (environment or Path(sys.prefix)) / "bundle"
+    return link if (link / NAME).is_file() else None
+
+
 def load(folder: Path | str | None = None) -> Bundle:
-    """Reads and checks a bundle, by default the shipped one. Raises BundleError, one line."""
-    folder = Path(folder) if folder is not None else shipped()
+    """Reads and checks a bundle, by default the installed or else the shipped one. Raises BundleError, one line."""
+    folder = Path(folder) if folder is not None else installed() or shipped()
     try:
         text = (folder / NAME).read_text()
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edge.bundle import DetectorSpec
 from edge.decode import cells, decode, suppress
 from edge.geometry import Box
+from edge.metrics import Timers
 from edge.ports import Engine
 from edge.preprocess import letterbox
 from edge.records import Face, Image
@@ -21,17 +22,27 @@ class FaceDetector:
     """Letterbox, network, decode, suppress; boxes come back in pixels of the full frame."""
 
     def __init__(
-        self, engine: Engine, spec: DetectorSpec, threshold: float | None = None, overlap: float | None = None
+        self,
+        engine: Engine,
+        spec: DetectorSpec,
+        threshold: float | None = None,
+        overlap: float | None = None,
+        timers: Timers | None = None,
     ):
-        """`threshold` (score 0..1) and `overlap` (IoU) default to the bundle's operating point."""
+        """`threshold` (score 0..1) and `overlap` (IoU) default to the bundle's operating point.
+
+        `timers` time the scaling of the picture as "resize"; the whole is timed by whoever calls.
+        """
         self._engine, self._width, self._height = engine, spec.input.width, spec.input.height
         self._centres, self._strides = cells(self._width, self._height, spec.strides)
         self._threshold = spec.score_threshold if threshold is None else threshold
         self._overlap = spec.overlap if overlap is None else overlap
+        self._timers = timers or Timers()
 
     def rows(self, image: Image) -> NDArray[np.float64]:
         """Faces as rows (N, 5): x0, y0, x1, y1 in pixels of `image` (RGB), score; best first."""
-        small, fit = letterbox(image, self._width, self._height)
+        with self._timers("resize"):
+            small, fit = letterbox(image, self._width, self._height)
         logits, distances = self._engine.infer(small)
         found = decode(logits, distances, self._centres, self._strides, self._threshold)
         found = suppress(found, self._overlap, MOST_FACES).astype(np.float64)

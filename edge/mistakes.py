@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,9 +26,10 @@ def explain(error: ValidationError, origins: Mapping[Key, str]) -> Iterator[str]
         if item["type"] == "extra_forbidden":
             yield f"{_place(key, origins)}: unknown key '{dotted}'{_nearest(key)}"
         elif item["type"] == "value_error":
-            said = str(item["ctx"]["error"])
+            said, found = str(item["ctx"]["error"]), field(key)
             named = [k for k in origins if k[:-1] == key and k[-1] in said.split()]
-            yield f"{_place(named[-1] if named else key, origins)}: [{dotted}] {said}"
+            what = f"[{dotted}]" if found and section(found.annotation) else dotted
+            yield f"{_place(named[-1] if named else key, origins)}: {what} {said}"
         else:
             expected = " or ".join(_expected(item, key) for item in items)
             yield f"{_place(key, origins)}: {dotted} = {toml(item['input'])}: expected {expected}"
@@ -65,4 +67,4 @@ def _nearest(key: Key) -> str:
 def _expected(item: Any, key: Key) -> str:
     kinds = {"int_type": "a whole number", "float_type": "a number", "string_type": "a text"}
     kinds |= {"bool_type": "true or false", "model_type": f"a section [{'.'.join(key)}]"}
-    return kinds.get(item["type"], str(item["msg"]).removeprefix("Input should be "))
+    return kinds.get(item["type"], re.sub(r"^(Input|String|List) should (be |have |match )?", "", str(item["msg"])))

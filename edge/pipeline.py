@@ -43,7 +43,8 @@ class Pipeline:
             faces = self.detector.detect(frame.image)
         with timers("track"):
             tracks = self.tracker.update(faces, frame.t)
-        for track in () if blind else self.judge.due(tracks, frame.t):  # settled tracks cost nothing
+        judged = not blind and (self.sight is None or self.sight.clear)
+        for track in self.judge.due(tracks, frame.t) if judged else ():  # settled tracks cost nothing
             with timers("classify"):
                 verdict = self.classifier.classify(frame.image, track.box)
             self.judge.hear(track, verdict, frame.t)

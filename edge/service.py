@@ -107,8 +107,8 @@ class Service:
         observation = pipeline.look(frame)
         if any(event.kind == "no_mask" for event in self._turn.take(observation)):
             self._status.alerted()
-        if blind := getattr(observation, "blind", None):
-            self._enter("blind", blind)
+        if observation.blind:
+            self._enter("blind", observation.blind)
         else:
             self._enter("configuration error" if self._status.notice else "ok", self._status.notice)
         if not self._ready:

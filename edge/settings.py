@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 _PATH = {"path": True}
 """Marks a setting that names a file."""
@@ -74,9 +75,9 @@ class Sight(_Section):
         20.0, "", "brightness, of 255, that a twentieth of the picture must exceed; 0: off", ge=0, le=255
     )
     flat: float = _setting(
-        8.0, "", "step of brightness, of 255, that a fiftieth of the picture must exceed; 0: off", ge=0, le=255
+        8.0, "", "step of brightness, of 255, that a hundredth of the picture must exceed; 0: off", ge=0, le=255
     )
-    hold: float = _setting(1.0, "s", "until a change is believed", ge=0, le=60)
+    hold: float = _setting(1.0, "s", "until a change is told; votes cease at once", ge=0, le=60)
 
 
 class Model(_Section):
@@ -96,10 +97,15 @@ class Backend(_Section):
     )
     classifier: _Engine = _setting("auto", "", "engine of the mask classifier")
     strict: bool = _setting(False, "", "rather stop than run on another engine than the one asked for")
-    device: str = _setting(
-        "", "", "which Edge TPU: 'usb', 'usb:0', 'pci:1'; empty: any", pattern=r"^((usb|pci)(:\d+)?)?$"
-    )
+    device: str = _setting("", "", "which Edge TPU: 'usb', 'usb:0', 'pci:1'; empty: any")
     threads: int = _setting(2, "", "processor threads per network", ge=1, le=64)
+
+    @field_validator("device")
+    @classmethod
+    def _a_device(cls, device: str) -> str:
+        if not re.fullmatch(r"((usb|pci)(:\d+)?)?", device):
+            raise ValueError(f"= '{device}': expected 'usb', 'usb:0', 'pci:1' or, for any, an empty text")
+        return device
 
 
 class Detector(_Section):
@@ -239,6 +245,14 @@ class Sinks(_Section):
     mqtt: Mqtt | None = None
 
 
+class Update(_Section):
+    """What may change this device."""
+
+    key: str = _setting(
+        "", "", "public key of minisign that signs updates: the second line of minisign.pub; empty: no updates"
+    )
+
+
 class Settings(_Section):
     """All settings of `maskcam`."""
 
@@ -251,3 +265,4 @@ class Settings(_Section):
     decision: Judgement = Judgement()
     alerts: Alerts = Alerts()
     sinks: Sinks = Sinks()
+    update: Update = Update()

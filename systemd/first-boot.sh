@@ -134,7 +134,7 @@ TEXT
     [ "$SSH" != yes ] || systemctl enable --now ssh
 }
 
-install() {
+install_it() {
     wheels=$CARD/wheels
     # What an interrupted pip leaves looks installed; the first try is the only one that may find nothing.
     [ ! -e "$STATE/begun" ] || rm -rf "$ROOT/opt/maskcam"
@@ -163,7 +163,7 @@ run() {
     exec >"$STATE/log" 2>&1
     step 1 check
     step 2 prepare
-    step 3 install
+    step 3 install_it
     step 4 start
     say "done: the camera runs"
     publish

@@ -89,7 +89,17 @@ def edgetpu_library(tmp_path_factory):
     if compiler is None or not sys.platform.startswith("linux"):
         pytest.skip("needs Linux and a C compiler")
     folder = tmp_path_factory.mktemp("edgetpu")
-    command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", str(STUB), "-o", str(folder / "libedgetpu.so.1")]
+    command = [
+        compiler,
+        "-shared",
+        "-fPIC",
+        "-O1",
+        "-Wall",
+        "-Werror",
+        str(STUB),
+        "-o",
+        str(folder / "libedgetpu.so.1"),
+    ]
     subprocess.run(command, check=True)
     return folder
 
@@ -135,8 +145,9 @@ def as_compiled(model):
 
     def field(table, number):
         vtable = table - struct.unpack_from("<i", data, table)[0]
-        size, *offsets = struct.unpack_from(f"<HH{struct.unpack_from('<H', data, vtable)[0] // 2 - 2}H", data, vtable)
-        return table + offsets[1 + number] if 1 + number < len(offsets) and offsets[1 + number] else None
+        (size,) = struct.unpack_from("<H", data, vtable)  # of the vtable: two numbers, then an offset per field
+        offset = struct.unpack_from("<H", data, vtable + 4 + 2 * number)[0] if 4 + 2 * number < size else 0
+        return table + offset if offset else None
 
     quantize, custom, name = 114, 32, b"edgetpu-custom-op"
     codes = field(u32(0), 1)

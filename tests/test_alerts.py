@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,12 +15,12 @@ ON, OFF, UNSURE = Mask.ON, Mask.OFF, Mask.UNSURE
 BLACK = np.zeros((2, 2, 3), np.uint8)
 
 
-def play(policy: AlertPolicy, script, start: float = 0.0):
+def play(policy: AlertPolicy, script, start: float = 0.0, fps: float = 10.0):
     """`script`: per frame {track id: mask}; returns (kind, t, track id) of every event."""
     since: dict[int, tuple[Mask, float]] = {}
     told = []
     for i, people in enumerate(script):
-        t = round(start + i / 10, 6)
+        t = round(start + i / fps, 6)
         for id, mask in people.items():
             if since.get(id, (None, 0.0))[0] is not mask:
                 since[id] = mask, t
@@ -96,6 +97,66 @@ def test_many_people_later_nothing_is_told_twice():
     assert len(play(policy, crowd)) == 1000
 
 
+def alerts(events) -> list[tuple[str, float]]:
+    return [(kind, t) for kind, t, _ in events if kind != "decision"]
+
+
+FLICKER = [{1: OFF}] * 4 + [{1: UNSURE}] + [{1: OFF}] * 40
+
+
+def test_one_lapse_does_not_begin_the_hold_anew():
+    """10 of the 11 frames of the last second are OFF at 1.0 s; all of them only at 1.5 s."""
+    assert alerts(play(AlertPolicy(raise_share=0.8), FLICKER)) == [("no_mask", 1.0)]
+    assert alerts(play(AlertPolicy(raise_share=1.0), FLICKER)) == [("no_mask", 1.5)]
+
+
+@pytest.mark.parametrize("other", [ON, UNSURE])
+def test_who_is_off_in_every_other_frame_raises_nothing_unless_half_is_enough(other):
+    policy = AlertPolicy(raise_after=1.0, raise_share=0.8)
+    assert alerts(play(policy, [{1: OFF}, {1: other}] * 50)) == []
+    policy = AlertPolicy(raise_after=1.0, raise_share=0.5)
+    assert alerts(play(policy, [{1: OFF}, {1: other}] * 50)) == [("no_mask", 1.0)]
+
+
+def test_the_alert_is_raised_in_a_frame_with_that_person_off():
+    policy = AlertPolicy(raise_after=1.0, raise_share=0.5)
+    assert alerts(play(policy, [{1: OFF}] * 10 + [{1: UNSURE}, {1: UNSURE}, {1: OFF}])) == [("no_mask", 1.2)]
+    assert alerts(play(AlertPolicy(raise_after=1.0), [{1: OFF}] * 10 + [{}] * 30)) == []
+
+
+@pytest.mark.parametrize("fps", [1.0, 4.0, 30.0, 100.0])
+def test_the_hold_is_seconds_whatever_the_frame_rate(fps):
+    told = alerts(play(AlertPolicy(raise_after=2.0), [{1: OFF}] * int(5 * fps), fps=fps))
+    assert told == [("no_mask", 2.0)]
+
+
+def test_the_hold_counts_from_the_first_off():
+    assert alerts(play(AlertPolicy(), [{1: UNSURE}] * 2 + [{1: OFF}] * 30)) == [("no_mask", 1.2)]
+    assert alerts(play(AlertPolicy(), [{1: UNSURE}] + [{}] * 8 + [{1: OFF}] * 30)) == [("no_mask", 1.9)]
+
+
+def test_a_source_that_jumps_back_in_time_still_clears():
+    policy = AlertPolicy(raise_after=0.5, clear_after=1.0, cooldown=2.0)
+    assert alerts(play(policy, [{1: OFF}] * 10, start=1000.0)) == [("no_mask", 1000.5)]
+    assert alerts(play(policy, [{}] * 30, start=0.0)) == [("all_clear", 1.0)]
+    assert alerts(play(policy, [{2: OFF}] * 30, start=0.0)) == [("no_mask", 2.0)]
+
+
+def test_after_a_long_pause_of_the_camera_the_alert_clears_with_the_first_empty_frame():
+    policy = AlertPolicy()
+    play(policy, [{1: OFF}] * 20)
+    assert alerts(play(policy, [{}], start=500.0)) == [("all_clear", 500.0)]
+
+
+def test_memory_stays_bounded_in_an_endless_crowd():
+    policy = AlertPolicy(raise_after=1.0)
+    for i in range(3000):
+        play(policy, [{i: OFF}], start=i / 10)
+    assert len(policy._windows) == len(policy._told) == 256
+    play(policy, [{1: OFF}] * 3000, start=1000.0)
+    assert len(policy._windows[1]) <= 12
+
+
 people = st.dictionaries(st.integers(1, 3), st.sampled_from([ON, OFF, UNSURE]), max_size=3)
 
 
@@ -107,3 +168,39 @@ def test_alert_and_all_clear_take_turns(script):
     assert policy.active == bool(len(told) % 2)
     for (kind, before), (_, t) in pairwise(told):
         assert t - before >= (0.4 if kind == "no_mask" else 0.5) - 1e-9
+
+
+ways = st.fixed_dictionaries(
+    {
+        "raise_after": st.floats(0, 2),
+        "clear_after": st.floats(0, 2),
+        "cooldown": st.floats(0, 2),
+        "raise_share": st.floats(0.1, 1),
+    }
+)
+
+
+@given(ways, st.lists(people, max_size=60), st.floats(1, 60))
+def test_an_alert_always_clears(way, script, fps):
+    """Whatever came before: with nobody OFF for `clear_after` seconds it is over, and UNSURE people keep nothing up."""
+    policy = AlertPolicy(**way)
+    play(policy, script, fps=fps)
+    later = len(script) / fps
+    after = play(policy, [{9: UNSURE}] * 2, start=later + way["clear_after"], fps=fps)
+    assert not policy.active
+    assert "no_mask" not in kinds(after)
+
+
+@given(ways, st.lists(people, max_size=60), st.floats(1, 60))
+def test_unsure_never_alerts(way, script, fps):
+    """An alert names somebody who is OFF in that very frame; take OFF away and there is none."""
+    for kind, t, id in play(AlertPolicy(**way), script, fps=fps):
+        if kind == "no_mask":
+            assert script[round(t * fps)][id] is OFF
+    calm = [{id: UNSURE if mask is OFF else mask for id, mask in frame.items()} for frame in script]
+    assert alerts(play(AlertPolicy(**way), calm, fps=fps)) == []
+
+
+@given(ways, st.lists(people, max_size=60), st.floats(1, 60))
+def test_the_same_frames_give_the_same_events(way, script, fps):
+    assert play(AlertPolicy(**way), script, fps=fps) == play(AlertPolicy(**way), script, fps=fps)

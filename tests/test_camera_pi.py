@@ -32,7 +32,7 @@ class FakePicamera2:
 
     @property
     def camera_controls(self):
-        return {name: (0, 1, 0) for name in FakePicamera2.controls}
+        return dict.fromkeys(FakePicamera2.controls, (0, 1, 0))
 
     def create_video_configuration(
         self,
@@ -91,7 +91,7 @@ def fake(monkeypatch):
 def test_frames_are_rgb_and_stamped_on_arrival(fake):
     arrivals, frames = iter([50.0, 50.5, 51.0]), []
     camera = PiCamera(width=64, height=48, clock=lambda: next(arrivals))
-    with pytest.raises(CameraError, match=r"camera 'pi:0': silent for 3 s: check the ribbon cable and the power"):
+    with pytest.raises(CameraError, match=r"camera 'pi:0': silent for 3 s: check ribbon cable and power"):
         frames.extend(camera)  # keeps what came before the error
     assert [(f.index, f.t) for f in frames] == [(0, 50.0), (1, 50.5), (2, 51.0)]
     assert {f.image.shape for f in frames} == {(48, 64, 3)}

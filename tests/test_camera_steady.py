@@ -1,6 +1,7 @@
 """A camera that fails in every way, played in virtual time: the whole history of states is asserted, nothing sleeps."""
 
 import threading
+import time
 from itertools import chain, islice
 
 import numpy as np
@@ -91,6 +92,18 @@ def test_a_camera_that_repeats_pictures_now_and_then_is_well():
 
 def test_freezing_can_be_allowed():
     assert watched(Script(still(10, GREY)), 60, frozen_after=0.0)[2] == [(0.1, "ok")]
+
+
+@pytest.mark.parametrize("frozen_after", [0.0, 10.0])
+def test_a_picture_that_is_the_same_after_an_unplug_is_not_frozen(frozen_after):
+    script = Script([*pictures(10, 1), (0.1, GREY), (0.1, UNPLUGGED)], chain([(0.1, GREY)], pictures(10)))
+    history = watched(script, 20, frozen_after=frozen_after)[2]
+    assert history == [(0.1, "ok"), (1.2, "lost: camera '/dev/video0': unplugged"), (1.8, "ok")]
+
+
+def test_a_still_picture_may_come_back_where_freezing_is_allowed():
+    script = Script([(0.1, GREY), (0.1, UNPLUGGED)], still(10, GREY))
+    assert [state for _, state in watched(script, 60, frozen_after=0.0)[2]] == ["ok", f"lost: {UNPLUGGED}", "ok"]
 
 
 def test_black_is_no_frozen_picture():
@@ -282,8 +295,9 @@ def test_a_read_that_blocks_is_left_behind_and_its_device_closed_when_it_returns
     assert first.blocked.wait(PATIENCE)
     assert rig.camera.poll(0) is None
     assert rig.camera.state == "ok"
-    rig.now = 6.0
+    rig.now, start = 6.0, time.monotonic()
     assert rig.camera.poll(0) is None
+    assert time.monotonic() - start < 1.5, "nobody waits for a read that hangs"
     assert rig.camera.state == "lost: no frame comes"
     rig.now = 7.0
     frame = rig.camera.poll(PATIENCE)

@@ -10,10 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.camera.steady import SteadyCamera
 from edge.camera.stream import StreamCamera, blanked
 from edge.errors import CameraError
 
 FRAMES = 6
+PATIENCE = 10.0  # seconds until a test gives up
 
 
 class MotionJpeg(BaseHTTPRequestHandler):
@@ -46,7 +48,7 @@ def test_a_stream_gives_rgb_frames_until_it_ends(server):
     arrivals, frames = count(), []
     with StreamCamera(f"http://me:secret@{server}/video", clock=lambda: next(arrivals) / 4) as camera:
         assert camera.describe().startswith(f"http://me:***@{server}/video: 64x48 at ")
-        with pytest.raises(CameraError, match=f"me:.*ended, or silent for 5 s") as caught:
+        with pytest.raises(CameraError, match=r"me:.*ended, or silent for 5 s") as caught:
             frames.extend(camera)  # keeps what came before the error
     assert [(f.index, f.t) for f in frames] == [(i, i / 4) for i in range(FRAMES)]
     assert frames[-1].image[20, 30] == pytest.approx((220, 30, 20), abs=3)
@@ -71,6 +73,43 @@ def test_a_silent_server_is_given_up_after_the_timeout(capfd):
         StreamCamera(f"http://127.0.0.1:{silent.getsockname()[1]}/live", timeout=0.2)
     assert 0.2 <= time.monotonic() - start < 5, "not the 30 s of OpenCV"
     assert capfd.readouterr().err == ""
+
+
+def test_a_stream_that_ends_is_opened_again(server):
+    camera = SteadyCamera(lambda: StreamCamera(f"http://{server}/video"), frozen_after=0, retry_first=0.1)
+    history, frames = [], []
+    camera.on_state = history.append
+    with camera:
+        while camera.reopened < 2:
+            frame = camera.poll(PATIENCE)
+            frames += [frame] if frame else []
+    lost = f"lost: stream 'http://{server}/video': ended, or silent for 5 s"
+    assert history[:4] == ["ok", lost, "ok", lost]
+    assert [f.t for f in frames] == sorted(f.t for f in frames)
+    assert [f.index for f in frames] == list(range(len(frames)))
+
+
+def test_a_stream_that_falls_silent_is_given_up_after_the_silence(capfd):
+    silent = threading.Event()
+
+    class Stalling(MotionJpeg):
+        def do_GET(self):
+            super().do_GET()
+            silent.wait(PATIENCE)  # the connection stays open
+
+    with HTTPServer(("127.0.0.1", 0), Stalling) as http:
+        threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        start, frames = time.monotonic(), []
+        with (
+            StreamCamera(f"http://127.0.0.1:{http.server_port}/video", silence=0.5) as camera,
+            pytest.raises(CameraError, match=r"silent for 0\.5 s"),
+        ):
+            frames.extend(camera)
+        taken = time.monotonic() - start
+        silent.set()
+        http.shutdown()
+    assert frames
+    assert 0.5 <= taken < PATIENCE, "not the 30 s of OpenCV"
 
 
 @pytest.mark.parametrize(

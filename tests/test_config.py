@@ -132,6 +132,15 @@ def test_a_value_where_a_section_belongs(tmp_path):
         ("camera.width=big", '--set: camera.width = "big": expected a whole number'),
         ("camera.widht=3", "--set: unknown key 'camera.widht': did you mean 'camera.width'?"),
         ("width=3", "--set width=3: expected section.key=value, such as camera.width=320"),
+        (
+            "sinks.webhook.url=door",
+            "--set: sinks.webhook.url = \"door\": expected pattern '^https?://.'",
+        ),
+        (
+            "backend.device=usb3",
+            "--set: backend.device = 'usb3': expected 'usb', 'usb:0', 'pci:1' or, for any, an empty text",
+        ),
+        ("sinks.command.argv=[]", "--set: sinks.command.argv = []: expected at least 1 item after validation, not 0"),
         ("camera.width", "--set camera.width: expected section.key=value, such as camera.width=320"),
         ("camera.fps=nan", "--set: camera.fps = NaN: expected a finite number"),
         ("camera.width=true", "--set: camera.width = true: expected a whole number"),

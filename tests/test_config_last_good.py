@@ -5,6 +5,8 @@ import logging
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge import config
 from edge.commands import arguments
@@ -54,6 +56,39 @@ def test_what_loaded_once_takes_the_place_of_a_broken_file(etc, boot, state):
     assert last == f"the last good settings ({state / 'last-good.toml'}) are in force"
     assert loaded.origins["camera", "height"].startswith(f"{state / 'last-good.toml'}:")
     assert loaded.origins["camera", "seed"] == "--set"
+
+
+FRAGMENTS = [
+    "[camera]", "[camera", "camera = 3", "camera.width = 320", "width = 320", "width = 'x'", "[sinks.gpio]", "[sinks]",
+    "gpio = 1", "pin = 2026-01-01", "[[sinks.gpio]]", 'source = """', "[decision]", "threshold = 9.0", "limit = 1.0",
+    "\x00", "[tracker]", "max_gap = {}", "\ufeff", "a.b.c = [1,", "]",
+]  # fmt: skip
+VALUES = ["", "3", "x", "{}", "[", "{width = 320}", "'"]
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(FRAGMENTS), max_size=4), max_size=2),
+    st.lists(st.sampled_from(["camera", "camera.width", "sinks.gpio", "sinks.gpio.pin", "no.thing"]), max_size=2),
+    st.sampled_from(VALUES),
+    st.booleans(),
+)
+def test_whatever_is_written_the_camera_starts(tmp_path_factory, contents, keys, value, before):
+    folder = tmp_path_factory.mktemp("state")
+    files = [folder / f"{number}.toml" for number in range(len(contents))]
+    for path, content in zip(files, contents, strict=True):
+        path.write_text("\n".join(content), encoding="utf-8")
+    if before:
+        start([], folder, "camera.width=1000")
+    overrides = [f"{key}={value}" for key in keys]
+    environ = {f"MASKCAM_{key.upper().replace('.', '__')}": value for key in keys[:1]}
+    loaded = config.load_or_last_good(files, overrides, environ, folder)
+    try:
+        wanted, why = config.read(files, overrides, environ).settings, None
+    except ConfigError as error:
+        wanted, why = loaded.settings, str(error)
+    assert loaded.settings == wanted
+    assert (loaded.fallback or "").startswith(why or "")
+    assert (loaded.fallback is None) == (why is None)
 
 
 def test_a_fallback_is_not_kept(etc, state):

@@ -150,3 +150,39 @@ def test_a_toss_up_for_the_other_side_does_not_complete_a_decision():
     assert judge.decide([track], 0.2)[0].mask is Mask.UNSURE
     judge.hear(track, Verdict(Mask.OFF, 1.0), 0.3)
     assert judge.decide([track], 0.3)[0].mask is Mask.OFF
+
+
+def wrongly(confidence: float = 1.0) -> Verdict:
+    return Verdict(OFF, confidence, worn_wrongly=True)
+
+
+def test_a_mask_worn_wrongly_is_off_and_told_apart_by_most_of_the_votes():
+    _, decisions = watch(VotingJudge(recheck_every=0.0), [wrongly()] * 4 + [OFF] * 3 + [OFF] * 3)
+    assert states(decisions)[2:] == [OFF] * 8
+    assert [d.worn_wrongly for d in decisions] == [False] * 2 + [True] * 5 + [False] * 3
+
+
+def test_only_off_is_worn_wrongly():
+    _, decisions = watch(VotingJudge(recheck_every=0.0, limit=2.0), [wrongly()] * 5 + [ON] * 5 + [UNSURE] * 40)
+    for decision in decisions:
+        assert decision.mask is OFF or not decision.worn_wrongly
+    assert {d.mask for d in decisions} == {ON, OFF, UNSURE}
+
+
+def test_after_doubt_it_is_forgotten_in_which_way():
+    judge = VotingJudge(doubt_after=1.0, recheck_every=0.0)
+    _, decisions = watch(judge, [wrongly()] * 10 + [UNSURE] * 15 + [OFF] * 3)
+    assert (decisions[-1].mask, decisions[-1].worn_wrongly) == (OFF, False)
+
+
+@given(st.lists(verdicts, max_size=60), st.sampled_from([5.0, 10.0, 30.0]))
+def test_unsure_verdicts_alone_or_in_between_never_bring_off(row, fps):
+    """Without a vote for OFF nobody is OFF, however many UNSURE there are; and they add no votes to those there are."""
+    without = [v for v in row if v.mask is not OFF]
+    _, decisions = watch(VotingJudge(), without, fps)
+    assert OFF not in states(decisions)
+    patient = {"doubt_after": 1e9, "recheck_every": 0.0}
+    _, mixed = watch(VotingJudge(**patient), [v for pair in zip(row, [UNSURE] * len(row), strict=True) for v in pair])
+    _, pure = watch(VotingJudge(**patient), [v for v in row if v.mask is not UNSURE])
+    last = mixed[-1].mask if mixed else UNSURE
+    assert last is (pure[-1].mask if pure else UNSURE)

@@ -165,6 +165,13 @@ def test_settings_that_load_and_that_do_not(tmp_path):
     assert findings[0].remedy == f"maskcam config check '{tmp_path}/a b.toml'"
 
 
+def test_settings_that_only_others_may_read():
+    def hidden():
+        raise ConfigError("a.toml: cannot be read (Permission denied): expected a TOML file")
+
+    assert one(configuration.configuration(hidden, [])).remedy == "sudo maskcam doctor"
+
+
 def test_last_good_settings(tmp_path):
     assert states(configuration.last_good(tmp_path, broken=False)) == ["absent"]
     assert states(configuration.last_good(tmp_path, broken=True)) == ["warn"]

@@ -1,5 +1,7 @@
 """Overlays: the colours and places that a person looks for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,13 @@ def test_the_bar_shows_the_time_and_the_alert():
     assert calm[-1, -1].max() < 64
     assert (calm != later).any(), "the time is part of it"
     assert has(alarm, COLOURS[Mask.OFF])[-1].all()
+
+
+def test_the_bar_says_that_nothing_can_be_judged():
+    seen, blind = observation(), replace(observation(), blind="cannot judge, too dark")
+    differs = (annotate(seen) != annotate(blind)).any(-1)
+    assert differs[220:, 160:].any()
+    assert not differs[:200].any()
 
 
 @pytest.mark.parametrize("size", [(30, 40), (1080, 1920), (480, 360)])

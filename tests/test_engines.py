@@ -78,7 +78,7 @@ def test_every_engine_refuses_a_picture_of_another_size(engines):
 
 
 def test_every_engine_keeps_an_answer_when_the_next_picture_comes(engines):
-    name, opened = engines
+    _, opened = engines
     _, noise, shape = pictures(bundle.load().classifier)
     first = opened["classifier"].infer(noise)[0]
     kept = first.copy()
@@ -112,8 +112,11 @@ def test_opencv_is_set_to_the_target_that_is_asked_for(shipped, monkeypatch):
     asked = []
 
     class Net:
-        def setPreferableBackend(self, value): asked.append(value)  # noqa: N802, E704
-        def setPreferableTarget(self, value): raise Asked(*asked, value)  # noqa: N802, E704
+        def setPreferableBackend(self, value):  # noqa: N802
+            asked.append(value)
+
+        def setPreferableTarget(self, value):  # noqa: N802
+            raise Asked(*asked, value)
 
     class Asked(Exception):
         pass

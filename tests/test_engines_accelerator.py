@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge import bundle
-from edge.engines.accelerator import FIRST_WAIT, LONGEST_WAIT, Accelerator
+from edge.engines.accelerator import CHECK_EVERY, FIRST_WAIT, LONGEST_WAIT, Accelerator
 from edge.engines.scripted import ScriptedEngine
 from edge.engines.stage import Named, OnAccelerator, Stage
 from edge.errors import EngineError
@@ -107,12 +107,12 @@ def test_a_lost_device_is_tried_again_after_ever_longer_waits_and_comes_back(wor
         seen.append((here.now, len(here.started), good))
     starts = [next(now for now, count, _ in seen if count == n) for n in (2, 3, 4)]
     assert starts == [2.0, 6.0, 14.0]  # waits of 2, 4 and 8 s
-    assert [now for now, _, good in seen if good][0] == 14.5
+    assert next(now for now, _, good in seen if good) == 14.5
     assert here.accelerator.fault == ""
 
 
 def test_waits_are_bounded_and_short_again_after_a_long_time_of_good_work(world):
-    here = world(lost(), *[Process(opens=False) for _ in range(12)], lost(4))
+    here = world(lost(), *[Process(opens=False) for _ in range(12)], lost(5))
     here.accelerator.add("classifier")
     waits, before = [], 0.0
     for _ in range(13):
@@ -146,6 +146,20 @@ def test_a_device_that_comes_back_with_wrong_answers_stays_out(world):
     assert not here.started[1].alive
 
 
+def test_a_device_that_begins_to_answer_wrong_is_found_out_within_a_minute(world):
+    process = Process(answers=[RIGHT] * 3 + [OTHER])
+    here = world(process)
+    here.accelerator.add("classifier")
+    assert here.accelerator.infer("classifier", PICTURE) is RIGHT
+    here.now += CHECK_EVERY - 1
+    assert here.accelerator.infer("classifier", PICTURE) is OTHER  # not noticed yet
+    here.now += 1
+    with pytest.raises(EngineError, match="wrong answer"):
+        here.accelerator.infer("classifier", PICTURE)
+    assert "wrong answer" in here.accelerator.fault
+    assert not process.alive
+
+
 def test_a_device_that_comes_back_after_the_end_is_closed(world):
     here = world(lost(), Process())
     here.accelerator.add("classifier")
@@ -161,7 +175,9 @@ def test_the_standby_answers_in_the_same_call_and_the_stage_says_so(world, caplo
     here = world(lost(3), Process())
     here.accelerator.add("classifier")
     standby = ScriptedEngine([OTHER])
-    stage = Stage("classifier", "coral", Named("coral", OnAccelerator(here.accelerator, "classifier")), Named("tflite", standby))
+    stage = Stage(
+        "classifier", "coral", Named("coral", OnAccelerator(here.accelerator, "classifier")), Named("tflite", standby)
+    )
     with caplog.at_level(logging.INFO):
         assert stage.infer(PICTURE) is RIGHT
         assert (stage.describe(), stage.running, stage.reason) == ("coral", "coral", "")

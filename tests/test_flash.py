@@ -66,11 +66,20 @@ LAYOUTS = {
 }
 HOST = "--hostname door --user eve --wifi CafeNet --wifi-country DE --timezone Europe/Berlin --password-stdin".split()
 SECRETS = "correct horse\nbattery staple\n"
-MTOOLS = pytest.mark.skipif(not all(map(shutil.which, ["mcopy", "mkfs.fat", "fsck.fat", "sfdisk"])), reason="needs mtools, dosfstools, fdisk")
+MTOOLS = pytest.mark.skipif(
+    not all(map(shutil.which, ["mcopy", "mkfs.fat", "fsck.fat", "sfdisk"])), reason="needs mtools, dosfstools, fdisk"
+)
 
 
 def tool(*command, **options):
-    return subprocess.run(command, check=True, capture_output=True, text=True, env={"MTOOLS_SKIP_CHECK": "1", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, **options).stdout
+    return subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"MTOOLS_SKIP_CHECK": "1", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        **options,
+    ).stdout
 
 
 MEGABYTES = 96
@@ -84,7 +93,12 @@ def make_image(folder, layout):
     sectors = MEGABYTES << 11
     with image.open("wb") as file:
         file.truncate((start + sectors + 8192) * 512)
-    tool("sfdisk", "-q", image, input=f"label: dos\nstart={start}, size={sectors}, type=c\nstart={start + sectors}, type=83\n")
+    tool(
+        "sfdisk",
+        "-q",
+        image,
+        input=f"label: dos\nstart={start}, size={sectors}, type=c\nstart={start + sectors}, type=83\n",
+    )
     with fat.open("wb") as file:
         file.truncate(sectors * 512)
     tool("mkfs.fat", "-F", "32", "-s", "1", "-n", label.upper(), fat)
@@ -112,7 +126,15 @@ def fsck(image):
     tool("dd", f"if={image}", f"of={part}", "bs=1M", f"skip={start >> 11}", f"count={MEGABYTES}", "conv=sparse")
     done = subprocess.run(["/usr/sbin/fsck.fat", "-n", part], capture_output=True, text=True)
     part.unlink()
-    return [line for line in done.stdout.splitlines()[1:] if line.strip() and "uninitialized" not in line and "Auto-setting" not in line and "unchanged" not in line and "clusters" not in line]
+    return [
+        line
+        for line in done.stdout.splitlines()[1:]
+        if line.strip()
+        and "uninitialized" not in line
+        and "Auto-setting" not in line
+        and "unchanged" not in line
+        and "clusters" not in line
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +235,9 @@ def test_the_wifi_key_is_the_standards():
     from edge.flash.credentials import wifi_key
 
     assert wifi_key("IEEE", "password") == "f42c6fc52df0ebef9ebb4b90b38a5f902e83fe1b135a70e23aed762e9710a12e"
-    assert wifi_key("ThisIsASSID", "ThisIsAPassword") == "0dc0d6eb90555ed6419756b9a15ec3e3209b63df707dd508d14581f8982721af"
+    assert (
+        wifi_key("ThisIsASSID", "ThisIsAPassword") == "0dc0d6eb90555ed6419756b9a15ec3e3209b63df707dd508d14581f8982721af"
+    )
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
@@ -239,7 +263,9 @@ def test_every_image_stays_sound_and_carries_the_payload(flash, tmp_path, layout
     out = tmp_path / "out"
     out.mkdir()
     tool("mcopy", "-s", "-n", "-i", f"{image}@@{start * 512}", "::/", out)
-    done = subprocess.run(["sha256sum", "--check", "--quiet", "maskcam/SHA256SUMS"], cwd=out, capture_output=True, text=True)
+    done = subprocess.run(
+        ["sha256sum", "--check", "--quiet", "maskcam/SHA256SUMS"], cwd=out, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (out / "overlays" / "README").read_text() == "overlays"
     assert sum(1 for _ in (out / "maskcam" / "wheels").iterdir()) == 2 if offline else 1
@@ -360,7 +386,9 @@ def test_packages_of_an_earlier_flash_go(flash, tmp_path):
         ({}, ["--timezone", "Mars; rm"], "an IANA name"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_done_is_one_sentence_and_nothing_is_written(flash, tmp_path, monkeypatch, change, argv, message):
+def test_what_cannot_be_done_is_one_sentence_and_nothing_is_written(
+    flash, tmp_path, monkeypatch, change, argv, message
+):
     if "--offline" in argv:
         monkeypatch.undo()
     boot = image_or_folder("folder", "trixie", tmp_path)
@@ -415,7 +443,9 @@ def test_a_packed_image_becomes_a_new_file(flash, tmp_path):
     assert "exists" in said
 
 
-@pytest.mark.parametrize(("content", "message"), [(b"\0" * 1024, "no partition table"), (b"\0" * 510 + b"\x55\xaa", "no FAT partition")])
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"\0" * 1024, "no partition table"), (b"\0" * 510 + b"\x55\xaa", "no FAT partition")]
+)
 def test_a_file_that_is_no_image_is_refused(flash, tmp_path, content, message):
     (tmp_path / "some.img").write_bytes(content)
     code, said = flash(tmp_path / "some.img", "--yes")

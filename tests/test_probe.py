@@ -45,7 +45,7 @@ def test_a_faulty_device_is_unfit_and_the_row_says_why(coral, fault, timeout, sa
     for row in rows.values():
         assert row.ms is None
         assert said in row.why
-    table = probe.render(list(rows.values()), {})
+    table = probe.render(list(rows.values()))
     assert [line.split()[2] for line in table.splitlines()[1:]] == ["no" if fault == "wrong" else "-"] * 2
 
 
@@ -64,13 +64,37 @@ def test_the_table_of_this_machine(capsys):
         assert cells[stage, "tflite"][0] == "yes"
         assert cells[stage, "opencv"][0] == "yes"
         assert float(cells[stage, "tflite"][1]) > 0
-        assert [cells[stage, name][2] for name in ("tflite", "opencv")].count("chosen") == 1
+        assert [cells[stage, name][2] for name in ("tflite", "opencv")].count("fastest") == 1
         assert "maskcam-convert edgetpu" in " ".join(cells[stage, "coral"])
         if opencv.built_without_cuda():
             assert "built without CUDA" in " ".join(cells[stage, "opencv-cuda"])
 
 
-ROWS = [Row("detector", "tflite", 9.5, ""), Row("detector", "coral", None, "no device"), Row("classifier", "tflite", 0.4, "")]
+def times(**ms):
+    return [Row("detector", name, took, "" if took else "no device") for name, took in ms.items()]
+
+
+@pytest.mark.parametrize(
+    ("ms", "order"),
+    [
+        ({"tflite": 9.0, "coral": 3.0, "opencv": 30.0}, ["coral", "tflite", "opencv"]),
+        ({"tflite": 3.6, "coral": 3.0}, ["tflite", "coral"]),  # a draw: in the order of the table
+        ({"tflite": 3.9, "coral": 3.0}, ["coral", "tflite"]),
+        ({"tflite": None, "coral": 3.0}, ["coral"]),
+        ({"tflite": None}, []),
+    ],
+)
+def test_the_fastest_that_is_fit_comes_first(ms, order):
+    rows = times(**ms)
+    assert [row.candidate for row in probe.fastest(rows, "detector")] == order
+    assert probe.fastest(rows, "classifier") == []
+
+
+ROWS = [
+    Row("detector", "tflite", 9.5, ""),
+    Row("detector", "coral", None, "no device"),
+    Row("classifier", "tflite", 0.4, ""),
+]
 
 
 @pytest.fixture

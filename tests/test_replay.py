@@ -103,7 +103,7 @@ def test_a_video_becomes_events_an_annotated_video_and_a_sheet(maskcam, clip, tm
     assert code == 0
     told = [json.loads(line) for line in events.read_text().splitlines()]
     assert [(e["kind"], e["mask"]) for e in told] == [("decision", "off"), ("no_mask", "off")]
-    assert told[1]["t"] == pytest.approx(told[0]["t"] + 1.0, abs=0.05)
+    assert [e["t"] for e in told] == pytest.approx([0.1, 1.0], abs=0.06)
     video = cv2.VideoCapture(str(out))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 40
     _, first = video.read()
@@ -141,7 +141,7 @@ def test_darkness_is_not_judged_and_that_is_told_once(maskcam, tmp_path):
         ("decision", "off"),
         ("no_mask", "off"),
     ]
-    assert [e["t"] for e in told] == pytest.approx([0.5, 2.5, 2.6, 3.6], abs=0.06)
+    assert [e["t"] for e in told] == pytest.approx([0.5, 2.5, 2.6, 3.5], abs=0.06)
     assert said.count("cannot judge, too dark") == 1
     assert "40 too dark or covered" in said.splitlines()[-1]
 
@@ -149,7 +149,7 @@ def test_darkness_is_not_judged_and_that_is_told_once(maskcam, tmp_path):
 def test_a_black_clip_gets_no_decision(maskcam, tmp_path):
     _, said, _ = maskcam("replay", film(tmp_path / "night.mp4", [np.zeros((128, 128, 3), np.uint8)] * 60))
     assert "cannot judge, too dark" in said
-    assert "no mask" not in said.replace("0 alerts", "")
+    assert "1 people seen, 0 decisions, 0 alerts" in said.splitlines()[-1]
 
 
 def test_dark_pictures_among_others_are_judged_one_by_one(maskcam, photos):

@@ -1,64 +1,75 @@
-"""Start, loop, stop, over a runtime of fakes; and files that appear only when a run succeeds."""
+"""A live run over fakes: what supervisor and sinks hear, what a reload changes, what status says. No time passes."""
 
+import json
 import os
 import signal
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import pytest
 
-from edge import outputs, service
 from edge.alerts import AlertPolicy
 from edge.assemble import Runtime
+from edge.camera import ENDED, OK, Live
 from edge.decision import VotingJudge
-from edge.errors import CameraError, DataError, EngineError, SinkError
+from edge.errors import ConfigError, EngineError, SinkError
 from edge.geometry import Box
 from edge.labels import Mask
-from edge.metrics import Timers
+from edge.metrics import Counters, Timers
 from edge.pipeline import Pipeline
 from edge.records import Face, Frame, Verdict
+from edge.service import Service
+from edge.signals import Flag, reload_on_signal, stop_on_signals
 from edge.sinks.memory import MemorySink
+from edge.status import Status
 from edge.tracker import GreedyTracker
 
 
-class Camera:
-    """`count` grey frames at 10 a second; what stands in `at` is called before the frame of that index."""
+class Camera(Live):
+    """Plays a script: a number is so many frames at 10 a second, a text a state in which none comes, a call is made."""
 
-    def __init__(self, count=30, at=None) -> None:
-        self.count, self.at, self.given = count, at or {}, 0
+    def __init__(self, *script) -> None:
+        self.script, self.frames = list(script), 0
 
-    def __iter__(self):
-        for i in range(self.count):
-            self.at.get(i, lambda: None)()
-            self.given += 1
-            yield Frame(i, i / 10, np.full((96, 128, 3), 8 * i % 256, np.uint8))
+    def poll(self, timeout):
+        while self.script:
+            step = self.script.pop(0)
+            if callable(step):
+                step()
+            elif isinstance(step, str):
+                self.state = step
+                return None
+            elif step:
+                self.script.insert(0, step - 1)
+                self.state, self.frames = OK, self.frames + 1
+                return Frame(self.frames - 1, (self.frames - 1) / 10, np.zeros((96, 128, 3), np.uint8))
+        self.state = ENDED
+        return None
 
-    def close(self) -> None:
-        pass
 
+class Faces:
+    """A detector that finds one face, or none."""
 
-class OneFace:
+    def __init__(self, count=1) -> None:
+        self.count = count
+
     def detect(self, image):
-        return [Face(Box(40, 20, 90, 80), 0.9)]
+        return [Face(Box(40, 20, 90, 80), 0.9)] * self.count
 
 
 class Bare:
+    """A classifier that counts its looks."""
+
+    looks = 0
+
     def classify(self, image, box):
+        self.looks += 1
         return Verdict(Mask.OFF, 1.0)
 
 
-class Broken:
-    """A sink that never works."""
-
-    def __init__(self, error) -> None:
-        self.error = error
-
-    def send(self, event) -> None:
-        raise self.error
-
-    def close(self) -> None:
-        pass
+class Stuck:
+    def detect(self, image):
+        raise EngineError("no answer")
 
 
 class Supervisor:
@@ -66,240 +77,229 @@ class Supervisor:
 
     def __init__(self) -> None:
         self.heard: list[str] = []
+        self.said: list[str] = []
 
-    def ready(self) -> None:
-        self.heard.append("ready")
+    def __getattr__(self, name):
+        return lambda: self.heard.append(name)
 
     def alive(self, status: str) -> None:
         self.heard.append("alive")
+        self.said.append(status)
 
-    def stopping(self) -> None:
-        self.heard.append("stopping")
-
-
-def runtime(camera, sinks=(), detector=None) -> Runtime:
-    timers = Timers()
-    pipeline = Pipeline(detector or OneFace(), GreedyTracker(), Bare(), VotingJudge(), timers)
-    return Runtime(camera, pipeline, AlertPolicy(raise_after=1.0), sinks, timers, 10.0, [], 3)
+    def status(self, text: str) -> None:
+        self.heard.append(text.split(";")[0])
+        self.said.append(text)
 
 
-def fail(error):
-    def call():
-        raise error
+@dataclass(frozen=True)
+class Settings:
+    """What the fake assembly is told."""
 
-    return call
-
-
-def test_a_run_counts_and_delivers():
-    sink = MemorySink()
-    counters = service.serve(runtime(Camera(), [sink]), Supervisor(), service.Stop())
-    assert (counters.frames, counters.faces, counters.people, counters.alerts) == (30, 30, 1, 1)
-    assert [(event.kind, event.t) for event in sink.events] == [("decision", 0.2), ("no_mask", 1.2)]
+    raise_after: float = 1.0
+    broken: bool = False
 
 
-def test_the_supervisor_hears_ready_after_the_first_frame_and_stopping_at_the_end():
-    supervisor = Supervisor()
-    camera = Camera(3, {0: lambda: supervisor.heard.append("frame")})
-    service.serve(runtime(camera), supervisor, service.Stop())
-    assert supervisor.heard == ["frame", "ready", "alive", "alive", "alive", "stopping"]
+@dataclass(frozen=True)
+class Loaded:
+    settings: Settings = Settings()
+    fallback: str | None = None
 
 
-def test_the_watchdog_starves_when_the_networks_fail():
-    class Stuck:
-        def detect(self, image):
-            raise EngineError("no answer")
+class Assembly:
+    """Fits fakes around one camera and one sink."""
 
-    supervisor = Supervisor()
-    with pytest.raises(EngineError):
-        service.serve(runtime(Camera(), detector=Stuck()), supervisor, service.Stop())
-    assert supervisor.heard == []
+    def __init__(self, camera, detector=None) -> None:
+        self.camera, self.detector, self.sink = camera, detector or Faces(), MemorySink()
+        self.classifier, self.fitted = Bare(), []
+
+    def sinks(self, settings):
+        return [self.sink]
+
+    def fit(self, settings):
+        self.fitted.append(settings)
+        if settings.broken:
+            raise SinkError("no such pin")
+        pipeline = Pipeline(self.detector, GreedyTracker(), self.classifier, VotingJudge(), Timers())
+        policy = AlertPolicy(raise_after=settings.raise_after)
+        return Runtime(self.camera, pipeline, policy, [self.sink], Timers(), 10.0, [], 3, "door")
 
 
-@pytest.mark.parametrize("error", [SinkError("disk full"), RuntimeError("a mistake")])
-def test_a_broken_sink_takes_neither_the_loop_nor_the_others_with_it(error, caplog):
-    sink = MemorySink()
-    counters = service.serve(runtime(Camera(), [Broken(error), sink]), Supervisor(), service.Stop())
-    assert (counters.frames, counters.failed, len(sink.events)) == (30, 2, 2)
-    assert [r.getMessage() for r in caplog.records] == [
-        f"Broken did not take decision at 0.20 s: {error}",
-        f"Broken did not take no_mask at 1.20 s: {error}",
+def service(assembly, *loads, folder=None):
+    """A service that loads each of `loads` in turn, and its supervisor."""
+    supervisor, texts = Supervisor(), list(loads) or [Loaded()]
+
+    def load():
+        loaded = texts.pop(0)
+        if isinstance(loaded, Exception):
+            raise loaded
+        return loaded
+
+    return Service(assembly, load, supervisor, folder), supervisor
+
+
+def told(assembly) -> list[str]:
+    return [event.state or event.kind for event in assembly.sink.events]
+
+
+def test_ready_comes_after_the_first_frame_and_the_watchdog_is_fed_by_frames_alone():
+    assembly = Assembly(Camera("starting", "lost: unplugged", 2, "lost: no frame comes", "lost: no frame comes", 1))
+    run, supervisor = service(assembly)
+    run.run(Flag(), Flag())
+    assert supervisor.heard == [
+        "starting: loading the networks",
+        "camera lost (unplugged)",
+        *("ok", "ready", "alive", "alive"),
+        "camera lost (no frame comes)",
+        *("ok", "alive"),
+        *("stopping", "stopping"),
     ]
 
 
-def test_duration_is_measured_in_the_cameras_time():
-    camera = Camera()
-    assert service.serve(runtime(camera), Supervisor(), service.Stop(), duration=0.5).frames == 6
-    assert camera.given == 6
+def test_sinks_hear_of_every_state_once():
+    assembly = Assembly(Camera("lost: unplugged", 1, "lost: gone", "lost: gone", 2), Faces(0))
+    run, _ = service(assembly)
+    run.run(Flag(), Flag())
+    assert told(assembly) == ["starting", "camera lost", "ok", "camera lost", "ok", "stopping"]
+    assert [(e.t, e.detail) for e in assembly.sink.events if e.state == "camera lost"] == [
+        (0.0, "unplugged"),
+        (0.0, "gone"),
+    ]
+
+
+def test_both_networks_have_run_before_it_is_ready_though_nobody_is_there():
+    assembly = Assembly(Camera(3), Faces(0))
+    run, supervisor = service(assembly)
+    run.run(Flag(), Flag())
+    assert assembly.classifier.looks == 1
+    assert supervisor.heard.count("ready") == 1
+
+
+def test_networks_that_fail_are_never_ready_and_never_feed_the_watchdog():
+    run, supervisor = service(Assembly(Camera(3), Stuck()))
+    with pytest.raises(EngineError):
+        run.run(Flag(), Flag())
+    assert supervisor.heard == ["starting: loading the networks"]
+
+
+def test_it_runs_until_it_is_stopped_or_the_duration_has_passed():
+    stop = Flag()
+    run, _ = service(Assembly(Camera(3, stop.request, 5)))
+    assert run.run(stop, Flag()).frames == 4
+    run, _ = service(Assembly(Camera(30)))
+    assert run.run(Flag(), Flag(), duration=0.5).frames == 6
+
+
+def test_a_reload_changes_a_threshold_between_two_frames():
+    reload = Flag()
+    assembly = Assembly(Camera(20, reload.request, 20))
+    run, supervisor = service(assembly, Loaded(Settings(raise_after=600)), Loaded(Settings(raise_after=0.5)))
+    assert run.run(Flag(), reload).frames == 40
+    assert [e.t for e in assembly.sink.events if e.kind == "no_mask"] == pytest.approx([2.8], abs=0.21)
+    at = supervisor.heard.index("reloading")
+    assert supervisor.heard[at - 1 : at + 4] == ["alive", "reloading", "ready", "ok", "alive"]
+
+
+def test_an_alert_that_stands_at_a_reload_is_cleared_and_raised_again():
+    reload = Flag()
+    assembly = Assembly(Camera(20, reload.request, 20))
+    run, _ = service(assembly, Loaded(), Loaded(Settings(raise_after=0.5)))
+    run.run(Flag(), reload)
+    assert [kind for kind in told(assembly) if kind in ("no_mask", "all_clear")] == ["no_mask", "all_clear", "no_mask"]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        Loaded(fallback="a.toml:1: camera.width = 1: too small\nmore"),
+        ConfigError("a.toml:1: camera.width = 1: too small"),
+    ],
+)
+def test_a_reload_of_a_broken_file_keeps_the_old_settings_and_says_so_until_it_is_mended(second, caplog):
+    reload = Flag()
+    assembly = Assembly(Camera(1, reload.request, 2, reload.request, 2))
+    run, supervisor = service(assembly, Loaded(), second, Loaded())
+    run.run(Flag(), reload)
+    assert len(assembly.fitted) == 2  # the start and the mended file
+    assert [e.state for e in assembly.sink.events if e.kind == "state"] == [
+        *("starting", "ok", "configuration error", "ok", "stopping")
+    ]
+    assert "the settings in force stay: a.toml:1: camera.width = 1: too small" in caplog.messages
+    assert sum("not the settings asked for: a.toml:1" in line for line in supervisor.said) == 3
+
+
+def test_settings_that_cannot_be_opened_give_way_to_those_before(caplog):
+    reload, old, new = Flag(), Settings(), Settings(broken=True)
+    assembly = Assembly(Camera(1, reload.request, 2))
+    run, _ = service(assembly, Loaded(old), Loaded(new))
+    assert run.run(Flag(), reload).frames == 3
+    assert assembly.fitted == [old, new, old]
+    assert caplog.messages == ["the settings in force stay: no such pin"]
+
+
+def test_started_on_the_last_good_settings_it_says_so():
+    assembly = Assembly(Camera(2))
+    run, supervisor = service(assembly, Loaded(fallback="b.toml: not TOML"))
+    run.run(Flag(), Flag())
+    assert "configuration error" in told(assembly)
+    assert "ok" not in told(assembly)
+    assert supervisor.said[-1].endswith("not the settings asked for: b.toml: not TOML")
+
+
+def test_a_reload_before_the_first_frame_does_not_make_it_ready():
+    reload = Flag()
+    reload.request()
+    run, supervisor = service(Assembly(Camera("lost: unplugged")), Loaded(), Loaded())
+    run.run(Flag(), reload)
+    assert "ready" not in supervisor.heard
+
+
+def test_the_status_file_appears_whole_at_most_once_a_second_and_for_everybody_to_read(tmp_path):
+    now = [100.0]
+    runtime = Assembly(Camera()).fit(Settings())
+    counters = Counters()
+    status = Status(counters, tmp_path, clock=lambda: now[0])
+    written = []
+    for tenth in range(35):
+        now[0] = 100 + tenth / 10
+        counters.frames += 1
+        status.write(runtime)
+        written += [json.loads(path.read_text())["frames"] for path in tmp_path.iterdir()][: not written or None]
+    [path] = tmp_path.iterdir()
+    assert path.name == "status.json"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert sorted(set(written)) == [11, 21, 31]
+    report = json.loads(path.read_text())
+    assert (report["state"], report["camera"], report["fps"]) == ("starting", "door", pytest.approx(10, abs=0.5))
+
+
+def test_the_status_line_tells_when_the_last_alert_was():
+    now = [0.0]
+    runtime = replace(Assembly(Camera()).fit(Settings()), backends={})
+    status = Status(Counters(), clock=lambda: now[0])
+    assert "no alert yet" in status.line(runtime)
+    status.alerted()
+    now[0] = 75.0
+    assert "last alert 75 s ago" in status.line(runtime)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_after_the_frame_at_hand(number):
-    before = signal.getsignal(number)
-    camera = Camera(at={4: lambda: os.kill(os.getpid(), number)})
-    with service.stop_on_signals() as stop:
-        counters = service.serve(runtime(camera), Supervisor(), stop)
-    assert stop.requested
-    assert counters.frames == 5
-    assert signal.getsignal(number) is before
+def test_a_signal_sets_the_flag_and_a_second_one_ends_the_process(number):
+    before = signal.signal(number, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    try:
+        with stop_on_signals() as stop:
+            os.kill(os.getpid(), number)
+            assert stop.requested
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), number)
+    finally:
+        signal.signal(number, before)
 
 
-def test_a_second_signal_ends_the_process_at_once():
-    with service.stop_on_signals() as stop:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stop.requested
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-
-
-def test_damaged_pictures_and_dropped_frames_are_counted():
-    camera = Camera(2)
-    camera.skipped, camera.dropped = ["a.jpg"], 7
-    counters = service.serve(runtime(camera), Supervisor(), service.Stop())
-    assert (counters.skipped, counters.dropped) == (1, 7)
-
-
-def left_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def test_watchers_see_every_frame_with_its_overlay(tmp_path):
-    seen = []
-    service.serve(runtime(Camera(3)), Supervisor(), service.Stop(), watchers=[lambda i, image: seen.append((i, image))])
-    assert [i for i, _ in seen] == [0, 1, 2]
-    assert all(len(np.unique(image.reshape(-1, 3), axis=0)) > 3 for _, image in seen)  # no longer plain grey
-
-
-def film(path: Path, camera: Camera) -> None:
-    with outputs.video(path, 10.0) as watch:
-        service.serve(runtime(camera), Supervisor(), service.Stop(), watchers=[watch])
-
-
-def test_a_video_plays_at_the_rate_of_its_source_in_true_colours(tmp_path):
-    film(tmp_path / "out.mp4", Camera(8))
-    video = cv2.VideoCapture(str(tmp_path / "out.mp4"))
-    assert (video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)) == (10.0, 8)
-    red = np.zeros((64, 64, 3), np.uint8)
-    red[..., 0] = 255
-    with outputs.video(tmp_path / "red.mp4", 5.0) as watch:
-        watch(0, red)
-    _, image = cv2.VideoCapture(str(tmp_path / "red.mp4")).read()
-    assert image[32, 32, 2] > 200 > 50 > image[32, 32, 0]  # OpenCV reads BGR
-
-
-def test_a_failed_run_overwrites_nothing_and_leaves_nothing(tmp_path):
-    (tmp_path / "out.mp4").write_bytes(b"precious")
-    with pytest.raises(CameraError):
-        film(tmp_path / "out.mp4", Camera(at={5: fail(CameraError("unplugged"))}))
-    assert (tmp_path / "out.mp4").read_bytes() == b"precious"
-    assert left_in(tmp_path) == ["out.mp4"]
-
-
-def test_a_run_without_frames_writes_no_file(tmp_path):
-    film(tmp_path / "out.mp4", Camera(0))
-    with outputs.sheet(tmp_path / "sheet.png"):
-        pass
-    assert left_in(tmp_path) == []
-
-
-def grey(value: int) -> np.ndarray:
-    return np.full((30, 40, 3), value, np.uint8)
-
-
-@pytest.mark.parametrize("count", [1, 5, 12, 23, 24, 100, 250])
-def test_a_sheet_spreads_its_pictures_over_the_run(tmp_path, monkeypatch, count):
-    chosen = []
-
-    def contact_sheet(images, columns, width):
-        chosen.extend(int(image[0, 0, 0]) for image in images)
-        return grey(0)
-
-    monkeypatch.setattr("edge.draw.contact_sheet", contact_sheet)
-    with outputs.sheet(tmp_path / "sheet.png") as watch:
-        for i in range(count):
-            watch(i, grey(i))
-    assert len(chosen) == min(count, 12)
-    assert chosen[0] == 0
-    assert chosen == sorted(chosen)
-    assert chosen[-1] >= 0.8 * (count - 1)
-    gaps = np.diff(chosen)
-    assert count < 24 or gaps.max() <= 2 * gaps.min()
-    assert left_in(tmp_path) == ["sheet.png"]
-
-
-def test_pictures_keep_their_names_and_sub_folders(tmp_path):
-    sources = [tmp_path / "in" / name for name in ("a.jpg", "b.jpg", "b.png", "more/a.jpg")]
-    with outputs.pictures(tmp_path / "out", sources, tmp_path / "in") as watch:
-        for i in (0, 1, 2, 3):
-            watch(i, grey(50 * i))
-    written = {str(p.relative_to(tmp_path / "out")): int(cv2.imread(str(p))[0, 0, 0]) for p in tmp_path.rglob("*.png")}
-    assert written == {"a.png": 0, "b.jpg.png": 50, "b.png.png": 100, "more/a.png": 150}
-
-
-def test_a_single_picture_takes_the_name_given(tmp_path):
-    with outputs.pictures(tmp_path / "out.jpg", [tmp_path / "a.png"], tmp_path) as watch:
-        watch(0, grey(99))
-    assert left_in(tmp_path) == ["out.jpg"]
-    with (
-        pytest.raises(DataError, match=r"is one picture, the source has 2: expected a folder"),
-        outputs.pictures(tmp_path / "out.jpg", [tmp_path / "a.png", tmp_path / "b.png"], tmp_path),
-    ):
-        pass
-
-
-def test_pictures_never_overwrite_their_source(tmp_path):
-    cv2.imwrite(str(tmp_path / "a.png"), grey(7))
-    with (
-        pytest.raises(DataError, match=r"a.png' is a picture of the source"),
-        outputs.pictures(tmp_path, [tmp_path / "a.png"], tmp_path),
-    ):
-        pass
-
-
-def test_pictures_of_a_failed_run_leave_the_folder_as_it_was(tmp_path):
-    cv2.imwrite(str(tmp_path / "a.png"), grey(7))
-
-    def run() -> None:
-        with outputs.pictures(tmp_path, [Path("/in/a.jpg"), Path("/in/b.jpg")], Path("/in")) as watch:
-            watch(0, grey(200))
-            raise CameraError("unplugged")
-
-    with pytest.raises(CameraError):
-        run()
-    assert left_in(tmp_path) == ["a.png"]
-    assert cv2.imread(str(tmp_path / "a.png"))[0, 0, 0] == 7
-
-
-def test_outputs_that_cannot_be_are_refused_beforehand(tmp_path):
-    clip = tmp_path / "clip.mp4"
-    clip.write_bytes(b"film")
-    for path, suffixes, message in (
-        (tmp_path / "none" / "out.mp4", (), "does not exist: create it first"),
-        (tmp_path, (), "is a folder: expected a file name"),
-        (tmp_path / "out.avi", (".mp4", ".png"), "ends in .mp4 or .png"),
-        (tmp_path / "." / "clip.mp4", (), "is the source itself"),
-    ):
-        with pytest.raises(DataError, match=message):
-            outputs.check_output(path, str(clip), suffixes)
-    outputs.check_output(tmp_path / "out.mp4", str(clip), (".mp4",))
-
-
-def test_show_says_what_to_install_where_there_are_no_windows(monkeypatch):
-    def no_window(name):
-        raise cv2.error("not implemented")
-
-    monkeypatch.setattr(cv2, "namedWindow", no_window)
-    with pytest.raises(EngineError, match="pip install 'opencv-python<5'"), outputs.window(service.Stop().request):
-        pass
-
-
-def test_q_in_the_window_stops_the_run(monkeypatch):
-    shown = []
-    monkeypatch.setattr(cv2, "namedWindow", lambda name: None)
-    monkeypatch.setattr(cv2, "destroyWindow", lambda name: shown.append("closed"))
-    monkeypatch.setattr(cv2, "imshow", lambda name, image: shown.append(image.shape))
-    monkeypatch.setattr(cv2, "waitKey", lambda ms: ord("q") if len(shown) == 3 else -1)
-    stop = service.Stop()
-    with outputs.window(stop.request) as watch:
-        counters = service.serve(runtime(Camera()), Supervisor(), stop, watchers=[watch])
-    assert counters.frames == 3
-    assert shown == [(96, 128, 3)] * 3 + ["closed"]
+def test_every_sighup_asks_for_a_reload():
+    before = signal.getsignal(signal.SIGHUP)
+    with reload_on_signal() as reload:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert reload.take()
+            assert not reload.take()
+    assert signal.getsignal(signal.SIGHUP) is before

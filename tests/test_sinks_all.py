@@ -99,7 +99,7 @@ def test_journal_appends_whole_lines_at_once(tmp_path):
 
 
 def test_journal_writes_to_standard_output_and_leaves_it_open(capsys):
-    sink = JournalSink()
+    sink = JournalSink("")
     sink.send(CLEAR)
     sink.close()
     assert json.loads(capsys.readouterr().out) == to_json(CLEAR)

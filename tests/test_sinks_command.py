@@ -25,9 +25,7 @@ def test_the_program_learns_what_happened(tmp_path):
     sink.send(RAISED)
     sink.send(Event("state", 1.0, state="camera lost", detail="no frame; $(rm -rf /)"))
     sink.close()
-    assert out.read_text() == (
-        "['no_mask', '', '', 'off']['state', 'camera lost', 'no frame; $(rm -rf /)', 'unsure']"
-    )
+    assert out.read_text() == ("['no_mask', '', '', 'off']['state', 'camera lost', 'no frame; $(rm -rf /)', 'unsure']")
 
 
 def test_a_failure_is_told_with_the_last_thing_it_said():

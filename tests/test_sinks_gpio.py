@@ -1,6 +1,5 @@
 """Lights and buzzers: what the pin is set to, and when. No board, no clock."""
 
-import logging
 import subprocess
 import sys
 import types
@@ -241,9 +240,7 @@ def test_gpiozero_without_a_library_names_the_one_to_install(monkeypatch):
 class FakeChip:
     """Two chips: the second has GPIO17. `test_the_fake_is_like_the_real_gpiod` keeps it honest."""
 
-    LINES = types.MappingProxyType(
-        {"/dev/gpiochip0": ["ID_SDA", ""], "/dev/gpiochip1": ["GPIO16", "GPIO17", "PQ.05"]}
-    )
+    LINES = types.MappingProxyType({"/dev/gpiochip0": ["ID_SDA", ""], "/dev/gpiochip1": ["GPIO16", "GPIO17", "PQ.05"]})
 
     def __init__(self, path):
         self.path = path

@@ -31,7 +31,7 @@ class Server(http.server.HTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):  # noqa: N802 (named by http.server)
+    def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.requests.append((self.path, dict(self.headers), json.loads(body)))
         code = self.server.answers.pop(0) if self.server.answers else 200
@@ -115,7 +115,7 @@ def test_one_who_speaks_something_else(monkeypatch):
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/x", "host/path", "", "http://"])
 def test_what_is_no_web_address_is_refused_without_repeating_it(url):
-    with pytest.raises(ConfigError, match="^sinks.webhook.url: expected http:// or https://"):
+    with pytest.raises(ConfigError, match=r"^sinks\.webhook\.url: expected http:// or https://"):
         WebhookSink(url)
 
 

@@ -126,3 +126,63 @@ def test_properties_of_every_film(film):
             if track.hits == 1:
                 assert track.id == max(hits, default=0) + 1
             hits[track.id], last[track.id] = track.hits, t
+
+
+def test_two_who_stop_and_turn_keep_their_numbers():
+    """They walk towards each other, stand for a second with a gap between them, and walk back."""
+    tracker = GreedyTracker()
+    steps = [10 * min(i, 10, max(0, 30 - i)) for i in range(31)]  # 0..100, stay, back to 0
+    for i, step in enumerate(steps):
+        tracks = tracker.update([face(100 + step), face(360 - step)], i / 10)
+        assert where(tracks) == {1: 100 + step, 2: 360 - step}
+
+
+def test_a_crowd_is_followed_with_faces_in_any_order():
+    tracker = GreedyTracker()
+    for i in range(30):
+        faces = [face(60 + 100 * k + 3 * i, y=100 + 2 * i * (k % 2)) for k in range(5)]
+        tracks = tracker.update(faces if not i else faces[i % 5 :] + faces[: i % 5], i / 15)
+        assert where(tracks) == {k + 1: 60 + 100 * k + 3 * i for k in range(5)}
+
+
+def test_a_missed_frame_here_and_there_changes_no_number():
+    tracker = GreedyTracker()
+    for i in range(60):
+        faces = [] if i % 7 == 3 else [face(100 + 5 * i), face(100 + 5 * i, y=300)]
+        tracks = tracker.update(faces, i / 20)
+        assert ids(tracks) == ([1, 2] if faces else [])
+
+
+@st.composite
+def walks(draw):
+    """Two or three people at 10 frames a second, each in a lane 100 px high: faces of 40 px never reach the next.
+
+    Per person and frame: the centre, or None when the face is not found, at most three frames in a row.
+    """
+    count, frames = draw(st.integers(2, 3)), draw(st.integers(2, 20))
+    paths = []
+    for lane in range(count):
+        x, y, path, missed = draw(st.floats(100, 500)), 0.0, [], 0
+        for i in range(frames):
+            x += draw(st.floats(-12, 12))
+            y = min(max(y + draw(st.floats(-5, 5)), -20), 20)
+            gone = i > 0 and missed < 3 and draw(st.integers(0, 9)) == 0
+            missed = missed + 1 if gone else 0
+            path.append(None if gone else (x, 60 + 100 * lane + y))
+        paths.append(path)
+    return paths, draw(st.randoms(use_true_random=False))
+
+
+@given(walks())
+def test_numbers_never_swap_while_boxes_do_not_touch(scene):
+    """A number never goes to someone in another lane; at worst a person gets a new one."""
+    paths, order = scene
+    tracker, lane_of = GreedyTracker(max_gap=1.0), {}
+    for i, places in enumerate(zip(*paths, strict=True)):
+        faces = [face(*place) for place in places if place]
+        order.shuffle(faces)
+        tracks = tracker.update(faces, i / 10)
+        assert len(tracks) == len(faces)
+        for track in tracks:
+            lane = round((track.box.centre[1] - 60) / 100)
+            assert lane_of.setdefault(track.id, lane) == lane

@@ -1,4 +1,4 @@
-"""Where frames come from. What the sources share: closing, waiting with a limit, keeping real time, OpenCV's capture."""
+"""Where frames come from. What sources share: closing, waiting with a limit, keeping real time, OpenCV's capture."""
 
 from __future__ import annotations
 

@@ -10,22 +10,15 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Protocol
 
-import numpy as np
-
 from edge.camera import ENDED, OK, STARTING, Live
+from edge.camera.faults import Changes, fault
 from edge.camera.newest import Newest
 from edge.errors import CameraError, MissingPackage
 from edge.ports import Camera
-from edge.records import Frame, Image
+from edge.records import Frame
 
 log = logging.getLogger(__name__)
 
-SMALLEST = 16
-"""Pixels: a picture with a shorter side is garbage."""
-BLACK = 16
-"""Byte up to which a pixel is black (the black of video, ITU-R BT.601)."""
-GRID = 8
-"""Every so many pixels, down and across, one is compared to tell whether the picture changes."""
 TRUSTED = 1.0
 """Seconds a frame may have waited to be taken; an older stamp is of a clock that jumped."""
 MOST_HANGING = 3
@@ -53,8 +46,8 @@ class SteadyCamera(Live):
 
     Lost is a camera that raises, that gives no usable frame for `lost_after` seconds (`first_within` after it
     was opened, for opening takes time), or whose picture does not change in any pixel for `frozen_after`
-    seconds (0: never): a stuck driver repeats the last one. A black picture may repeat, for some cameras remove
-    all noise in the dark. A frame that is no picture or changes its size is no frame; `faults` counts them.
+    seconds (0: never): a stuck driver repeats the last one. A frame that is no picture or changes its size is no
+    frame; `faults` counts them (`edge.camera.faults`).
     Attempts come `retry_first` seconds after the loss, then twice as long each, up to `retry_longest`; a camera
     that was well for that long starts over. A read that hangs is left behind and its thread closes the device
     when it returns; after MOST_HANGING of those no more are started until one does.
@@ -96,7 +89,8 @@ class SteadyCamera(Live):
         self._lost_at = self._frozen_at = self._well_since = math.inf
         self._fault = ""
         self._shape: tuple[int, ...] | None = None
-        self._seen: bytes | None = None
+        self._changes = Changes()
+        self._froze = False
         self._index = 0
         self._first = self._last = -math.inf
 
@@ -137,6 +131,7 @@ class SteadyCamera(Live):
         elif now >= self._lost_at:
             self._lose(self._fault or "no frame comes")
         elif now >= self._frozen_at:
+            self._froze = True
             self._lose(f"the picture has not changed for {self._frozen_after:g} s")
 
     def _try_again(self, now: float) -> None:
@@ -146,7 +141,8 @@ class SteadyCamera(Live):
             self._tell(f"lost: {MOST_HANGING} reads hang: unplug the camera or restart maskcam")
             return
         self._shape, self._fault = None, ""
-        self._lost_at = self._frozen_at = now + self._first_within
+        self._lost_at = now + self._first_within
+        self._frozen_at = now + max(self._first_within, self._frozen_after)
         self.reopened += 1
         try:
             self._reader = self._start(self._open)
@@ -191,18 +187,17 @@ class SteadyCamera(Live):
     def _accepted(self, frame: Frame) -> Frame | None:
         """The frame, stamped, unless it shows nothing or still the picture the camera froze on."""
         now, image = self._clock(), frame.image
-        self._fault = _fault(image, self._shape)
+        self._fault = fault(image, self._shape)
         if self._fault:
             self.faults += 1
             return None
         self._shape, self._lost_at = image.shape, now + self._lost_after
-        seen = image[::GRID, ::GRID].tobytes()
-        if seen != self._seen or max(seen) <= BLACK:
-            self._seen, self._frozen_at = seen, now + self._frozen_after
-            self._well_since = min(self._well_since, now)
-            self._tell(OK)
-        elif self.state != OK:
+        if self._changes.sees(image):
+            self._frozen_at, self._froze = now + self._frozen_after, False
+        elif self._froze:
             return None
+        self._well_since = min(self._well_since, now)
+        self._tell(OK)
         t = frame.t if max(self._last, now - TRUSTED) <= frame.t <= now else now
         self._first = t if self._index == 0 else self._first
         self._last, self._index = t, self._index + 1
@@ -212,10 +207,7 @@ class SteadyCamera(Live):
         if state == self.state or self.state == ENDED:
             return
         self.state = state
-        if state.startswith("lost"):
-            log.warning("camera %s", state)
-        elif state == OK:
-            log.info("camera: frames are coming")
+        log.debug("camera %s", state)  # the service tells everybody else
         if self.on_state:
             self.on_state(state)
 
@@ -224,14 +216,3 @@ def _opened(open: Callable[[], Camera]) -> Generator[Frame, None, None]:
     """A camera that is opened where it is read: opening may take as long as a read. A generator has a `close`."""
     with closing(open()) as camera:
         yield from camera
-
-
-def _fault(image: Image, shape: tuple[int, ...] | None) -> str:
-    """Why the frame is not usable; "" when it is."""
-    is_picture = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3
-    if not is_picture or image.shape[2] != 3 or min(image.shape[:2]) < SMALLEST:
-        kind = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        return f"frames are no pictures ({kind})"
-    if shape is not None and image.shape != shape:
-        return "frames changed their size from {1}x{0} to {3}x{2}".format(*shape[:2], *image.shape[:2])
-    return ""

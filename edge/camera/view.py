@@ -26,9 +26,7 @@ class View(Source):
     It runs in the thread that reads the camera; cutting copies nothing.
     """
 
-    def __init__(
-        self, camera: Camera, rotation: int = 0, flip: str = "none", region: Sequence[float] = WHOLE
-    ) -> None:
+    def __init__(self, camera: Camera, rotation: int = 0, flip: str = "none", region: Sequence[float] = WHOLE) -> None:
         self._camera, self._region = camera, region
         self._rotation, self._flip = ROTATIONS.get(rotation), FLIPS.get(flip)
 

@@ -11,7 +11,11 @@ from edge.commands.arguments import command, load, settings
 
 def add(commands: Any) -> None:
     parser = command(
-        commands, "backends", run, "try every way to run the networks on this machine", "maskcam backends --config door.toml"
+        commands,
+        "backends",
+        run,
+        "try every way to run the networks on this machine",
+        "maskcam backends --config door.toml",
     )
     settings(parser)
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of model.bundle")
@@ -19,9 +23,8 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from edge import assemble, bundle
-    from edge.engines.probe import fastest, render
+    from edge.engines.probe import render
 
     settings = load(args, model__bundle=args.bundle and str(args.bundle))
     rows = assemble.probe(settings, bundle.load(settings.model.bundle or None), anew=True)
-    best = {row.stage: row.candidate for stage in ("classifier", "detector") for row in fastest(rows, stage)[:1]}
-    print(render(rows, best))
+    print(render(rows))

@@ -46,9 +46,13 @@ def add(commands: Any) -> None:
         action="store_true",
         help="read the user's password (with --user), then the passphrase (with --wifi), a line each, from standard input",
     )
-    parser.add_argument("--offline", action="store_true", help="put every package onto the card: no network at first boot")
     parser.add_argument(
-        "--board", choices=("cpu", "pi", "coral"), help="packages for it (default: pi, or coral where the settings say so)"
+        "--offline", action="store_true", help="put every package onto the card: no network at first boot"
+    )
+    parser.add_argument(
+        "--board",
+        choices=("cpu", "pi", "coral"),
+        help="packages for it (default: pi, or coral where the settings say so)",
     )
     parser.add_argument("--machine", choices=("aarch64", "x86_64"), help="processor, where the card is not for an Arm")
     parser.add_argument("--out", type=Path, metavar="IMG", help="image to make of an .img.xz (default: beside it)")
@@ -73,7 +77,9 @@ def run(args: argparse.Namespace) -> None:
         system = release.recognise(card)
         print(f"{card.name}: {system.name}, {system.bits} bit")
         with tempfile.TemporaryDirectory() as scratch:
-            board = args.board or ("coral" if "coral" in (settings.backend.detector, settings.backend.classifier) else "pi")
+            board = args.board or (
+                "coral" if "coral" in (settings.backend.detector, settings.backend.classifier) else "pi"
+            )
             packages = _packages(args, system, board, checkout, Path(scratch))
             files = plan.payload(checkout, packages, _bundle(settings, args.config))
             planned = plan.build(card, system, host, args.config.read_text("utf-8-sig"), files, board, args.offline)

@@ -18,6 +18,9 @@ def configuration(load: Callable[[], object], files: Sequence[Path]) -> Iterator
         load()
     except ConfigError as error:
         for line in str(error).splitlines():
+            if "Permission denied" in line:  # it may hold passwords; the service can read it
+                yield warn("configuration", line, "sudo maskcam doctor")
+                continue
             yield bad("configuration", line, f"maskcam config check {shlex.join(map(str, files))}".strip())
         return
     yield ok("configuration", named)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from importlib import metadata
 
 from edge.doctor.findings import Finding, absent, bad, ok, warn
 
-PIP = f"{sys.executable} -m pip"
+PIP = f"{'' if os.access(sys.prefix, os.W_OK) else 'sudo '}{sys.executable} -m pip"
 DISTRIBUTIONS = {
     "numpy": "numpy",
     "cv2": "opencv-python-headless",

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ LOADING = 15.0
 """Seconds to load a network: the first time, an Edge TPU on USB is sent its firmware."""
 FIRST_WAIT, LONGEST_WAIT = 2.0, 300.0
 """Seconds before a device that failed is tried again: doubled each time."""
+
+CHECK_EVERY = 60.0
+"""Seconds between two questions for the known answer: a device too hot may answer wrong before it stops."""
 
 
 def in_thread(work: Callable[[], None]) -> None:
@@ -47,12 +51,19 @@ class Accelerator:
         clock: Callable[[], float] = time.monotonic,
         background: Callable[[Callable[[], None]], None] = in_thread,
     ) -> None:
-        self._name, self._bundle, self._start, self._tolerance, self._patience = name, bundle, start, tolerance, patience
+        self._name, self._bundle, self._start, self._tolerance, self._patience = (
+            name,
+            bundle,
+            start,
+            tolerance,
+            patience,
+        )
         self._clock, self._background = clock, background
         self._lock = threading.Lock()
         self._remote: Remote | None = None
         self._networks: list[str] = []
         self._wait, self._up_since, self._retry_at, self._retrying = FIRST_WAIT, clock(), 0.0, False
+        self._check_at = clock() + CHECK_EVERY
         self._closed = False
         self.fault = ""
         """Why it is down; "" while it works."""
@@ -71,12 +82,13 @@ class Accelerator:
         self._networks.append(network)
 
     def infer(self, network: str, image: Image) -> Sequence[NDArray[Any]]:
-        """See `edge.ports.Engine`. While the device is down it raises at once, and sees to it that it is tried again."""
+        """See `edge.ports.Engine`. While the device is down this raises at once, and has it tried again in time."""
         remote = self._remote
         if self.fault or remote is None:
             self._retry()
             raise EngineError(f"{self._name} is down: {self.fault}")
         try:
+            self._check(remote)
             return remote.infer(network, image, self._patience)
         except EngineError as error:
             self._fail(str(error))
@@ -93,8 +105,17 @@ class Accelerator:
     def _load(self, remote: Remote, network: str) -> None:
         remote.open(network, LOADING)
         # The first answer may still set the device up, so it has the time to load; the second counts.
-        prove(self._bundle, network, lambda image: remote.infer(network, image, LOADING), self._tolerance)
-        prove(self._bundle, network, lambda image: remote.infer(network, image, self._patience), self._tolerance)
+        for timeout in (LOADING, self._patience):
+            self._prove(remote, network, timeout)
+
+    def _prove(self, remote: Remote, network: str, timeout: float) -> None:
+        prove(self._bundle, network, partial(remote.infer, network, timeout=timeout), self._tolerance)
+
+    def _check(self, remote: Remote) -> None:
+        if self._clock() >= self._check_at:
+            self._check_at = self._clock() + CHECK_EVERY
+            for network in self._networks:
+                self._prove(remote, network, self._patience)
 
     def _fail(self, reason: str) -> None:
         """Notes the fault; one that comes again soon is waited out twice as long."""

@@ -13,7 +13,7 @@ from edge.bundle import Bundle
 from edge.engines import memory
 from edge.engines.accelerator import PATIENCE, Accelerator
 from edge.engines.known import prove
-from edge.engines.probe import Candidate, Row, fastest, probe
+from edge.engines.probe import Candidate, Row, fastest, probe, render
 from edge.engines.remote import Remote
 from edge.engines.stage import Named, OnAccelerator, Stage
 from edge.errors import BundleError, EngineError, MissingPackage
@@ -26,11 +26,15 @@ UNFIT = (BundleError, EngineError, MissingPackage)
 def measured(
     candidates: Sequence[Candidate], bundle: Bundle, threads: int, device: str, folder: Path | None, anew: bool = False
 ) -> list[Row]:
-    """What a probe finds, or found earlier: it is kept in `folder`, where there is one. `anew` asks nothing earlier."""
+    """What a probe finds, or found earlier: it is kept in `folder`, where there is one. `anew` asks nothing earlier.
+
+    Logs the table when it is new.
+    """
     key = memory.key(bundle, candidates, threads, device)
     rows = None if anew else memory.recall(folder, key)
     if rows is None:
         rows = probe(candidates, bundle, threads, device)
+        log.info("%s", render(rows))
         if folder:
             try:
                 memory.remember(folder, key, rows)
@@ -45,7 +49,7 @@ class Opener:
 
     candidates: by name; auto: those that "auto" and a fallback may take. resolve: imports "module:attribute".
     rows: what a probe found, for "auto"; without them it takes the first that opens. strict: what was asked for or an
-    error, now and when it fails later. stack: closes the accelerators. patience: seconds that a device has for an answer.
+    error, now and when it fails later. stack: closes the accelerators. patience: seconds a device has for an answer.
     """
 
     candidates: Mapping[str, Candidate]
@@ -76,10 +80,7 @@ class Opener:
         raise refused[0]
 
     def _order(self, network: str, requested: str) -> list[Candidate]:
-        if requested == "auto":
-            first = [row.candidate for row in fastest(self.rows, network)]
-        else:
-            first = [requested]
+        first = [row.candidate for row in fastest(self.rows, network)] if requested == "auto" else [requested]
         safe = [name for name in self.auto if not self.candidates[name].isolated and name not in first]
         names = first if self.strict and requested != "auto" else first + safe
         return [self.candidates[name] for name in names]

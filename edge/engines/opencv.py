@@ -70,7 +70,9 @@ def _demand(target: tuple[int, int]) -> None:
     """Raises EngineError where this OpenCV, on this machine, does not have the target."""
     backend, device = target
     if device not in cv2.dnn.getAvailableTargets(backend):
-        raise EngineError(built_without_cuda() or f"OpenCV {cv2.__version__} has CUDA, but finds no GPU that can do this")
+        raise EngineError(
+            built_without_cuda() or f"OpenCV {cv2.__version__} has CUDA, but finds no GPU that can do this"
+        )
 
 
 def built_without_cuda() -> str:

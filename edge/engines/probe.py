@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -16,8 +17,10 @@ from edge.engines.remote import Remote
 from edge.engines.worker import NETWORKS
 from edge.errors import BundleError, EngineError
 
-RUNS, ENOUGH = 10, 0.5
+RUNS, ENOUGH = 50, 0.5
 """A median of so many pictures, or of what fits into so many seconds."""
+ALIKE = 1.25
+"""Times within this factor are a draw: they vary as much on a busy board, and a choice should not."""
 TIMEOUT = 15.0
 """Seconds for one step. An Edge TPU on USB is sent its firmware when it is first opened."""
 
@@ -58,35 +61,33 @@ def probe(
     """Tries every candidate with every network. Takes a second or so for each; a hang takes `timeout` seconds."""
     rows = []
     for candidate in candidates:
-        missing = _missing(candidate, bundle)
-        if missing:
-            rows += [Row(network, candidate.name, None, missing) for network in NETWORKS]
-            continue
-        with closing(Remote(candidate.name, candidate.target, bundle, threads, device)) as remote:
-            rows += _try(candidate, remote, bundle, timeout)
+        missing = {network: _missing(candidate, bundle, network) for network in NETWORKS}
+        rows += [Row(network, candidate.name, None, why) for network, why in missing.items() if why]
+        networks = [network for network in NETWORKS if not missing[network]]
+        if networks:
+            with closing(Remote(candidate.name, candidate.target, bundle, threads, device)) as remote:
+                rows += _try(candidate, remote, bundle, networks, timeout)
     return rows
 
 
-def _missing(candidate: Candidate, bundle: Bundle) -> str:
+def _missing(candidate: Candidate, bundle: Bundle, network: str) -> str:
     """Spares a process where there is nothing to try."""
-    if candidate.absent:
-        return candidate.absent
     try:
-        for network in NETWORKS if candidate.form else ():
+        if candidate.form:
             bundle.path(network, candidate.form)
     except BundleError as error:
         return str(error)
-    return ""
+    return candidate.absent
 
 
-def _try(candidate: Candidate, remote: Remote, bundle: Bundle, timeout: float) -> list[Row]:
+def _try(candidate: Candidate, remote: Remote, bundle: Bundle, networks: Sequence[str], timeout: float) -> list[Row]:
     rows, died = [], ""
-    for network in NETWORKS:
+    for network in networks:
         try:
             if died:
                 raise EngineError(died)
             remote.open(network, timeout)
-            prove(bundle, network, lambda image, n=network: remote.infer(n, image, timeout), candidate.tolerance)
+            prove(bundle, network, partial(remote.infer, network, timeout=timeout), candidate.tolerance)
             rows.append(Row(network, candidate.name, _time(candidate, remote, bundle, network, timeout), ""))
         except EngineError as error:
             # What crashes or hangs with one network is not trusted with the next.
@@ -115,16 +116,20 @@ def _time(
 
 
 def fastest(rows: Sequence[Row], stage: str) -> list[Row]:
-    """The fit candidates of a stage, fastest first."""
-    return sorted((r for r in rows if r.stage == stage and r.ms is not None), key=lambda r: r.ms or 0.0)
+    """The fit candidates of a stage, fastest first; those within ALIKE of the best in the order they were tried."""
+    fit = [(row.ms, row) for row in rows if row.stage == stage and row.ms is not None]
+    floor = ALIKE * min((ms for ms, _ in fit), default=0.0)
+    return [row for _, row in sorted(fit, key=lambda timed: max(timed[0], floor))]
 
 
-def render(rows: Sequence[Row], chosen: Mapping[str, str]) -> str:
-    """The table; `chosen` is stage -> candidate."""
+def render(rows: Sequence[Row]) -> str:
+    """The table, stage by stage."""
     lines = [f"{'stage':<12}{'candidate':<18}{'correct':<9}{'ms':>8}  "]
-    for row in sorted(rows, key=lambda r: NETWORKS.index(r.stage)):
-        took = "-" if row.ms is None else f"{row.ms:.2f}"
-        right = "yes" if row.ms is not None else "no" if row.why.startswith("wrong answer") else "-"
-        why = row.why or ("chosen" if chosen.get(row.stage) == row.candidate else "slower")
-        lines.append(f"{row.stage:<12}{row.candidate:<18}{right:<9}{took:>8}  {why}")
+    for stage in NETWORKS:
+        best = fastest(rows, stage)[:1]
+        for row in (row for row in rows if row.stage == stage):
+            took = "-" if row.ms is None else f"{row.ms:.2f}"
+            right = "yes" if row.ms is not None else "no" if row.why.startswith("wrong answer") else "-"
+            why = row.why or ("fastest" if row in best else "slower")
+            lines.append(f"{row.stage:<12}{row.candidate:<18}{right:<9}{took:>8}  {why}")
     return "\n".join(line.rstrip() for line in lines)

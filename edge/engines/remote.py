@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -23,6 +22,9 @@ from edge.records import Image
 
 log = logging.getLogger(__name__)
 
+_abandoned: list[subprocess.Popen[bytes]] = []
+"""Killed processes that had not ended yet when they were last looked at."""
+
 
 class Remote:
     """The process, seen from the service. It hosts several networks, for an Edge TPU belongs to one process at a time.
@@ -33,6 +35,7 @@ class Remote:
 
     def __init__(self, name: str, target: str, bundle: Bundle, threads: int, device: str) -> None:
         """Starts it; `target` is "module:attribute" of the engine's `open`. `name` stands in the messages."""
+        _abandoned[:] = [process for process in _abandoned if process.poll() is None]
         self._name, self._bundle = name, bundle
         self.seconds = 0.0
         """What the engine itself took for its last answer."""
@@ -41,7 +44,7 @@ class Remote:
         with theirs:
             self._process = subprocess.Popen(
                 command,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=None if log.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},  # the same packages
@@ -78,8 +81,10 @@ class Remote:
             self._process.wait(grace)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in a driver: the kernel will end it in time
+            try:
                 self._process.wait(0.2)
+            except subprocess.TimeoutExpired:  # stuck in a driver: the kernel will end it in time, none waits for that
+                _abandoned.append(self._process)
 
     def _ask(self, verb: int, network: str, payload: bytes, timeout: float) -> bytearray:
         if not self.alive:

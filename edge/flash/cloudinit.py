@@ -24,7 +24,9 @@ VENV = "python3-venv"
 def user_data(old: str, host: Host, release: Release) -> str:
     """With the host's wishes and our first boot. Raises FlashError for what is no cloud-config."""
     if old.strip() and not old.lstrip("\ufeff").startswith(HEADER):
-        raise FlashError("user-data: does not begin with #cloud-config: a script or archive cannot be merged; remove it")
+        raise FlashError(
+            "user-data: does not begin with #cloud-config: a script or archive cannot be merged; remove it"
+        )
     data = _load("user-data", old)
     if host.hostname:
         data |= {"hostname": host.hostname, "manage_etc_hosts": True}

@@ -19,7 +19,7 @@ def password_hash(password: str) -> str:
     if not password:
         raise FlashError("password: empty: expected at least one character")
     try:
-        from passlib.hash import sha512_crypt
+        from passlib.hash import sha512_crypt  # type: ignore[import-untyped]
     except ModuleNotFoundError:
         raise MissingPackage("libpass", extra="flash") from None
     return str(sha512_crypt.hash(password))

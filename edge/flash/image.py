@@ -35,7 +35,7 @@ class Image:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # `fs`, below it, imports the deprecated pkg_resources
-                from pyfatfs.PyFatFS import PyFatFS
+                from pyfatfs.PyFatFS import PyFatFS  # type: ignore[import-untyped]
         except ModuleNotFoundError as error:
             raise MissingPackage(error.name or "pyfatfs", extra="flash") from None
         try:

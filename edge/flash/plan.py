@@ -127,7 +127,9 @@ def write(target: Target, plan: Plan, progress: Progress = lambda done, total: N
     target.settle()
     for name, content in plan.files.items():
         if not _same(target.read(name), content):
-            raise FlashError(f"{target.name}: {name} reads back wrong: the card or its reader is faulty: try another one")
+            raise FlashError(
+                f"{target.name}: {name} reads back wrong: the card or its reader is faulty: try another one"
+            )
     return backups
 
 
@@ -160,7 +162,9 @@ def _text(target: Target, name: str) -> str:
     try:
         return (target.read(name) or b"").decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FlashError(f"{name}: not UTF-8 ({error.reason} at byte {error.start}): nothing can be added to it") from None
+        raise FlashError(
+            f"{name}: not UTF-8 ({error.reason} at byte {error.start}): nothing can be added to it"
+        ) from None
 
 
 def _same(data: bytes | None, content: Content) -> bool:

@@ -18,6 +18,8 @@ from edge.errors import FlashError, MissingPackage
 
 SUMS = "SHA256SUMS"
 """Digests in the form of `sha256sum`, which is on every card."""
+CONSTRAINTS = "backports.strenum<1.3; python_version >= '3.11'\n"
+"""uv does not heed the upper bound of a package's Requires-Python; LiteRT's strenum has one from 1.3 on."""
 
 
 def source() -> Path:
@@ -25,7 +27,9 @@ def source() -> Path:
     for folder in (Path(__file__).parents[2], Path.cwd()):
         if (folder / "systemd" / "install.sh").is_file() and (folder / "pyproject.toml").is_file():
             return folder
-    raise FlashError("maskcam's source is not here: run this in the folder of its repository (pyproject.toml, systemd/)")
+    raise FlashError(
+        "maskcam's source is not here: run this in the folder of its repository (pyproject.toml, systemd/)"
+    )
 
 
 def own(checkout: Path, folder: Path) -> Path:
@@ -52,15 +56,26 @@ def gather(
         lock = Path(scratch) / "lock.txt"
         wanted = Path(scratch) / "wanted.in"
         wanted.write_text(f"maskcam[{board}] @ {mine.resolve().as_uri()}\n")
+        constraints = Path(scratch) / "constraints.txt"
+        constraints.write_text(CONSTRAINTS)
         say(f"resolving maskcam[{board}] for Python {python}, {machine}")
         uv_options = ["--python-version", python, "--python-platform", f"{machine}-manylinux_{glibc.replace('.', '_')}"]
         uv_options += ["--generate-hashes", "--only-binary", ":all:", "--no-emit-package", "maskcam", "--quiet"]
-        _run(
-            [sys.executable, "-m", "uv", "pip", "compile", str(wanted), "--output-file", str(lock), *uv_options]
-        )
+        uv_options += ["--constraint", str(constraints)]
+        _run([sys.executable, "-m", "uv", "pip", "compile", str(wanted), "--output-file", str(lock), *uv_options])
         names = [line.split()[0] for line in lock.read_text().splitlines() if "==" in line.partition("#")[0]]
         say(f"downloading {len(names)} packages: {', '.join(names)}")
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--dest", str(folder)]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--require-hashes",
+            "--dest",
+            str(folder),
+        ]
         _run([*pip, "--only-binary", ":all:", "--python-version", python, *_platforms(machine, glibc), "-r", str(lock)])
     return sorted(folder.glob("*.whl"))
 

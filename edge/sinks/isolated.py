@@ -81,8 +81,8 @@ class Isolated:
                 self._drop(0 if busy is None else 1)  # the first is under way
             self._queue.append(event)
             self._change.notify_all()
-        if busy is not None and self._clock() - busy >= self._hung_after:
-            self._report(f"has hung for {self._clock() - busy:.0f} s")
+            if busy is not None and (since := self._clock() - busy) >= self._hung_after:
+                self._report(f"has hung for {since:.0f} s")
 
     def close(self) -> None:
         with self._change:
@@ -146,6 +146,7 @@ class Isolated:
 
     def _done(self) -> None:
         with self._change:
+            self._busy_since = None
             self._remember(self._queue.popleft())
         self._tries, self._pause = 0, self._first_pause
         self._well()

@@ -16,7 +16,7 @@ class JournalSink:
 
     def __init__(self, path: str | Path | None = None, stream: TextIO | None = None) -> None:
         self._name = str(path) if path else "standard output"
-        self._owned = path is not None
+        self._owned = bool(path)
         try:
             self._stream = open(path, "a", encoding="utf-8") if path else stream or sys.stdout  # noqa: SIM115 (closed by close)
         except OSError as error:

@@ -52,10 +52,11 @@ class MqttSink:
         try:
             self._client.connect(host, port)
         except (OSError, ValueError) as error:
+            self._end()
             raise SinkError(f"broker {host}:{port} is not reached ({error})") from None
         self._client.loop_start()
         if not self._connected.wait(timeout):
-            self._client.loop_stop()
+            self._end()
             raise SinkError(f"broker {host}:{port} does not let us in ({self._refusal})")
 
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
@@ -77,8 +78,12 @@ class MqttSink:
         try:
             self._publish("available", "offline", retain=True)
         finally:
-            self._client.disconnect()
-            self._client.loop_stop()
+            self._end()
+
+    def _end(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+        self._client.on_connect = None  # the client closes its sockets when nothing refers to it any more
 
     def _publish(self, below: str, payload: str, retain: bool = False) -> None:
         message = self._client.publish(f"{self._topic}/{below}", payload, qos=1, retain=retain)

@@ -9,7 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ TOOLS = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "n
 
 def obstacle() -> str:
     """Why no container can be booted here; empty when one can."""
-    if not os.environ.get("MASKCAM_TEST_SYSTEMD"):
+    if not os.environ.get("TEST_SYSTEMD"):
         return "boots a container, which takes minutes: make test-systemd"
     if sys.version_info[:2] not in SUITES:
         return f"no Debian has Python {sys.version_info[0]}.{sys.version_info[1]}"
@@ -40,12 +42,15 @@ def obstacle() -> str:
 
 
 class Container:
-    """A booted system in the folder `root`; `systemctl` and all else run inside it."""
+    """A booted system in the folder `root`; `systemctl` and all else run inside it.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    `binds`: folders of this machine by their path inside.
+    """
+
+    def __init__(self, root: Path, binds: dict[str, Path]) -> None:
         self.log = root.with_suffix(".log")
         options = ["--register=no", "--keep-unit", "--private-network", "--console=passive", "--boot"]
+        options += [f"--bind={outside}:{inside}" for inside, outside in binds.items()]
         with self.log.open("wb") as log:
             self._nspawn = subprocess.Popen(
                 ["systemd-nspawn", "--quiet", f"--machine=maskcam{os.getpid()}", "-D", str(root), *options],
@@ -70,7 +75,8 @@ class Container:
     def ask(self, *command: str) -> str:
         """What the command prints, whatever its exit code."""
         enter = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
-        done = subprocess.run([*enter, *command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        clean = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+        done = subprocess.run([*enter, *command], capture_output=True, text=True, stdin=subprocess.DEVNULL, env=clean)
         self.code, self.errors = done.returncode, done.stderr
         return done.stdout.strip()
 
@@ -132,41 +138,68 @@ def rootfs() -> Path:
     return made
 
 
-def wheels(folder: Path) -> Path:
-    """maskcam's wheel of this tree in `folder`, and beside it those of the packages it needs, fetched once."""
-    facts = (ROOT / "pyproject.toml").read_bytes() + sys.version.encode()
-    kept = CACHE / f"wheels-{hashlib.sha256(facts).hexdigest()[:8]}"
-    source = folder / "source"  # building in the tree would leave things there
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "runs", "tests", "*.egg-info"))
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir"]
-    if not kept.exists():
-        part = kept.with_suffix(".part")
-        subprocess.run([*pip, part, f"{source}[pi]"], check=True)
-        for wheel in part.glob("maskcam-*"):
-            wheel.unlink()
-        part.rename(kept)
-    shutil.copytree(kept, folder / "wheels")
-    subprocess.run([*pip, folder / "wheels", "--no-deps", source], check=True)
-    return folder / "wheels"
+def add_wheels(folder: Path) -> None:
+    """Fills `folder` with maskcam's wheel of this tree, and those of the packages it needs, which are fetched once."""
+    import tomllib  # `obstacle` has made sure of Python 3.11
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = [sys.version, project["dependencies"], extras["cpu"], extras["pi"]]
+    kept = CACHE / f"wheels-{hashlib.sha256(repr(needed).encode()).hexdigest()[:8]}"
+    with tempfile.TemporaryDirectory() as source:  # building in the tree would leave things there
+        for name in ("edge", "train", "convert"):
+            shutil.copytree(ROOT / name, Path(source, name))
+        for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, source)
+        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir"]
+        if not kept.exists():
+            part = kept.with_suffix(".part")
+            subprocess.run([*pip, part, f"{source}[pi]"], check=True)
+            for wheel in part.glob("maskcam-*"):
+                wheel.unlink()
+            part.rename(kept)
+        shutil.copytree(kept, folder)
+        subprocess.run([*pip, folder, "--no-deps", source], check=True)
+
+
+@contextmanager
+def mounted(folder: Path, *options: str):
+    """`mount` with these options, until the end of the block."""
+    folder.mkdir(parents=True)
+    done = subprocess.run(["mount", *options, folder], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"mount {' '.join(options)}: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 @pytest.fixture(scope="session")
-def container(tmp_path_factory):
-    """A fresh system, booted, with the checkout and the wheels under /mnt; nothing of maskcam is installed yet."""
+def container():
+    """A fresh system, booted, with the checkout and the wheels under /mnt; nothing of maskcam is installed yet.
+
+    It lies in memory, but for those folders on the disk in which the service may write.
+    """
     if why := obstacle():
         pytest.skip(why)
-    made = rootfs()
-    root = CACHE / f"run-{os.getpid()}"
+    made, run = rootfs(), CACHE / f"run-{os.getpid()}"
+    disk = {path: run / "disk" / path[1:] for path in ("/tmp", "/var/tmp", "/var/lib/maskcam")}
     try:
-        subprocess.run(["cp", "--archive", "--reflink=auto", made, root], check=True)
-        shutil.copytree(wheels(tmp_path_factory.mktemp("maskcam")), root / "mnt/wheels")
-        for name in ("systemd", "configs"):
-            shutil.copytree(ROOT / name, root / "mnt/maskcam" / name)
-        booted = Container(root)
-        try:
+        for folder in disk.values():
+            folder.mkdir(parents=True)
+            folder.chmod(0o1777)
+        with mounted(run / "memory", "-t", "tmpfs", "-o", "size=2g", "tmpfs") as memory, ExitStack() as stack:
+            upper, work = memory / "upper", memory / "work"
+            upper.mkdir()
+            work.mkdir()
+            layers = f"lowerdir={made},upperdir={upper},workdir={work}"
+            root = stack.enter_context(mounted(memory / "root", "-t", "overlay", "-o", layers, "overlay"))
+            add_wheels(root / "mnt/wheels")
+            for name in ("systemd", "configs"):
+                shutil.copytree(ROOT / name, root / "mnt/maskcam" / name)
+            booted = Container(root, disk)
+            stack.callback(booted.power_off)
             yield booted
-        finally:
-            booted.power_off()
     finally:
-        shutil.rmtree(root, ignore_errors=True)
-        root.with_suffix(".log").unlink(missing_ok=True)
+        shutil.rmtree(run, ignore_errors=True)

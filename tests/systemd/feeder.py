@@ -14,7 +14,7 @@ PERIOD = 1 / float(sys.argv[2])
 
 
 class Camera(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 (the name that http.server wants)
+    def do_GET(self) -> None:
         print("a viewer came", flush=True)
         self.send_response(200)
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")

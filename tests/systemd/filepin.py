@@ -1,4 +1,4 @@
-"""For the container: a pin of gpiozero's whose level stands in a file, and so outlives the process as a real pin's does.
+"""For the container: a pin of gpiozero's whose level stands in a file, and so outlives the process, as on a board.
 
 Every setting is a line: seconds since boot, level, id of the process.
 """

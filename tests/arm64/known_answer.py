@@ -1,0 +1,17 @@
+"""Run inside the arm64 chroot: the CPU engine gives the shipped bundle's known answer on this processor."""
+
+import platform
+import time
+
+from edge import bundle
+from edge.engines import tflite
+from edge.engines.known import INT8, prove
+
+loaded = bundle.load()
+for network in ("detector", "classifier"):
+    engine = tflite.open(loaded, network, threads=1)
+    start = time.perf_counter()
+    prove(loaded, network, engine.infer, INT8)
+    seconds = time.perf_counter() - start
+    where = f"{platform.machine()} Python {platform.python_version()}"
+    print(f"{where}: {network} gives the known answer with {engine.runtime} ({seconds:.1f} s)")

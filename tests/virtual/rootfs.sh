@@ -1,0 +1,66 @@
+#!/bin/bash
+# rootfs.sh DIR: the root file system of the virtual board: Debian trixie for x86-64 with cloud-init set up as Raspberry
+# Pi OS has it, and what stands for a camera and for GPIO, which Debian's kernels lack: gpio-sim, built from Debian's own
+# kernel source, and v4l2loopback. Nothing of maskcam: that comes with the card. As root; needs debootstrap; 5-10 min.
+set -euo pipefail
+dir=$(realpath -m "$1")
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+mirror=${MIRROR:-http://deb.debian.org/debian}
+export DEBIAN_FRONTEND=noninteractive
+
+inside() { chroot "$dir" env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
+
+rm -rf "$dir.part"
+debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,libnss-systemd,udev,kmod,procps,iproute2,sudo,\
+ca-certificates,e2fsprogs,cloud-init,python3-venv,python3-libgpiod trixie "$dir.part" "$mirror"
+mv "$dir.part" "$dir.made"
+dir=$dir.made
+mount -t proc proc "$dir/proc"
+trap 'umount "$dir/proc" 2>/dev/null || true' EXIT
+
+# One initramfs at the end, not one per package.
+mkdir -p "$dir/etc/initramfs-tools"
+inside apt-get install -y -q --no-install-recommends linux-image-amd64 linux-headers-amd64 initramfs-tools \
+    v4l2loopback-dkms gcc make xz-utils bzip2
+kernel=$(ls "$dir/lib/modules" | sort -V | tail -1)
+version=$(echo "$kernel" | cut -d. -f1-2)
+inside apt-get install -y -q --no-install-recommends "linux-source-$version"
+install -D "$here/guest/build-gpio-sim.sh" "$dir/root/build-gpio-sim.sh"
+inside bash /root/build-gpio-sim.sh "$kernel" "$version"
+inside apt-get purge -y -q "linux-source-$version"
+inside apt-get clean
+
+# As Raspberry Pi OS Trixie has it: the seed of cloud-init lies on the boot partition.
+cat >"$dir/etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg" <<'TEXT'
+datasource_list: [NoCloud, None]
+datasource:
+  NoCloud:
+    seedfrom: file:///boot/firmware/
+TEXT
+install -D /dev/stdin "$dir/etc/systemd/system/cloud-init-main.service.d/boot.conf" <<'TEXT'
+[Unit]
+RequiresMountsFor=/boot/firmware
+TEXT
+cat >"$dir/etc/fstab" <<'TEXT'
+LABEL=rootfs / ext4 defaults,noatime 0 1
+LABEL=BOOTFS /boot/firmware vfat defaults 0 2
+TEXT
+mkdir -p "$dir/boot/firmware"
+echo virtual >"$dir/etc/hostname"
+
+# The equipment of the test: a camera and pins, there before anything of maskcam.
+install -D "$here/guest/board.sh" "$dir/opt/equipment/board.sh"
+install -D "$here/guest/feed.py" "$dir/opt/equipment/feed.py"
+for name in board feed; do
+    install -m 644 "$here/guest/$name.service" "$dir/etc/systemd/system/"
+    inside systemctl enable "$name"
+done
+# A console for the test: root, without a password, on the serial line only.
+install -D /dev/stdin "$dir/etc/systemd/system/serial-getty@ttyS0.service.d/login.conf" <<'TEXT'
+[Service]
+ExecStart=
+ExecStart=-/sbin/agetty --autologin root --keep-baud 115200,57600,38400,9600 - vt220
+TEXT
+umount "$dir/proc"
+trap - EXIT
+mv "$dir" "${dir%.made}"
