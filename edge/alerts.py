@@ -52,7 +52,7 @@ class AlertPolicy:
     def events(self, observation: Observation) -> list[Event]:
         """The events of one turn of the loop: changed decisions first, then the alert.
 
-        A frame that cannot be judged counts as no frame: who covers the lens does not clear the alert. Holds start anew.
+        A frame that cannot be judged counts as none: who covers the lens does not clear the alert. Holds start anew.
         """
         if observation.blind:
             self._windows.clear()

@@ -129,6 +129,11 @@ class Counters:
             "decisions": self.decisions,
             "alerts": self.alerts,
         }
-        mishaps = {"too dark or covered": self.blind, "skipped": self.skipped, "dropped": self.dropped, "failed deliveries": self.failed}
+        mishaps = {
+            "too dark or covered": self.blind,
+            "skipped": self.skipped,
+            "dropped": self.dropped,
+            "failed deliveries": self.failed,
+        }
         parts = [f"{self.frames} frames", f"{self.fps:.1f} FPS", *(f"{n} {name}" for name, n in counts.items())]
         return ", ".join(parts + [f"{n} {name}" for name, n in mishaps.items() if n])

@@ -32,6 +32,7 @@ class Status:
         self._path = folder / FILE if folder else None
         self._start = clock()
         self._alerted: float | None = None
+        self._written = float("-inf")
         self._samples: deque[tuple[float, int]] = deque([(self._start, 0)], maxlen=11)
 
     def alerted(self) -> None:
@@ -72,8 +73,9 @@ class Status:
     def write(self, runtime: Runtime) -> None:
         """Writes the file if the last writing is PERIOD ago; who reads it finds it whole."""
         now = self._clock()
-        if now - self._samples[-1][0] < PERIOD:
+        if now - self._written < PERIOD:
             return
+        self._written = now
         if self._path:
             part = self._path.with_suffix(".part")
             part.write_text(json.dumps(self.report(runtime)) + "\n", encoding="utf-8")

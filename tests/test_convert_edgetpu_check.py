@@ -7,7 +7,7 @@ import pytest
 
 from convert import cli
 from edge import bundle as bundles
-from edge.errors import DataError
+from edge.errors import BundleError, DataError
 
 LITERT = "reads .tflite files with LiteRT's schema: pip install 'maskcam[cpu]'"
 checker = pytest.importorskip("convert.edgetpu_check", reason=LITERT, exc_type=ImportError)
@@ -220,6 +220,18 @@ def test_a_float_model_maps_nothing(tmp_path, capsys):
     assert reasons(report) == dict.fromkeys(("CONV_2D", "MAX_POOL_2D"), "FLOAT32 values, not 8-bit")
     assert cli.main(["check-edgetpu", str(report.path)]) == 1
     assert "2 operations, 2 that an Edge TPU cannot map" in capsys.readouterr().out
+
+
+def test_a_network_with_unmapped_operations_is_not_published(tmp_path, capsys):
+    """What `maskcam-convert bundle` asks before it writes; `edgetpu = false` in its config asks nothing."""
+    (tmp_path / "good_int8.tflite").write_bytes(network("classifier").read_bytes())
+    checker.gate(tmp_path, ["good"])
+    if not PAIR.is_file():
+        pytest.skip("no other network at hand")
+    (tmp_path / "bad_int8.tflite").write_bytes((PEERS / "aizoo.tflite").read_bytes())
+    with pytest.raises(BundleError, match="bad: an Edge TPU cannot map 51 operations"):
+        checker.gate(tmp_path, ["good", "bad"])
+    assert "NOT mapped: FLOAT32 values" in capsys.readouterr().out
 
 
 @tensorflow_warns

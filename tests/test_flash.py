@@ -1,4 +1,4 @@
-"""`maskcam flash` against images laid out like each system's: MBR, FAT32, the files of the release; read back by mtools.
+"""`maskcam flash` against images laid out like each system's: MBR, FAT32, the release's files; read back by mtools.
 
 The layouts are those of the published images: Raspberry Pi OS Lite 64-bit (Bookworm 2024-11-19, Trixie 2025-10-01)
 and Ubuntu Server 24.04; kernels and firmware are empty here.
@@ -18,14 +18,50 @@ from edge.flash.target import find
 pytest.importorskip("pyfatfs", reason="needs the extra 'flash'")
 yaml = pytest.importorskip("ruamel.yaml", reason="needs the extra 'flash'")
 
-FIRMWARE = "bootcode.bin start4.elf fixup4.dat bcm2711-rpi-4-b.dtb kernel8.img kernel_2712.img LICENCE.broadcom".split()
+FIRMWARE = ("bootcode.bin", "start4.elf", "fixup4.dat", "bcm2711-rpi-4-b.dtb", "kernel8.img", "kernel_2712.img")
 CONFIG = "# For more options see http://rptl.io/configtxt\ndtparam=audio=on\ncamera_auto_detect=1\nauto_initramfs=1\n"
 KERNEL = "console=serial0,115200 console=tty1 root=PARTUUID=5e3da3da-02 rootfstype=ext4 fsck.repair=yes rootwait"
-USER_DATA = "#cloud-config\n# What an Imager wrote.\nhostname: theirs   # a comment\ntimezone: Europe/London\nusers:\n- name: ann\n  passwd: $6$theirs\n"
+USER_DATA = """\
+#cloud-config
+# What an Imager wrote.
+hostname: theirs   # a comment
+timezone: Europe/London
+users:
+- name: ann
+  passwd: $6$theirs
+"""
 META = "# Where the data come from.\ndsmode: local\ninstance_id: rpios-image\n"
-NETWORK = "network:\n  version: 2\n  # Theirs.\n  wifis:\n    wlan0:\n      dhcp4: true\n      access-points:\n        theirs: {password: 'abcdefgh'}\n"
-FIRSTRUN = "#!/bin/sh\n\nset +e\n\necho theirs >/etc/hostname\nrm -f /boot/firstrun.sh\nsed -i 's| systemd.run.*||g' /boot/cmdline.txt\nexit 0\n"
-UBUNTU = "#cloud-config\n# ubuntu\nchpasswd:\n  expire: true\n  users:\n  - name: ubuntu\n    password: ubuntu\n    type: text\nssh_pwauth: false\n"
+NETWORK = """\
+network:
+  version: 2
+  # Theirs.
+  wifis:
+    wlan0:
+      dhcp4: true
+      access-points:
+        theirs: {password: 'abcdefgh'}
+"""
+FIRSTRUN = """\
+#!/bin/sh
+
+set +e
+
+echo theirs >/etc/hostname
+rm -f /boot/firstrun.sh
+sed -i 's| systemd.run.*||g' /boot/cmdline.txt
+exit 0
+"""
+UBUNTU = """\
+#cloud-config
+# ubuntu
+chpasswd:
+  expire: true
+  users:
+  - name: ubuntu
+    password: ubuntu
+    type: text
+ssh_pwauth: false
+"""
 
 LAYOUTS = {
     "trixie": (
@@ -64,11 +100,27 @@ LAYOUTS = {
         },
     ),
 }
-HOST = "--hostname door --user eve --wifi CafeNet --wifi-country DE --timezone Europe/Berlin --password-stdin".split()
+HOST = [
+    "--hostname",
+    "door",
+    "--user",
+    "eve",
+    "--wifi",
+    "CafeNet",
+    "--wifi-country",
+    "DE",
+    "--timezone",
+    "Europe/Berlin",
+]
+HOST += ["--password-stdin"]
 SECRETS = "correct horse\nbattery staple\n"
 MTOOLS = pytest.mark.skipif(
     not all(map(shutil.which, ["mcopy", "mkfs.fat", "fsck.fat", "sfdisk"])), reason="needs mtools, dosfstools, fdisk"
 )
+
+
+OLD = {"issue.txt": "Raspberry Pi reference 2021-10-30\n", "config.txt": "dtparam=audio=on\n"}
+OLD |= {"user-data": None, "meta-data": None}
 
 
 def tool(*command, **options):
@@ -83,7 +135,7 @@ def tool(*command, **options):
 
 
 MEGABYTES = 96
-"""Of the boot partition. The systems have 512, with clusters eight times as large: the number of clusters is as theirs."""
+"""Of the boot partition. The systems have 512, with clusters eight times as large: there are about as many."""
 
 
 def make_image(folder, layout):
@@ -373,7 +425,7 @@ def test_packages_of_an_earlier_flash_go(flash, tmp_path):
     [
         ({"config.txt": None}, [], "not the boot partition of a Raspberry Pi"),
         ({"issue.txt": "LibreELEC\n"}, [], "a system that maskcam does not know"),
-        ({"issue.txt": "Raspberry Pi reference 2021-10-30\n", "user-data": None, "meta-data": None, "config.txt": "dtparam=audio=on\n"}, [], "older than Bookworm"),
+        (OLD, [], "older than Bookworm"),
         ({"kernel7.img": ""}, ["--offline"], "32-bit"),
         ({"user-data": "#!/bin/sh\necho hello\n"}, [], "user-data: does not begin with #cloud-config"),
         ({"user-data": "#cloud-config\nusers: [\n"}, [], "user-data: not YAML"),

@@ -151,7 +151,10 @@ def test_enable_makes_it_a_service(board):
 @pytest.mark.parametrize(
     ("break_it", "said"),
     [
-        (lambda b: (b.card / "wheels/maskcam.whl").write_text("rotten"), "the card is damaged: run maskcam flash again"),
+        (
+            lambda b: (b.card / "wheels/maskcam.whl").write_text("rotten"),
+            "the card is damaged: run maskcam flash again",
+        ),
         (lambda b: b.configure(PYTHON="3.1"), "the card was prepared for 3.1: run maskcam flash again"),
         (lambda b: (b.root / "no-install").touch(), "step 3: install_it failed; trying again"),
         (lambda b: (b.root / "no-camera").touch(), "no camera at /dev/video0"),

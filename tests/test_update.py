@@ -263,8 +263,8 @@ def killed_at(n, work):
             for owner, name in EVENTS:
                 setattr(owner, name, counted(getattr(owner, name)))
             place.unpack = package.unpack  # imported by name
-            sys.stdout = open(os.devnull, "w")
-            work()
+            with open(os.devnull, "w") as sys.stdout:
+                work()
         except UpdateError:
             pass
         finally:

@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--password-stdin",
         action="store_true",
-        help="read the user's password (with --user), then the passphrase (with --wifi), a line each, from standard input",
+        help="read the password (with --user), then the passphrase (with --wifi), a line each, from standard input",
     )
     parser.add_argument(
         "--offline", action="store_true", help="put every package onto the card: no network at first boot"

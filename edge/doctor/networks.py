@@ -45,10 +45,9 @@ def networks(settings: Settings, coral_taken: bool) -> Iterator[Finding]:
 
 def backend(name: str, rows: Sequence[Row], wanted: Collection[str]) -> Finding:
     """What the probe of one backend comes to. `wanted`: the backends that the settings name."""
-    reasons = list(dict.fromkeys(row.why for row in rows if row.ms is None))
-    if not reasons:
+    said = next((row.why for row in rows if row.ms is None), "")
+    if not said:
         return ok(name, "right answers: " + ", ".join(f"{row.stage} {row.ms:.1f} ms" for row in rows))
-    said = "; ".join(reasons)
     remedy = "maskcam backends shows what runs here; set backend.detector and backend.classifier to 'auto'"
     if name in wanted:
         return bad(name, said, remedy)

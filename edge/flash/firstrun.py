@@ -28,7 +28,7 @@ exit 0
 
 
 def script(old: str, host: Host) -> str:
-    """The script with our part, which replaces an earlier one of ours. Raises FlashError for what is no shell script."""
+    """The script with our part, which replaces an earlier one of ours. Raises FlashError for no shell script."""
     text = old or OWN
     if not re.match(r"#! ?/bin/(ba|da)?sh", text):
         raise FlashError(f"{NAME}: not a shell script: nothing can be added to it; remove it")

@@ -44,7 +44,7 @@ def gather(
     """Wheels of maskcam[board] and of all it needs, into `folder`; returns them. Raises FlashError."""
     if machine == "armv7l":
         raise FlashError(
-            "--offline: numpy and OpenCV have no wheels for 32-bit systems: write the 64-bit one, or go without --offline"
+            "--offline: NumPy and OpenCV have no wheels for 32-bit systems: write a 64-bit one, or leave --offline out"
         )
     try:
         import uv  # noqa: F401

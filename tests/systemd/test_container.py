@@ -39,6 +39,14 @@ FEEDER = """
 ExecStart=/usr/bin/python3 /mnt/feeder.py /mnt/pictures 10
 """
 PIN = "/run/pins/GPIO17"
+PROBE = """
+import os
+with open("/var/lib/maskcam/probe", "wb") as file:
+    file.write(bytes(1 << 20))
+    file.flush()
+    os.fsync(file.fileno())
+print(open("/proc/self/io").read())
+"""
 
 
 class Device:
@@ -157,12 +165,11 @@ def test_frames_flow_and_the_status_says_so(device):
 
 def test_in_the_steady_state_nothing_is_written_to_disk(device):
     """The kernel's own count for the process: what it wrote to file systems that are not in memory."""
-    probe = "import os; f = open('/var/lib/maskcam/probe', 'wb'); f.write(bytes(1 << 20)); f.flush(); os.fsync(f.fileno()); "
-    if written(device.container.run("python3", "-c", probe + "print(open('/proc/self/io').read())")) < 1 << 20:
+    if written(device.container.run("python3", "-c", PROBE)) < 1 << 20:
         pytest.skip("the container's disk is in memory here")
     read = ("cat", f"/proc/{device.show('MainPID')}/io")
     before, began, frames = written(device.container.run(*read)), time.monotonic(), device.status()["frames"]
-    time.sleep(30)
+    time.sleep(180)
     after, seconds = written(device.container.run(*read)), time.monotonic() - began
     print(f"\n{after - before} bytes in {seconds:.0f} s: {(after - before) * 3600 / seconds:.0f} bytes per hour")
     assert device.status()["frames"] > frames + 30
@@ -184,9 +191,9 @@ def test_a_signal_changes_a_threshold_and_keeps_the_camera(device):
 
 
 def test_after_a_kill_the_light_goes_out_and_all_is_back_within_ten_seconds(device):
-    container, pid, began = device.container, int(device.show("MainPID")), time.time()
+    container, pid = device.container, int(device.show("MainPID"))
     container.until(lambda: device.lit(0), 30)
-    before = len(device.levels())
+    before, began = len(device.levels()), time.time()
     container.run("kill", "-KILL", str(pid))
     container.until(
         lambda: device.show("MainPID") not in ("0", str(pid)) and device.show("ActiveState") == "active", 30
@@ -205,9 +212,8 @@ def test_a_camera_that_freezes_costs_one_restart_and_comes_back(device):
     restarts = int(device.show("NRestarts"))
     container.run("systemctl", "kill", "--signal=STOP", "feeder")
     container.until(lambda: any("Watchdog timeout" in line for line in container.journal("maskcam", began)), 30)
-    container.until(lambda: "camera lost" in device.show("StatusText"), 60)
+    container.until(lambda: device.show("MainPID") not in ("0", pid) and "camera lost" in device.show("StatusText"), 60)
     assert device.show("ActiveState") == "activating"
-    assert device.show("MainPID") != pid
     container.run("systemctl", "kill", "--signal=CONT", "feeder")
     container.until(device.is_ready, 90)
     assert int(device.show("NRestarts")) == restarts + 1
@@ -217,7 +223,7 @@ def test_a_broken_file_on_the_card_leaves_the_last_good_settings_in_force(device
     container, began = device.container, time.time()
     device.write("/boot/firmware/maskcam.toml", "[alerts]\nraise_after = 'soon'\n")
     container.run("systemctl", "restart", "maskcam")
-    assert device.status()["configuration"].startswith("/boot/firmware/maskcam.toml")
+    container.until(lambda: device.status().get("configuration", "").startswith("/boot/firmware/maskcam.toml"), 10)
     assert "not the settings asked for: /boot/firmware/maskcam.toml" in device.show("StatusText")
     assert any("/boot/firmware/maskcam.toml" in line for line in container.journal("maskcam", began))
     container.until(lambda: device.lit(began), 30)  # raise_after is still 0.5

@@ -12,16 +12,12 @@ inside() { chroot "$dir" env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/
 
 rm -rf "$dir.part"
 debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,libnss-systemd,udev,kmod,procps,iproute2,sudo,\
-ca-certificates,e2fsprogs,cloud-init,python3-venv,python3-libgpiod trixie "$dir.part" "$mirror"
-mv "$dir.part" "$dir.made"
-dir=$dir.made
+ca-certificates trixie "$dir.part" "$mirror"
+dir=$dir.part
 mount -t proc proc "$dir/proc"
 trap 'umount "$dir/proc" 2>/dev/null || true' EXIT
-
-# One initramfs at the end, not one per package.
-mkdir -p "$dir/etc/initramfs-tools"
-inside apt-get install -y -q --no-install-recommends linux-image-amd64 linux-headers-amd64 initramfs-tools \
-    v4l2loopback-dkms gcc make xz-utils bzip2
+inside apt-get install -y -q --no-install-recommends cloud-init python3-venv python3-libgpiod e2fsprogs \
+    linux-image-amd64 linux-headers-amd64 initramfs-tools v4l2loopback-dkms gcc make xz-utils bzip2
 kernel=$(ls "$dir/lib/modules" | sort -V | tail -1)
 version=$(echo "$kernel" | cut -d. -f1-2)
 inside apt-get install -y -q --no-install-recommends "linux-source-$version"
@@ -63,4 +59,4 @@ ExecStart=-/sbin/agetty --autologin root --keep-baud 115200,57600,38400,9600 - v
 TEXT
 umount "$dir/proc"
 trap - EXIT
-mv "$dir" "${dir%.made}"
+mv "$dir" "${dir%.part}"

@@ -1,0 +1,77 @@
+"""An emulated x86-64 machine with the card in it, and its serial console."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+APPEND = "console=ttyS0 root=LABEL=rootfs rw rootwait"
+
+
+class Console:
+    """The serial line, on which root is logged in. What it shows is also in `log`."""
+
+    def __init__(self, path: Path, log: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(str(path))
+        self._socket.settimeout(0.5)
+        self.log = log
+
+    def wait_for(self, pattern: str, timeout: float) -> str:
+        """The line of the log that matches. Raises TimeoutError with the end of the log."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            with contextlib.suppress(TimeoutError):
+                self._socket.recv(65536)
+            text = self.log.read_text(errors="replace") if self.log.exists() else ""
+            if found := re.search(f"^.*{pattern}.*$", text, flags=re.MULTILINE):
+                return found[0]
+        raise TimeoutError(f"{pattern!r} did not appear in {timeout:.0f} s:\n{text[-2000:]}")
+
+    def run(self, command: str, timeout: float = 60.0) -> str:
+        """What a shell command prints. The tag comes in two parts, for the console echoes what is typed."""
+        tag = uuid.uuid4().hex[:8]
+        self._socket.sendall(f"stty -echo; echo A'{tag}'; {command}; echo B'{tag}'\n".encode())
+        seen, deadline = b"", time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            with contextlib.suppress(TimeoutError):
+                seen += self._socket.recv(65536)
+            text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen.decode(errors="replace")).replace("\r", "")
+            if found := re.search(f"A{tag}\n(.*?)B{tag}", text, flags=re.DOTALL):
+                return found[1].strip()
+        raise TimeoutError(f"{command!r} took more than {timeout:.0f} s")
+
+
+@contextlib.contextmanager
+def boot(rootfs: Path, card: Path, folder: Path, instance: str) -> Iterator[Console]:
+    """Starts the machine with the kernel of `rootfs`; kills it when the block ends, as a power cut does.
+
+    `instance`: what the card's command line says of cloud-init, which no firmware reads here.
+    """
+    kernel = max((rootfs / "boot").glob("vmlinuz-*"))
+    initrd = kernel.with_name(kernel.name.replace("vmlinuz", "initrd.img"))
+    serial, log = folder / "serial", folder / "serial.log"
+    for path in (serial, log):
+        path.unlink(missing_ok=True)
+    chardev = f"socket,id=s0,path={serial},server=on,wait=off,logfile={log}"
+    # -no-reboot: a reboot ends the process. No KVM: what a nested machine offers as one often hangs.
+    command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048"]
+    command += ["-display", "none", "-no-reboot", "-net", "none", "-chardev", chardev, "-serial", "chardev:s0"]
+    command += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", f"{APPEND} {instance}"]
+    command += ["-drive", f"file={card},if=virtio,format=raw,cache=writeback", "-device", "virtio-rng-pci"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=(folder / "qemu.log").open("wb"), stderr=-2)
+    try:
+        for _ in range(100):
+            if serial.exists() or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        yield Console(serial, log)
+    finally:
+        process.kill()
+        process.wait()
