@@ -439,3 +439,25 @@ def test_a_bundle_is_packed_and_fetched_over_http(tmp_path, keys, write_bundle, 
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_networks_are_proven_by_their_known_answers(tmp_path, capsys):
+    """The shipped bundle is right on this machine; one whose detector should have answered otherwise is not."""
+    pytest.importorskip("cv2", reason="needs the extra 'cpu'")
+    import hashlib
+
+    import numpy as np
+
+    from edge import bundle
+
+    folder = shutil.copytree(bundle.shipped(), tmp_path / "lying")
+    known = dict(np.load(folder / "detector_known.npz"))
+    known["scores"] = known["scores"][::-1]
+    np.savez(folder / "detector_known.npz", **known)
+    data = (folder / "detector_known.npz").read_bytes()
+    manifest = json.loads((folder / "bundle.json").read_text())
+    manifest["files"]["detector_known.npz"] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    assert cli.main(["update", "--prove"]) == 0
+    assert cli.main(["update", "--prove", "--set", f"model.bundle={folder}"]) == 2
+    assert "no engine gives the known answer of the detector:" in capsys.readouterr().err

@@ -9,12 +9,10 @@ from edge.settings import Settings
 def prove(settings: Settings) -> str:
     """The table of engines. Raises UpdateError when no engine is right for one of the networks."""
     from edge import assemble, bundle
-    from edge.engines.probe import fastest, render
+    from edge.engines.probe import render
 
-    found = bundle.load(settings.model.bundle or None)
-    rows = assemble.probe(settings, found, anew=True)
-    best = {stage: fastest(rows, stage) for stage in ("detector", "classifier")}
-    table = render(rows, {stage: chosen[0].candidate for stage, chosen in best.items() if chosen})
-    if wrong := [stage for stage, chosen in best.items() if not chosen]:
+    rows = assemble.probe(settings, bundle.load(settings.model.bundle or None), anew=True)
+    table, right = render(rows), {row.stage for row in rows if row.ms is not None}
+    if wrong := [stage for stage in ("detector", "classifier") if stage not in right]:
         raise UpdateError(f"no engine gives the known answer of the {' and the '.join(wrong)}:\n{table}")
     return table
