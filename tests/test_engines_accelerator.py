@@ -146,6 +146,21 @@ def test_a_device_that_comes_back_with_wrong_answers_stays_out(world):
     assert not here.started[1].alive
 
 
+def test_a_process_that_cannot_be_started_is_a_failed_attempt_like_any_other(world):
+    here = world(lost(), Process())
+    here.accelerator.add("classifier")
+    with pytest.raises(EngineError):
+        here.accelerator.infer("classifier", PICTURE)
+    start, here.accelerator._start = here.accelerator._start, lambda: 1 / 0
+    here.now += FIRST_WAIT
+    here.accelerator._retry()
+    assert "division" in here.accelerator.fault
+    here.accelerator._start = start
+    here.now += 2 * FIRST_WAIT
+    here.accelerator._retry()
+    assert here.accelerator.fault == ""
+
+
 def test_a_device_that_begins_to_answer_wrong_is_found_out_within_a_minute(world):
     process = Process(answers=[RIGHT] * 3 + [OTHER])
     here = world(process)

@@ -160,3 +160,13 @@ def test_a_strict_device_has_no_standby(opener, processes):
     with pytest.raises(EngineError, match="device lost"):
         stages["detector"].infer(np.zeros((32, 64, 3), np.uint8))
     assert engines.opened == []
+
+
+def test_strict_leaves_auto_its_standby_for_nothing_else_was_asked_for(opener, processes):
+    rows = [Row("detector", "apart", 1.0, ""), Row("detector", "fast", 9.0, "")]
+    stage = opener(Engines(fast=ZERO), rows=rows, strict=True).open("detector", "auto")
+    assert stage.running == "apart"
+    processes[0].alive, processes[0].networks = False, ["", ""]
+    processes[0].left = -2
+    stage.infer(np.zeros((32, 64, 3), np.uint8))
+    assert stage.describe() == "requested auto, running fast: apart is down: device lost"

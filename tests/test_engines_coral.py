@@ -4,6 +4,7 @@ No Edge TPU computes anything in these tests: they prove how it is found, loaded
 """
 
 import sys
+import time
 import types
 from pathlib import Path
 
@@ -96,12 +97,27 @@ def test_a_crash_and_a_hang_cost_a_process_and_no_more(edgetpu, start, compiled_
     edgetpu(fault, 1)
     loaded, remote = bundle.load(compiled_bundle), start()
     known(remote, loaded)
+    before = time.monotonic()
     with pytest.raises(EngineError, match=said):
         remote.infer("classifier", shape(loaded), timeout)
+    assert time.monotonic() - before < 10
     assert not remote.alive
     assert remote._process.wait(30) < 0  # it was killed, or died of the fault
     with pytest.raises(EngineError, match="coral is not running"):
         remote.infer("classifier", shape(loaded), timeout)
+
+
+def test_another_edge_in_the_working_directory_is_not_mistaken_for_ours(edgetpu, start, tmp_path, monkeypatch):
+    (tmp_path / "edge").mkdir()
+    (tmp_path / "edge/__init__.py").write_text("raise SystemExit('the wrong one')")
+    monkeypatch.chdir(tmp_path)
+    start().open("classifier", 30)
+
+
+def test_a_process_that_cannot_be_started_is_an_engine_error(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    with pytest.raises(EngineError, match="coral: its process cannot be started: No such file or directory"):
+        Remote("coral", OPEN, bundle.load(), 1, "")
 
 
 def test_a_bundle_without_a_compiled_file_names_the_command():

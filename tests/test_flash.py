@@ -394,9 +394,11 @@ def test_nothing_is_written_without_yes(flash, tmp_path, kind, option):
 
 def test_flashing_again_changes_nothing(flash, tmp_path):
     boot = image_or_folder("folder", "trixie", tmp_path)
+    (boot / "network-config").unlink()
     wishes = ["--hostname", "door", "--timezone", "Europe/Berlin", "--yes"]
     assert flash(boot, *wishes)[0] == 0
     before = {path: path.read_bytes() for path in boot.rglob("*") if path.is_file()}
+    assert not (boot / "network-config").exists()
     code, said = flash(boot, *wishes)
     assert code == 0
     assert "nothing to do" in said

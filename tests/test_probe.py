@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from edge import assemble, bundle, cli
+from edge import assemble, bundle, cli, config
 from edge.engines import choose, memory, opencv, probe
 from edge.engines.probe import Row
 
@@ -45,6 +45,7 @@ def test_a_faulty_device_is_unfit_and_the_row_says_why(coral, fault, timeout, sa
     for row in rows.values():
         assert row.ms is None
         assert said in row.why
+        assert "with the" not in said or row.why == said  # the second network is not tried
     table = probe.render(list(rows.values()))
     assert [line.split()[2] for line in table.splitlines()[1:]] == ["no" if fault == "wrong" else "-"] * 2
 
@@ -160,3 +161,16 @@ def test_a_damaged_memory_is_no_memory(tmp_path, text):
 def test_a_state_directory_that_cannot_be_written_is_a_warning(measured, counted, tmp_path, caplog):
     assert measured(folder=tmp_path / "none") == ROWS
     assert "cannot be kept" in caplog.text
+
+
+@pytest.mark.parametrize(("live", "probes"), [(True, 1), (False, 0)])
+def test_only_a_live_camera_is_worth_a_probe_and_only_the_first_time(counted, tmp_path, monkeypatch, live, probes):
+    pytest.importorskip("skimage")
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    settings = config.load(None, ["camera.source=synthetic"])
+    for _ in range(2):
+        with assemble.runtime(settings, live) as runtime:
+            said = {network: stage.describe() for network, stage in runtime.backends.items()}
+    assert len(counted) == probes
+    measured = {"detector": "auto: tflite, 9.5 ms, fastest of 1", "classifier": "auto: tflite, 0.4 ms, fastest of 1"}
+    assert said == (measured if live else {"detector": "auto: tflite", "classifier": "auto: tflite"})

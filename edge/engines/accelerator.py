@@ -133,12 +133,14 @@ class Accelerator:
             self._background(self._restart)
 
     def _restart(self) -> None:
-        remote = self._start()
+        remote = None
         try:
+            remote = self._start()
             for network in self._networks:
                 self._load(remote, network)
-        except Exception as error:
-            remote.close()
+        except Exception as error:  # in a thread none would see it, and the device would never be tried again
+            if remote:
+                remote.close()
             self._fail(str(error))
         else:
             with self._lock:

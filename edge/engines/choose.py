@@ -66,7 +66,8 @@ class Opener:
 
     def open(self, network: str, requested: str) -> Stage:
         """The stage of "detector" or "classifier". Raises what the first choice raised when nothing else opens."""
-        order = self._order(network, requested)
+        strict = self.strict and requested != "auto"
+        order = self._order(network, requested)[: 1 if strict else None]
         refused: list[Exception] = []
         for position, candidate in enumerate(order):
             try:
@@ -74,7 +75,7 @@ class Opener:
             except UNFIT as error:
                 refused.append(error)
                 continue
-            standby = self._standby(order[position + 1 :], network) if candidate.isolated and not self.strict else None
+            standby = self._standby(order[position + 1 :], network) if candidate.isolated else None
             why = str(refused[0]) if refused else ""
             return Stage(network, requested, first, standby, why, self._measured(network, candidate))
         raise refused[0]
@@ -82,8 +83,7 @@ class Opener:
     def _order(self, network: str, requested: str) -> list[Candidate]:
         first = [row.candidate for row in fastest(self.rows, network)] if requested == "auto" else [requested]
         safe = [name for name in self.auto if not self.candidates[name].isolated and name not in first]
-        names = first if self.strict and requested != "auto" else first + safe
-        return [self.candidates[name] for name in names]
+        return [self.candidates[name] for name in first + safe]
 
     def _opened(self, candidate: Candidate, network: str) -> Named:
         """A candidate that loads the network and knows the answer."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,21 +35,39 @@ class Remote:
     """
 
     def __init__(self, name: str, target: str, bundle: Bundle, threads: int, device: str) -> None:
-        """Starts it; `target` is "module:attribute" of the engine's `open`. `name` stands in the messages."""
+        """Starts it; `target` is "module:attribute" of the engine's `open`. `name` stands in the messages.
+
+        Raises EngineError when the system starts no more processes.
+        """
         _abandoned[:] = [process for process in _abandoned if process.poll() is None]
         self._name, self._bundle = name, bundle
         self.seconds = 0.0
         """What the engine itself took for its last answer."""
         self._socket, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "edge.engines.worker", target, str(bundle.folder), str(threads), device]
-        with theirs:
+        command = [
+            sys.executable,
+            "-m",
+            "edge.engines.worker",
+            target,
+            str(bundle.folder.resolve()),
+            str(threads),
+            device,
+        ]
+        packages = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
+        try:
             self._process = subprocess.Popen(
                 command,
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=None if log.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},  # the same packages
+                cwd=Path(__file__).parents[2],  # with -m Python looks there first: no other "edge" may lie there
+                env={**os.environ, "PYTHONPATH": packages},
             )
+        except OSError as error:
+            self._socket.close()
+            raise EngineError(f"{name}: its process cannot be started: {error.strerror}") from error
+        finally:
+            theirs.close()
 
     @property
     def alive(self) -> bool:

@@ -11,7 +11,7 @@ BEGIN, END = "# maskcam: begin", "# maskcam: end"
 def config_txt(old: str) -> str:
     """With our section, which replaces an earlier one of ours; what stands there already stays, and goes first.
 
-    `gpu_mem`: 64 MB, the least that the camera's image processing needs, in place of 76: nothing is drawn on a screen.
+    `gpu_mem`: the 64 MB that boards with little memory have, in place of 76: nothing is drawn on a screen.
     USB cameras, GPIO and the Coral need no overlay; a ribbon camera needs `camera_auto_detect`, the default of every
     system here, which is only added where somebody took it out.
     """

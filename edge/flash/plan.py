@@ -90,7 +90,8 @@ def _instructions(plan: Plan, target: Target, release: Release, host: Host, name
     user = cloudinit.user_data(_text(target, "user-data"), host, release)
     network = cloudinit.network_config(_text(target, "network-config"), host)
     plan.files["user-data"] = user.encode()
-    plan.files["network-config"] = network.encode()
+    if network:
+        plan.files["network-config"] = network.encode()
     kernel = firmware.instance(kernel, cloudinit.instance(user, network, name))
     plan.files[release.cmdline] = firmware.cmdline(kernel, parameters).encode()
     # Last: with a new instance cloud-init takes up all the others.

@@ -64,7 +64,8 @@ def main() -> int:
         problem = install([r for r in here if r not in with_numpy], machine, python)
         problem = problem or (install(with_numpy, machine, python, deps=False) if with_numpy else "")
         failed |= bool(problem)
-        print(f"{machine} Python {python}: {problem or 'resolves: ' + ', '.join(here)}")
+        apt = "; from apt: python3-numpy, python3-opencv" if machine == "armv7l" else ""
+        print(f"{machine} Python {python}: {problem or 'resolves: ' + ', '.join(here) + apt}")
         for name in sorted(APT) if machine == "armv7l" else []:
             if not install([name], machine, python, deps=False):
                 failed = True

@@ -22,6 +22,8 @@ SUITES = {(3, 11): "bookworm", (3, 13): "trixie"}
 """The Debian with the Python that runs the tests: wheels for the one fit the other."""
 PACKAGES = "systemd,systemd-sysv,dbus,libnss-systemd,udev,python3-venv,procps"
 MIRROR = "http://deb.debian.org/debian"
+HIERARCHIES = [Path("/sys/fs/cgroup", name) for name in ("", "systemd", "unified")]
+"""Where control groups may be: of version 2, or of both."""
 TOOLS = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "nsenter": "util-linux"}
 
 
@@ -49,6 +51,11 @@ class Container:
 
     def __init__(self, root: Path, binds: dict[str, Path]) -> None:
         self.log = root.with_suffix(".log")
+        self._groups = [
+            folder / f"maskcam{os.getpid()}" for folder in HIERARCHIES if (folder / "cgroup.procs").exists()
+        ]
+        for group in self._groups:
+            group.mkdir()
         options = ["--register=no", "--keep-unit", "--private-network", "--console=passive", "--boot"]
         options += [f"--bind={outside}:{inside}" for inside, outside in binds.items()]
         with self.log.open("wb") as log:
@@ -58,6 +65,7 @@ class Container:
                 stdout=log,
                 stderr=log,
                 env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+                preexec_fn=self._enter_groups,
             )
         try:
             self._leader = self.until(self._find_leader, 20)
@@ -65,6 +73,11 @@ class Container:
         except BaseException:
             self.power_off()
             raise
+
+    def _enter_groups(self) -> None:
+        """Apart from other containers: --keep-unit makes its control groups where it is started, and leaves them."""
+        for group in self._groups:
+            (group / "cgroup.procs").write_text("0")
 
     def _find_leader(self) -> int | None:
         """The container's first process, by its number out here."""
@@ -116,12 +129,10 @@ class Container:
                 os.kill(leader, signal.SIGKILL)
             self._nspawn.kill()
             self._nspawn.wait()
-        for hierarchy in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"):
-            for name in ("payload", "supervisor"):  # --keep-unit leaves them behind
-                for folder in sorted(Path(hierarchy, name).rglob("*/"), reverse=True):
+        for group in self._groups:
+            for folder in (*sorted(group.rglob("*/"), reverse=True), group):
+                if folder.is_dir():
                     folder.rmdir()
-                if Path(hierarchy, name).is_dir():
-                    Path(hierarchy, name).rmdir()
 
 
 def rootfs() -> Path:

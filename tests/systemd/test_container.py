@@ -169,7 +169,7 @@ def test_in_the_steady_state_nothing_is_written_to_disk(device):
         pytest.skip("the container's disk is in memory here")
     read = ("cat", f"/proc/{device.show('MainPID')}/io")
     before, began, frames = written(device.container.run(*read)), time.monotonic(), device.status()["frames"]
-    time.sleep(180)
+    time.sleep(30)
     after, seconds = written(device.container.run(*read)), time.monotonic() - began
     print(f"\n{after - before} bytes in {seconds:.0f} s: {(after - before) * 3600 / seconds:.0f} bytes per hour")
     assert device.status()["frames"] > frames + 30
@@ -201,6 +201,7 @@ def test_after_a_kill_the_light_goes_out_and_all_is_back_within_ten_seconds(devi
     seconds = time.time() - began
     after = device.levels()[before:]
     print(f"\nkill -9: the light was put out by another process, ready again after {seconds:.1f} s")
+    print(container.run("journalctl", "-u", "maskcam", "-o", "short-precise", "-n", "40"))
     assert after[0][1] == 0
     assert after[0][2] not in (pid, int(device.show("MainPID")))
     assert seconds < 10

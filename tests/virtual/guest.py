@@ -49,10 +49,10 @@ class Console:
 
 
 @contextlib.contextmanager
-def boot(rootfs: Path, card: Path, folder: Path, instance: str) -> Iterator[Console]:
+def boot(rootfs: Path, card: Path, folder: Path, instance: str, memory: int = 2048) -> Iterator[Console]:
     """Starts the machine with the kernel of `rootfs`; kills it when the block ends, as a power cut does.
 
-    `instance`: what the card's command line says of cloud-init, which no firmware reads here.
+    `instance`: what the card's command line says of cloud-init, which no firmware reads here. `memory`: MiB.
     """
     kernel = max((rootfs / "boot").glob("vmlinuz-*"))
     initrd = kernel.with_name(kernel.name.replace("vmlinuz", "initrd.img"))
@@ -61,7 +61,7 @@ def boot(rootfs: Path, card: Path, folder: Path, instance: str) -> Iterator[Cons
         path.unlink(missing_ok=True)
     chardev = f"socket,id=s0,path={serial},server=on,wait=off,logfile={log}"
     # -no-reboot: a reboot ends the process. No KVM: what a nested machine offers as one often hangs.
-    command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048"]
+    command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(memory)]
     command += ["-display", "none", "-no-reboot", "-net", "none", "-chardev", chardev, "-serial", "chardev:s0"]
     command += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", f"{APPEND} {instance}"]
     command += ["-drive", f"file={card},if=virtio,format=raw,cache=writeback", "-device", "virtio-rng-pci"]
