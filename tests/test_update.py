@@ -355,14 +355,18 @@ class Systemctl:
 
 
 def state(frames, active="active", sub="running", restarts=0):
-    return {"ActiveState": active, "SubState": sub, "NRestarts": restarts, "StatusText": f"{frames} frames"}
+    found = {"ActiveState": active, "SubState": sub, "NRestarts": restarts, "StatusText": "ok; 30.0 FPS"}
+    return found | {"WatchdogTimestampMonotonic": frames}
 
 
 @pytest.mark.parametrize(
     ("states", "why"),
     [
         ([state(1), state(50), state(99)], ""),
-        ([state(1), state(1), state(1)], "its status stands still at '1 frames': no frames"),
+        (
+            [state(1), state(1), state(1)],
+            "its watchdog was not fed: no frame went through both networks (ok; 30.0 FPS)",
+        ),
         ([state(1), state(9, "activating", "auto-restart")], "it is activating (auto-restart) while it should run"),
         ([state(1), state(2, restarts=1)], "it failed and was started anew"),
     ],
@@ -398,6 +402,7 @@ def test_systemd_understands_that_unit(board, tmp_path):
     ("argv", "message"),
     [
         (["update"], "FILE or URL: expected a package|not an installation of install.sh"),
+        (["update", "nothing.tar", "--health", "5"], "--health 5: expected 20 s at least"),
         (["update", "nothing.tar"], "no such file|not an installation of install.sh"),
         (["pack", "out.tar", "--key", "missing.key"], "--key missing.key: no such file"),
     ],

@@ -13,6 +13,9 @@ from typing import Any
 from edge.commands.arguments import command, load, positive, settings
 from edge.errors import UpdateError
 
+SHORTEST = 20.0
+"""Seconds; systemd's watchdog of 30 s is fed every 7.5."""
+
 
 def add(commands: Any) -> None:
     parser = command(
@@ -21,7 +24,11 @@ def add(commands: Any) -> None:
     parser.add_argument("package", nargs="?", metavar="FILE|URL", help="what maskcam pack wrote")
     settings(parser)
     parser.add_argument(
-        "--health", type=positive(float), default=60.0, metavar="S", help="how long it is watched before it may stay"
+        "--health",
+        type=positive(float),
+        default=60.0,
+        metavar="S",
+        help="how long it is watched before it may stay: 20 or more",
     )
     parser.add_argument("--allow-downgrade", action="store_true", help="take one older than what runs")
     parser.add_argument(
@@ -36,6 +43,10 @@ def run(args: argparse.Namespace) -> None:
 
         print(prove(load(args)))
         return
+    if args.health < SHORTEST:
+        raise UpdateError(
+            f"--health {args.health:g}: expected {SHORTEST:g} s at least, in which the watchdog is fed twice"
+        )
     from edge import __version__, bundle
     from edge.update import apply, place, switch
     from edge.update.service import Systemd

@@ -40,7 +40,7 @@ def here() -> Home:
     """The installation that this process runs from. Raises UpdateError where it is none that can be updated."""
     environment = Path(sys.prefix)
     root = environment.parent.parent if environment.parent.name == "releases" else environment
-    if sys.prefix == sys.base_prefix or not (root / "bin" / "maskcam").exists():
+    if sys.prefix == sys.base_prefix or not os.path.lexists(root / "bin" / "maskcam"):  # a link may lead nowhere
         raise UpdateError(f"{environment}: not an installation of install.sh: expected {root / 'bin' / 'maskcam'}")
     return Home(root, environment)
 

@@ -47,7 +47,10 @@ class Systemd:
         return self._systemctl(["restart", "maskcam"])[0] == 0
 
     def healthy(self, seconds: float, every: float = 5.0) -> str:
-        """Running all the time, not started anew by systemd, and its status line, which counts frames, goes on."""
+        """Running all the time, not started anew by systemd, and its watchdog fed, which only verdicts on frames do.
+
+        The unit feeds it every few seconds: `seconds` should be 20 at least.
+        """
         first = self._show()
         last, deadline = first, self._clock() + seconds
         while self._clock() < deadline:
@@ -57,8 +60,8 @@ class Systemd:
                 return f"it is {last.get('ActiveState')} ({last.get('SubState')}) while it should run"
             if last.get("NRestarts") != first.get("NRestarts"):
                 return "it failed and was started anew"
-        if last.get("StatusText") == first.get("StatusText"):
-            return f"its status stands still at '{last.get('StatusText')}': no frames"
+        if last.get("WatchdogTimestampMonotonic") == first.get("WatchdogTimestampMonotonic"):
+            return f"its watchdog was not fed: no frame went through both networks ({last.get('StatusText')})"
         return ""
 
     def arm(self, home: Home, units: Path = Path("/etc/systemd/system")) -> None:
@@ -70,5 +73,6 @@ class Systemd:
         self._systemctl(["enable", "--quiet", RESUME])
 
     def _show(self) -> dict[str, str]:
-        _, text = self._systemctl(["show", "maskcam", "--property=ActiveState,SubState,NRestarts,StatusText"])
+        names = "ActiveState,SubState,NRestarts,StatusText,WatchdogTimestampMonotonic"
+        _, text = self._systemctl(["show", "maskcam", f"--property={names}"])
         return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)

@@ -33,7 +33,9 @@ def obstacle() -> str:
         return "boots an emulated machine, which takes minutes: make test-guest"
     if os.geteuid() != 0:
         return "needs root"
-    missing = [package for tool, package in TOOLS.items() if not shutil.which(tool, path=f"{os.environ['PATH']}:{PATH}")]
+    missing = [
+        package for tool, package in TOOLS.items() if not shutil.which(tool, path=f"{os.environ['PATH']}:{PATH}")
+    ]
     return f"apt-get install {' '.join(missing)}" if missing else ""
 
 

@@ -1,4 +1,4 @@
-"""Cameras, pins and the unit's limits under a Linux of their own: each file of `inside` runs in the emulated machine."""
+"""Cameras, pins and the unit's limits under a Linux of its own: each file of `inside` runs in the emulated machine."""
 
 import pytest
 

@@ -1,0 +1,251 @@
+"""Real V4L2 devices through edge.camera: v4l2loopback, which shows what it is fed, and vivid, which can fail."""
+
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import HERE, LOOPBACK, VIVID
+
+from edge.camera.steady import SteadyCamera
+from edge.camera.v4l2 import V4L2Camera
+from edge.errors import CameraError
+from edge.sight import DARK, Sight
+
+LOST_AFTER = 5.0
+SLACK = 3.0
+"""Seconds: an emulated processor is slow, and not alone."""
+
+
+class Watch:
+    """Looks at a SteadyCamera. No poll may take longer than it was allowed, whatever the camera does."""
+
+    def __init__(self, camera) -> None:
+        self.camera, self.frames, self.longest = camera, [], 0.0
+
+    def until(self, holds, seconds):
+        """Polls until `holds(state, frame)`; returns the seconds it took."""
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < seconds:
+            asked = time.monotonic()
+            frame = self.camera.poll(0.5)
+            self.longest = max(self.longest, time.monotonic() - asked)
+            if frame is not None:
+                self.frames.append(frame)
+            if holds(self.camera.state, frame):
+                return passed
+        raise AssertionError(f"not within {seconds} s: {self.camera.state}, {len(self.frames)} frames")
+
+    def lost(self, seconds):
+        return self.until(lambda state, frame: state.startswith("lost"), seconds)
+
+    def sees(self, seconds, count=5):
+        """Waits for so many frames in a row."""
+        wanted = len(self.frames) + count
+        return self.until(lambda state, frame: len(self.frames) >= wanted, seconds)
+
+
+@pytest.fixture
+def watch():
+    """watch(device, asked={...}, ...) -> Watch; the rest goes to SteadyCamera."""
+    cameras = []
+
+    def start(device, asked=None, **options):
+        opened = partial(V4L2Camera, device, **asked or {})
+        cameras.append(SteadyCamera(opened, lost_after=LOST_AFTER, retry_longest=4.0, **options))
+        return Watch(cameras[-1])
+
+    yield start
+    for camera in cameras:
+        camera.close()
+        print(f"reopened {camera.reopened} times, {camera.faults} faulty frames, {camera.dropped} dropped")
+
+
+def test_frames_come_as_they_were_fed(feed, watch):
+    feed("scene", 10)
+    seen = watch(LOOPBACK)
+    seen.sees(40, count=20)
+    raw = np.fromfile(HERE / "scene.yuyv", np.uint8).reshape(-1, 480, 640, 2)
+    fed = [cv2.cvtColor(picture, cv2.COLOR_YUV2RGB_YUYV).astype(int) for picture in raw[:20]]
+    error = min(np.abs(picture - seen.frames[-1].image).mean() for picture in fed)
+    rate = 19 / (seen.frames[-1].t - seen.frames[-20].t)
+    print(f"{rate:.1f} frames a second, off by {error:.2f} of 255 on average")
+    assert error < 2
+    assert 4 < rate < 16
+
+
+def test_a_read_of_a_silent_camera_is_given_up_after_three_seconds_not_ten(feed):
+    feeder = feed("scene", 10)
+    while not feed_is_there():
+        time.sleep(0.2)
+    with V4L2Camera(LOOPBACK) as camera:
+        print(camera.describe())
+        frames = iter(camera)
+        for _ in range(5):
+            next(frames)
+        feeder.kill()
+        arrivals = [time.monotonic()]
+        with pytest.raises(CameraError, match="gives no frames"):
+            arrivals.extend(frame.t for frame in frames)
+    took = time.monotonic() - arrivals[-1]
+    print(f"the read failed {took:.2f} s after the last frame")
+    assert 2.5 < took < 3 + SLACK
+
+
+def feed_is_there() -> bool:
+    """With exclusive_caps a loopback device can be opened as a camera only while it is fed."""
+    try:
+        V4L2Camera(LOOPBACK).close()
+        return True
+    except CameraError:
+        return False
+
+
+def test_a_camera_that_falls_silent_is_lost_in_time_and_comes_back_by_itself(feed, watch):
+    feeder, seen = feed("scene", 10), watch(LOOPBACK)
+    seen.sees(40)
+    feeder.kill()
+    lost = seen.lost(LOST_AFTER + SLACK)
+    reason = seen.camera.state
+    time.sleep(1)
+    feed("scene", 10)
+    back = seen.sees(40)
+    print(
+        f"lost after {lost:.1f} s ({reason}), 5 frames {back:.1f} s after the feeder; longest poll {seen.longest:.2f} s"
+    )
+    assert seen.longest < 0.5 + SLACK / 2
+    assert [f.index for f in seen.frames] == list(range(len(seen.frames)))
+
+
+def test_a_camera_that_comes_back_with_another_size(feed, watch):
+    feeder, seen = feed("scene", 10), watch(LOOPBACK)
+    seen.sees(40)
+    feeder.kill()
+    seen.lost(LOST_AFTER + SLACK)
+    time.sleep(3)  # until the last reader has let go, the driver keeps the old format
+    feed("scene", 10, "320x240")
+    seen.sees(40)
+    assert seen.frames[0].image.shape == (480, 640, 3)
+    assert seen.frames[-1].image.shape == (240, 320, 3)
+
+
+def test_garbage_is_no_picture_and_pictures_are(feed, watch):
+    feeder, seen = feed("garbage", 10), watch(LOOPBACK, first_within=15.0)
+    seen.lost(40)
+    print(seen.camera.state)
+    assert not seen.frames
+    feeder.kill()
+    time.sleep(4)
+    feed("jpeg", 5)
+    seen.sees(60)
+    assert seen.frames[-1].image.shape == (480, 640, 3)
+
+
+def test_one_frame_a_second_is_a_camera_too(feed, watch):
+    feed("scene", 1)
+    seen = watch(LOOPBACK)
+    seen.sees(60, count=10)  # every picture five times: five seconds without a change
+    rate = 9 / (seen.frames[-1].t - seen.frames[-10].t)
+    print(f"{rate:.2f} frames a second")
+    assert 0.8 < rate < 1.2
+    assert (seen.camera.state, seen.camera.faults) == ("ok", 0)
+
+
+def test_the_clock_of_the_machine_may_jump(feed, watch):
+    feed("scene", 10)
+    seen = watch(LOOPBACK)
+    seen.sees(40)
+    before = time.time()
+    for jump in ("+2 days", "-400 days"):
+        subprocess.run(["date", "--set", jump], check=True, stdout=subprocess.DEVNULL)
+        seen.sees(20, count=10)
+    assert abs(time.time() - before) > 300 * 86400
+    gaps = np.diff([frame.t for frame in seen.frames])
+    print(f"gaps between frames {gaps.min():.2f} to {gaps.max():.2f} s")
+    assert gaps.min() >= 0
+    assert gaps.max() < SLACK
+    assert seen.camera.reopened == 0
+    subprocess.run(["date", "--set", f"@{before:.0f}"], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_driver_gives_another_size_than_asked_and_it_is_told(vivid, watch):
+    with V4L2Camera(VIVID, 500, 400, 12.0) as camera:
+        said = camera.describe()
+    print(said)
+    assert "asked for 500x400 MJPG at 12 fps" in said
+    given = said.split()[1]
+    assert given != "500x400"
+    seen = watch(VIVID, {"width": 500, "height": 400})
+    seen.sees(40)
+    height, width = seen.frames[-1].image.shape[:2]
+    assert f"{width}x{height}" == given
+
+
+def test_disconnected_it_is_lost_and_found_again(vivid, watch):
+    seen = watch(VIVID)
+    seen.sees(40)
+    vivid(disconnect=1)
+    lost = seen.lost(LOST_AFTER + SLACK)
+    reason = seen.camera.state
+    back = seen.sees(40)
+    print(f"disconnect: lost after {lost:.1f} s ({reason}), 5 frames {back:.1f} s later")
+
+
+def test_pulled_out_and_plugged_in_again(vivid, watch):
+    """The device goes from /dev, as with a webcam's cable."""
+    driver, seen = Path("/sys/bus/platform/drivers/vivid"), watch(VIVID)
+    seen.sees(40)
+    (driver / "unbind").write_text("vivid.0")
+    lost = seen.lost(LOST_AFTER + SLACK)
+    reason = seen.camera.state
+    assert not Path(VIVID).exists()
+    seen.until(lambda state, frame: "does not exist" in state, 10)
+    (driver / "bind").write_text("vivid.0")
+    back = seen.sees(40)
+    print(f"unplugged: lost after {lost:.1f} s ({reason}), 5 frames {back:.1f} s after the plug")
+
+
+@pytest.mark.parametrize("error", ["inject_fatal_streaming_error", "inject_vidioc_qbuf_error"])
+def test_errors_of_the_driver_end_in_new_frames(vivid, watch, error):
+    seen = watch(VIVID)
+    seen.sees(40)
+    vivid(**{error: 1})
+    began = len(seen.frames)
+    took = seen.until(lambda state, frame: seen.camera.reopened and len(seen.frames) > began + 5, 60)
+    print(f"{error}: opened again, new frames after {took:.1f} s")
+
+
+def test_a_camera_that_does_not_start_is_tried_again(vivid, watch):
+    vivid(inject_vidioc_streamon_error=1)
+    seen = watch(VIVID)
+    seen.sees(60)
+    print(f"reopened {seen.camera.reopened} times")
+    assert seen.camera.reopened >= 1
+
+
+def test_a_frozen_picture_is_a_lost_camera(vivid, watch):
+    vivid(osd_text_mode=2)  # without the running text the pattern stands still
+    seen = watch(VIVID, frozen_after=4.0)
+    took = seen.lost(60)
+    print(f"{seen.camera.state}, after {took:.1f} s")
+    assert "has not changed for 4 s" in seen.camera.state
+    count = len(seen.frames)
+    seen.until(lambda state, frame: seen.camera.reopened >= 2, 60)
+    assert len(seen.frames) == count  # opened again, the same picture is still not news
+    vivid(osd_text_mode=0)
+    seen.sees(60)
+
+
+def test_black_is_neither_frozen_nor_judged(vivid, watch):
+    vivid(osd_text_mode=2, test_pattern=5)
+    seen, sight = watch(VIVID, frozen_after=4.0), Sight()
+    seen.sees(40)
+    seen.until(lambda state, frame: seen.frames[-1].t > seen.frames[0].t + 6, 40)
+    assert seen.camera.state == "ok"
+    said = [sight.update(frame.image, frame.t) for frame in seen.frames]
+    assert set(said) == {DARK}
+    vivid(test_pattern=4, osd_text_mode=0)
+    seen.until(lambda state, frame: frame is not None and sight.update(frame.image, frame.t) is None, 40)

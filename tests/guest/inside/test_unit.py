@@ -1,0 +1,184 @@
+"""The shipped unit on a kernel of its own: its limits hold, and the service lives within them."""
+
+import json
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import until
+
+DROP_INS = Path("/etc/systemd/system/probe.service.d")
+PROBE = """
+[Service]
+Type=exec
+ExecStart=
+ExecStart=/opt/maskcam/bin/python /opt/tests/probe.py {what}
+ExecStopPost=
+WatchdogSec=0
+{more}
+"""
+CONFIG = """
+[camera]
+source = "/dev/video0"
+[backend]
+detector = "tflite"
+classifier = "tflite"
+[sinks.gpio]
+pin = 17
+driver = "gpiod"
+heartbeat = false
+self_test = false
+"""
+
+
+def systemctl(*words: str) -> str:
+    done = subprocess.run(["systemctl", *words], capture_output=True, text=True)
+    assert done.returncode == 0 or words[0] == "is-active", done.stderr
+    return done.stdout.strip()
+
+
+def show(unit: str, name: str) -> str:
+    return systemctl("show", "--value", "--property", name, unit)
+
+
+@pytest.fixture
+def probe():
+    """probe("devices") runs a part of probe.py under the shipped unit's limits and returns what it found."""
+    unit = Path("/etc/systemd/system/probe.service")
+    shutil.copy("/etc/systemd/system/maskcam.service", unit)
+
+    def start(what, more=""):
+        DROP_INS.mkdir(exist_ok=True)
+        (DROP_INS / "probe.conf").write_text(PROBE.format(what=what, more=more))
+        systemctl("daemon-reload")
+        systemctl("start", "probe")
+
+    def run(what, more=""):
+        Path("/run/maskcam/found.json").unlink(missing_ok=True)
+        start(what, more + "\nRuntimeDirectoryPreserve=yes")
+        until(lambda: systemctl("is-active", "probe") in ("inactive", "failed"), 60)
+        return json.loads(Path("/run/maskcam/found.json").read_text())
+
+    run.start = start
+    yield run
+    subprocess.run(["systemctl", "stop", "probe"], check=True)
+    subprocess.run(["systemctl", "reset-failed", "probe"])
+    shutil.rmtree(DROP_INS)
+    unit.unlink()
+    systemctl("daemon-reload")
+
+
+def test_the_user_may_open_cameras_and_lines(probe):
+    found = probe("devices")
+    print(found)
+    assert found["user"] != 0
+    assert (found["/dev/video0"], found["/dev/gpiochip0"]) == ("opened", "opened")
+    assert "opened" not in (found["/dev/vda"], found["/dev/kmsg"])
+
+
+def test_the_device_policy_stops_even_the_owner_of_a_device(probe):
+    """As root, who owns the disk, only the control group stands in the way."""
+    found = probe("devices", "User=root")
+    free = probe("devices", "User=root\nDevicePolicy=auto\nDeviceAllow=")
+    print(f"{found}\nwithout the policy {free}")
+    assert found["/dev/gpiochip0"] == "opened"
+    assert (found["/dev/vda"], found["/dev/kmsg"]) == ("EPERM", "EPERM")
+    assert free["/dev/vda"] == "opened"
+
+
+def test_there_is_no_network(probe):
+    found = probe("network")
+    open_family = probe("network", "RestrictAddressFamilies=AF_INET")
+    network = Path("/mnt/maskcam/systemd/network.conf").read_text().partition("[Service]")[2]
+    allowed = probe("network", network)
+    print(f"as shipped {found}; with the address family allowed {open_family}; with network.conf {allowed}")
+    assert found == {"socket": "EAFNOSUPPORT"}
+    assert open_family == {"socket": "opened", "sent": "EPERM"}
+    assert allowed == {"socket": "opened", "sent": "done"}
+
+
+def test_who_eats_the_memory_is_killed_and_starts_again(probe):
+    probe.start("memory")
+    until(lambda: int(show("probe", "NRestarts")) >= 1, 120)
+    said = subprocess.run(
+        ["journalctl", "--unit=probe", "--output=cat"], capture_output=True, text=True, check=True
+    ).stdout
+    eaten = [int(line.removeprefix("MiB ")) for line in said.splitlines() if line.startswith("MiB ")]
+    print(f"MemoryMax {int(show('probe', 'MemoryMax')) >> 20} MiB, {max(eaten)} MiB eaten, then killed and restarted")
+    assert "Failed with result 'oom-kill'" in said
+    assert max(eaten) <= int(show("probe", "MemoryMax")) >> 20
+
+
+class Levels(threading.Thread):
+    """Notes every change of the line: (seconds since 1970, level)."""
+
+    def __init__(self, line) -> None:
+        super().__init__(daemon=True)
+        self.line, self.changes, self.ended = line, [(time.time(), line.level)], False
+        self.start()
+
+    def run(self) -> None:
+        while not self.ended:
+            if (level := self.line.level) != self.changes[-1][1]:
+                self.changes.append((time.time(), level))
+            time.sleep(0.005)
+
+    def since(self, t: float) -> list[int]:
+        return [level for at, level in self.changes if at >= t]
+
+
+@pytest.fixture
+def service(feed):
+    feed("scene", 10)
+    Path("/etc/maskcam/maskcam.toml").write_text(CONFIG)
+    systemctl("start", "--no-block", "maskcam")
+    until(lambda: show("maskcam", "ActiveState") == "active", 120)
+    yield
+    systemctl("stop", "maskcam")
+
+
+def test_the_service_lights_the_line_and_a_kill_puts_it_out(service, line):
+    print(show("maskcam", "StatusText"))
+    print(f"the alert is raised after {steady(line, 1, 150):.0f} s")
+    print(f"and cleared after {steady(line, 0, 150):.0f} s")
+    steady(line, 1, 150)
+    line.pull("up")  # what is low from now on is driven so
+    levels, pid, killed = Levels(line), show("maskcam", "MainPID"), time.time()
+    subprocess.run(["kill", "-KILL", pid], check=True)
+    until(lambda: show("maskcam", "MainPID") not in ("0", pid), 60)
+    back, levels.ended = time.time(), True
+    assert 0 in levels.since(killed), "nobody drove the line low between the death and the new process"
+    assert "status=0" in show("maskcam", "ExecStopPost")
+    until(lambda: show("maskcam", "ActiveState") == "active", 120)
+    print(
+        f"kill -9: line {levels.since(killed)}, new process {back - killed:.1f} s later, "
+        f"ready {time.time() - killed:.1f} s later; {show('maskcam', 'StatusText')}"
+    )
+    line.pull("down")
+    systemctl("stop", "maskcam")
+    assert line.level == 0
+
+
+def steady(line, level, seconds):
+    """Waits for the level to stand for a second: a blinking light is no alert."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        since = time.monotonic()
+        while line.level == level:
+            if time.monotonic() - since > 1:
+                return since - began
+            time.sleep(0.02)
+        time.sleep(0.05)
+    raise AssertionError(f"the line was not {level} for a second within {seconds} s: {show('maskcam', 'StatusText')}")
+
+
+def test_a_black_picture_is_said_in_the_status(vivid):
+    vivid(osd_text_mode=2, test_pattern=5)
+    Path("/etc/maskcam/maskcam.toml").write_text(CONFIG.replace("/dev/video0", "/dev/video8"))
+    systemctl("start", "--no-block", "maskcam")
+    until(lambda: "cannot judge" in show("maskcam", "StatusText"), 120)
+    print(show("maskcam", "StatusText"))
+    systemctl("stop", "maskcam")
