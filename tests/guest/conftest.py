@@ -21,8 +21,8 @@ CACHE = Path(os.environ.get("VIRTUAL") or ROOT / ".virtual").absolute()
 TOOLS = {"qemu-system-x86_64": "qemu-system-x86", "debootstrap": "debootstrap", "mke2fs": "e2fsprogs"}
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
-MACHINE = {"python": "3.13", "machine": "x86_64", "glibc": "2.41"}
-"""Debian trixie, for which the wheels are."""
+MACHINE = {"python": "3.13", "machine": "x86_64", "glibc": "2.40"}
+"""Debian trixie, for which the wheels are; uv knows no newer glibc than 2.40."""
 
 collect_ignore = ["inside"]  # these run in the guest
 
@@ -55,7 +55,7 @@ def overlay(where: Path, upper: Path, *lowers: Path):
 
 def inside(root: Path, *command: str) -> None:
     """Runs a command in that root file system, natively: far faster than in the machine."""
-    environ = {"PATH": PATH, "HOME": "/root", "PIP_CERT": f"/{CERTIFICATES}", "LANG": "C.UTF-8"}
+    environ = {"PATH": PATH, "HOME": "/root", "PIP_CERT": f"/{CERTIFICATES}", "SYSTEMD_IN_CHROOT": "1"}
     script = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
     enter = ["unshare", "--mount", "sh", "-c", script, root, *command]
     subprocess.run(enter, check=True, env=environ, stdin=subprocess.DEVNULL)
