@@ -6,7 +6,7 @@ comma := ,
 # With CI set, the tests that need TensorFlow run too; without it they skip with a reason.
 TEST_EXTRAS = $(if $(CI),test$(comma)convert,test)
 
-.PHONY: demo test test-all test-systemd test-virtual check clean test-arm64
+.PHONY: demo test test-all test-systemd test-guest test-virtual check clean test-arm64
 
 demo: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml --duration 20 --sheet demo.png
@@ -25,6 +25,10 @@ test-systemd: $(VENV)/.test
 # Boards: wheels for 64- and 32-bit Arm, and the CPU engine on an emulated aarch64 (root, debootstrap, qemu-user-static).
 test-arm64: $(VENV)/.$(TEST_EXTRAS)
 	PYTHON=$(abspath $(BIN)/python) tests/arm64/run.sh
+
+# Real V4L2 devices, GPIO lines and limits of the kernel, in an emulated machine: root, QEMU, debootstrap; or it skips.
+test-guest: $(VENV)/.test
+	TEST_GUEST=1 $(BIN)/python -m pytest tests/guest -rs -s --durations=5
 
 # A flashed card in an emulated board: root, QEMU, debootstrap; minutes. Its root file system stays in .virtual.
 test-virtual: $(VENV)/.test

@@ -22,9 +22,9 @@ from edge.records import Image
 from edge.scoring import Scorer
 
 Rows = NDArray[np.float64]
-LOWEST = 0.1
+LOWEST = 0.01
 """Faces down to this score are listed, for the average precision."""
-NAMED_FROM = 0.15
+NAMED_FROM = 0.03
 """Faces below this score are not worth a run of the classifier: their label stays unsaid (-1)."""
 
 

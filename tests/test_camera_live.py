@@ -50,7 +50,7 @@ def plugged(tmp_path, monkeypatch):
         return captures[-1]
 
     monkeypatch.setattr(v4l2, "capture", open)
-    monkeypatch.setattr(assemble, "_kind", lambda source, live: "v4l2")
+    monkeypatch.setattr(assemble.source, "_kind", lambda source, live: "v4l2")
 
     def settings(*overrides):
         return config.load(None, [f"camera.source={tmp_path / 'cam'}", "camera.retry_first=0.1", *overrides])
@@ -59,7 +59,7 @@ def plugged(tmp_path, monkeypatch):
 
 
 def source(settings, stack):
-    return assemble._source(settings, True, stack)[0]
+    return assemble.source.opened(settings, True, stack)[0]
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_closing_gives_the_device_back(plugged, stack):
 
 
 def test_a_recording_played_live_ends(tmp_path, stack, monkeypatch):
-    monkeypatch.setattr(assemble, "camera", lambda settings, live: Recording())
+    monkeypatch.setattr(assemble.source, "camera", lambda settings, live: Recording())
     camera = source(config.load(None, ["camera.source=synthetic"]), stack)
     assert isinstance(camera, Newest)
     assert len(list(camera)) >= 1
@@ -117,7 +117,7 @@ def test_what_is_not_installed_is_said_at_once(stack, monkeypatch):
     def missing(target):
         raise MissingPackage("cv2")
 
-    monkeypatch.setattr(assemble, "resolve", missing)
+    monkeypatch.setattr(assemble.source, "resolve", missing)
     with pytest.raises(MissingPackage, match="'cv2'"):
         source(config.load(None, ["camera.source=pi"]), stack)
 

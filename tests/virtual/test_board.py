@@ -72,14 +72,14 @@ def instance(image):
 
 def test_a_flashed_card_lights_the_led(rootfs, card, tmp_path):
     import card as cards
-    import guest
+    import machine
 
-    with guest.boot(rootfs, card, tmp_path, instance(card)) as console:
+    with machine.boot(rootfs, card, tmp_path, instance(card)) as console:
         console.wait_for("Finished board.service|pins and camera", 600)
         console.wait_for(r"login: root|root@", 600)
         # The power goes in the middle of the installation.
         until(console, "ls /var/lib/maskcam-first-boot/*/begun", "begun", 600)
-    with guest.boot(rootfs, card, tmp_path, instance(card)) as console:
+    with machine.boot(rootfs, card, tmp_path, instance(card)) as console:
         console.wait_for(r"login: root|root@", 600)
         until(console, "ls /var/lib/maskcam-first-boot/*/done", "/done", 1800)
         assert console.run("systemctl is-active maskcam") == "active"

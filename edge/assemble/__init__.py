@@ -1,0 +1,160 @@
+"""Puts the camera together from the settings: the only place that knows both the settings and the classes.
+
+What is chosen is imported when it is chosen, so an unused camera or sink costs nothing and needs no package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from edge.alerts import AlertPolicy
+from edge.assemble import networks, outlets, source
+from edge.assemble.networks import candidates, probe
+from edge.assemble.outlets import sink
+from edge.assemble.source import camera
+from edge.assemble.tables import AUTO, CAMERAS, ENGINES, SINKS, resolve
+from edge.decision import VotingJudge
+from edge.metrics import Timers
+from edge.pipeline import Pipeline
+from edge.ports import Camera, Engine, Sink
+from edge.sight import Sight
+from edge.tracker import GreedyTracker
+
+if TYPE_CHECKING:  # pydantic is slow to import; only the types are wanted here
+    from edge.bundle import Bundle
+    from edge.engines.stage import Stage
+    from edge.settings import Settings
+
+__all__ = [
+    "AUTO",
+    "CAMERAS",
+    "ENGINES",
+    "SINKS",
+    "Assembly",
+    "Runtime",
+    "camera",
+    "candidates",
+    "probe",
+    "resolve",
+    "runtime",
+    "sink",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Everything a run needs, opened."""
+
+    camera: Camera
+    pipeline: Pipeline
+    policy: AlertPolicy
+    sinks: Sequence[Sink]
+    timers: Timers
+    fps: float
+    """Frame rate of the source, 1/s: what a video made of it should play at."""
+    pictures: Sequence[Path]
+    """The file of each picture of a set, by frame index; empty for anything else."""
+    person_hits: int
+    """Frames that make a track a person."""
+    source: str = ""
+    """Name of the camera, without passwords."""
+    backends: Mapping[str, Stage] = field(default_factory=dict)
+    """Of "detector" and "classifier": what was asked for, what runs and why."""
+
+
+@contextmanager
+def runtime(settings: Settings, live: bool) -> Iterator[Runtime]:
+    """Opens camera, networks and sinks, and closes all of them, in reverse order, whatever happens.
+
+    `live`: paced like reality, frames that come too fast are dropped. Otherwise every frame of a recording counts.
+    Raises CameraError, BundleError, EngineError, SinkError, MissingPackage.
+    """
+    with closing(Assembly(live)) as assembly:
+        yield assembly.fit(settings)
+
+
+class Assembly:
+    """What a run needs, opened as the settings say, and changed between two frames when they change."""
+
+    def __init__(self, live: bool) -> None:
+        self._live = live
+        self._parts: dict[str, tuple[Any, Any, ExitStack]] = {}
+        """What stands, in the order of opening: the settings it was opened with, itself, and how it is closed."""
+
+    def fit(self, settings: Settings) -> Runtime:
+        """Opens what is not there yet. Camera, networks and sinks stay when their sections are the same, so that no
+        frame is lost; what lies between them starts anew. Raises what `runtime` raises; `fit` to older settings mends
+        that.
+        """
+        sinks = self.sinks(settings)
+        found = self._part("camera", settings.camera, lambda stack: source.opened(settings, self._live, stack))
+        engines = self._part(
+            "networks", (settings.model, settings.backend), lambda stack: networks.opened(settings, self._live, stack)
+        )
+        opened, pictures, fps = found
+        # Pictures of a set have nothing to do with one another: each is judged alone, by one look.
+        stills = bool(pictures)
+        timers = Timers()
+        pipeline = _pipeline(settings, *engines, stills, timers)
+        policy = AlertPolicy(0, 0, 0) if stills else AlertPolicy(**settings.alerts.model_dump())
+        hits = 1 if stills else settings.decision.min_votes
+        name = source.named(settings)
+        return Runtime(opened, pipeline, policy, sinks, timers, fps, pictures, hits, name, backends=engines[1])
+
+    def sinks(self, settings: Settings) -> Sequence[Sink]:
+        """The sinks alone, which come first: they can tell that the rest is on its way."""
+        return self._part("sinks", settings.sinks, lambda stack: _opened(outlets.chosen(settings, self._live), stack))
+
+    def close(self) -> None:
+        with ExitStack() as stack:  # one that cannot be closed keeps none of the others open
+            for name in list(self._parts):
+                stack.callback(self._drop, name)
+
+    def _part(self, name: str, key: Any, open: Callable[[ExitStack], T]) -> T:
+        """What stands under `name`, if it was opened with an equal `key`; otherwise it is closed and opened anew."""
+        if name in self._parts and self._parts[name][0] == key:
+            return self._parts[name][1]
+        self._drop(name)
+        with ExitStack() as stack:
+            what = open(stack)
+            self._parts[name] = (key, what, stack.pop_all())
+        return what
+
+    def _drop(self, name: str) -> None:
+        if name in self._parts:
+            self._parts.pop(name)[2].close()
+
+
+def _opened(sinks: Iterable[Sink], stack: ExitStack) -> Sequence[Sink]:
+    return [stack.enter_context(closing(sink)) for sink in sinks]
+
+
+def _pipeline(
+    settings: Settings, bundle: Bundle, engines: Mapping[str, Engine], stills: bool, timers: Timers
+) -> Pipeline:
+    """Both networks and the thinking between them."""
+    faces, judge, tracker, sight = settings.detector, settings.decision, settings.tracker, settings.sight
+    return Pipeline(
+        resolve("edge.detector:FaceDetector")(
+            engines["detector"], bundle.detector, faces.threshold or None, faces.overlap or None, timers
+        ),
+        GreedyTracker(tracker.min_iou, 0.0 if stills else tracker.max_gap, tracker.smoothing, tracker.duplicate),
+        resolve("edge.classifier:MaskClassifier")(engines["classifier"], bundle.classifier, judge.unsure_below),
+        VotingJudge(
+            min_votes=1 if stills else judge.min_votes,
+            threshold=0.0 if stills else judge.threshold,
+            limit=1.0 if stills else judge.limit,
+            recheck_every=judge.recheck_every,
+            doubt_after=judge.doubt_after,
+            min_face=faces.min_face,
+            forget_after=tracker.max_gap,
+        ),
+        timers,
+        Sight(sight.dark, sight.flat, 0.0 if stills else sight.hold, 1.0 if stills else 1.5),
+    )

@@ -1,0 +1,65 @@
+"""The bundle, and an engine for each of its networks."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.assemble.tables import AUTO, ENGINES, ISOLATED, resolve
+
+if TYPE_CHECKING:
+    from edge.bundle import Bundle
+    from edge.engines.probe import Candidate, Row
+    from edge.engines.stage import Stage
+    from edge.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Bundle, Mapping[str, Stage]]:
+    """The bundle and an engine for each of its networks.
+
+    Only a live camera is worth the seconds that measuring takes; a recording is judged alike on every machine.
+    """
+    bundle = resolve("edge.bundle:load")(settings.model.bundle or None)
+    wanted, known = settings.backend, candidates()
+    requested = {"detector": wanted.detector, "classifier": wanted.classifier}
+    rows: Sequence[Row] = ()
+    if live and "auto" in requested.values():
+        rows = probe(settings, bundle)
+    opener = resolve("edge.engines.choose:Opener")(
+        known, AUTO, bundle, resolve, stack, wanted.threads, wanted.device, wanted.strict, rows
+    )
+    stages: dict[str, Stage] = {}
+    for network, name in requested.items():
+        stages[network] = opener.open(network, name)
+        stack.callback(stages[network].close)
+    for network, stage in stages.items():
+        log.log(logging.WARNING if stage.reason else logging.INFO, "%s: %s", network, stage.describe())
+    return bundle, stages
+
+
+def candidates() -> dict[str, Candidate]:
+    """Every engine with what has to be known of it to try it."""
+    known, forms = resolve("edge.engines.probe:Candidate"), {"tflite": "tflite", "coral": "edgetpu", "scripted": ""}
+    int8, real = resolve("edge.engines.known:INT8"), resolve("edge.engines.known:FLOAT")
+    no_cuda = resolve("edge.engines.opencv:built_without_cuda")()
+    found = {}
+    for name, target in ENGINES.items():
+        form, absent = forms.get(name, "onnx"), no_cuda if "cuda" in name else ""
+        found[name] = known(name, target, name in ISOLATED, real if form == "onnx" else int8, form, absent)
+    return found
+
+
+def probe(settings: Settings, bundle: Bundle, anew: bool = False) -> Sequence[Row]:
+    """What each engine that "auto" may take can do here; from the state directory unless `anew`."""
+    state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    wanted, known = settings.backend, candidates()
+    rows: Sequence[Row] = resolve("edge.engines.choose:measured")(
+        [known[name] for name in AUTO], bundle, wanted.threads, wanted.device, Path(state) if state else None, anew
+    )
+    return rows

@@ -1,0 +1,73 @@
+"""Names of cameras, engines and sinks -> where they are defined; imported when chosen."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from edge.errors import EngineError, MissingPackage
+
+CAMERAS = {
+    "pi": "edge.camera.pi:PiCamera",
+    "csi": "edge.camera.csi:CsiCamera",
+    "v4l2": "edge.camera.v4l2:V4L2Camera",
+    "stream": "edge.camera.stream:StreamCamera",
+    "recording": "edge.camera.files:open_recording",
+    "synthetic": "edge.camera.synthetic:SyntheticCamera",
+    "view": "edge.camera.view:View",
+    "newest": "edge.camera.newest:Newest",
+    "steady": "edge.camera.steady:SteadyCamera",
+}
+DEVICES = ("pi", "csi", "v4l2", "stream")
+"""Cameras that can be lost and come back."""
+ENGINES = {
+    "tflite": "edge.engines.tflite:open",
+    "coral": "edge.engines.coral:open",
+    "opencv": "edge.engines.opencv:open",
+    "opencv-cuda": "edge.engines.opencv:open_cuda",
+    "opencv-cuda-fp16": "edge.engines.opencv:open_cuda_fp16",
+    "scripted": "edge.engines.scripted:open",
+}
+ISOLATED = ("coral", "opencv-cuda", "opencv-cuda-fp16")
+"""Engines whose drivers may crash or hang: they run in a process of their own."""
+AUTO = ("tflite", "coral", "opencv", "opencv-cuda", "opencv-cuda-fp16")
+"""What "auto" and a fallback may take."""
+SINKS = {
+    "log": "edge.sinks.log:LogSink",
+    "journal": "edge.sinks.journal:JournalSink",
+    "gpio": "edge.sinks.gpio:GpioSink",
+    "buzzer": "edge.sinks.gpio:GpioSink",
+    "webhook": "edge.sinks.webhook:WebhookSink",
+    "command": "edge.sinks.command:CommandSink",
+    "mqtt": "edge.sinks.mqtt:MqttSink",
+    "memory": "edge.sinks.memory:MemorySink",
+}
+EXTRAS = {
+    "cv2": "cpu",
+    "ai_edge_litert": "cpu",
+    "tflite_runtime": "cpu",
+    "skimage": "demo",
+    "pooch": "demo",
+    "gpiozero": "pi",
+    "gpiod": "jetson",
+    "paho": "mqtt",
+}
+"""Which extra brings a package."""
+
+
+def resolve(target: str) -> Any:
+    """Imports "module:attribute".
+
+    Raises MissingPackage when a package it needs is not installed and EngineError when an installed one does not
+    load. A mistake inside maskcam itself is neither, and passes as it is.
+    """
+    module, attribute = target.split(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        if isinstance(error, MissingPackage) or package in ("", "edge"):
+            raise
+        if isinstance(error, ModuleNotFoundError):
+            raise MissingPackage(package, EXTRAS.get(package, "cpu")) from None
+        raise EngineError(f"package '{package}' is installed but does not load: {error}") from None
