@@ -35,6 +35,17 @@ def test_false_alarms_and_missed_faces_of_one_picture():
     assert mistakes.of_one(rows, np.zeros((0, 4), np.float32), np.zeros(0, bool))[0] == [tuple(r[:4]) for r in rows]
 
 
+def test_a_head_is_drawn_tight_where_one_face_is_said_inside_it():
+    from train import mistakes
+
+    head, tight, apart = [0, 0, 100, 100], [200, 0, 240, 40], [300, 0, 400, 100]
+    boxes, ignored = np.array([head, tight, apart], np.float32), np.zeros(3, bool)
+    rows = np.array([[25, 30, 75, 90, 0.9], [201, 1, 241, 41, 0.8], [310, 10, 350, 60, 0.7], [355, 10, 395, 60, 0.7]])
+    assert mistakes.redrawn(rows, boxes, ignored).tolist() == [[25, 30, 75, 90], tight, apart]
+    assert (mistakes.redrawn(rows, boxes, ~ignored) == boxes).all(), "a region to ignore stays what it was"
+    assert (mistakes.redrawn(np.zeros((0, 5)), boxes, ignored) == boxes).all()
+
+
 def test_scenes_show_the_mistakes(tmp_path):
     from edge.coco import Annotated
     from train.config import DetectorConfig
@@ -93,7 +104,8 @@ def test_a_training_goes_on_from_a_detector(data):
     kept = keras.saving.load_model(data / "run" / "detector.keras", compile=False)
     kernels = zip(start.trainable_weights, kept.trainable_weights, strict=True)
     assert all(np.allclose(a, b, atol=1e-5) for a, b in kernels), "at a rate of 1e-9 nothing moves"
-    alarms, missed = json.loads((data / "run" / "mistakes.json").read_text())
+    alarms, missed, heads = json.loads((data / "run" / "mistakes.json").read_text())
+    assert heads == {}
     assert alarms == []
     assert missed == [[0, [20.0, 20.0, 50.0, 50.0]]], "an untrained detector finds nothing"
     assert len(json.loads((data / "run" / "report.json").read_text())["start"]) == 64

@@ -57,7 +57,13 @@ def run(
         if start:
             _go_on_from(model, start)
         trainer = detector_network.for_training(model, config)
-    wrong = _mistakes(model, scenes, config, workdir) if start else ()
+    wrong: Sequence[list[Mistake]] = ()
+    if start:
+        detect = find_with(model.predict_on_batch, config.width, config.height, config.mistakes_from)
+        *wrong, better = mistakes.find(scenes, detect, workdir / "mistakes.json")
+        heads = sum(a is not b for a, b in zip(scenes, better, strict=True))
+        print(f"{len(wrong[0])} false alarms, {len(wrong[1])} missed faces, {heads} pictures with heads drawn tight")
+        scenes = better
     batches = Scenes(scenes, config, mistakes=wrong)
     if batches.skipped:
         print(f"skipped {len(batches.skipped)} unreadable pictures, the first is {batches.skipped[0]}")
@@ -94,14 +100,6 @@ def _go_on_from(model: keras.Model, start: Path) -> None:
         raise DataError(
             f"--start {start}: does not fit a detector of this alpha and channels: {str(error).splitlines()[0]}"
         ) from error
-
-
-def _mistakes(model: keras.Model, scenes: list[Annotated], c: DetectorConfig, workdir: Path) -> Sequence[list[Mistake]]:
-    """False alarms and missed faces of the detector that a training starts from."""
-    detect = find_with(model.predict_on_batch, c.width, c.height, c.mistakes_from)
-    wrong = mistakes.find(scenes, detect, workdir / "mistakes.json")
-    print(f"to see more of: {len(wrong[0])} false alarms, {len(wrong[1])} missed faces", flush=True)
-    return wrong
 
 
 def without_copies(scenes: list[Annotated], held_out: list[Annotated]) -> list[Annotated]:
