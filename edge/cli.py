@@ -12,7 +12,19 @@ from typing import Any, NoReturn
 from edge import __version__
 from edge.errors import ConfigError, MaskcamError
 
-COMMANDS = ("run", "replay", "benchmark", "accuracy", "backends", "config", "doctor", "alerts", "flash", "update", "pack")
+COMMANDS = (
+    "run",
+    "replay",
+    "benchmark",
+    "accuracy",
+    "backends",
+    "config",
+    "doctor",
+    "alerts",
+    "flash",
+    "update",
+    "pack",
+)
 """Modules of `edge.commands`, in the order of the help."""
 
 
