@@ -118,9 +118,7 @@ class Bundle(_Part):
         files: dict[str, str] = getattr(self, network).files
         if form not in files:
             remedy = f"; make it with: maskcam-convert edgetpu {self._folder}" if form == "edgetpu" else ""
-            raise BundleError(
-                f"{self._folder}: no {form} file of the {network}; there is: {', '.join(files)}{remedy}"
-            )
+            raise BundleError(f"{self._folder}: no {form} file of the {network}; there is: {', '.join(files)}{remedy}")
         return self._folder / files[form]
 
     @property

@@ -122,6 +122,34 @@ def test_silence_is_a_lost_camera():
     ]
 
 
+def test_a_caller_that_takes_longer_than_a_loss_does_not_lose_the_camera():
+    script = Script(pictures(10))
+    camera = script.camera(lost_after=5.0, frozen_after=10.0)
+    frames = [camera.poll(1.0) for _ in range(5) if not script.pass_time(20.0)]
+    assert None not in frames
+    assert (camera.state, camera.reopened) == ("ok", 0)
+
+
+def test_a_caller_that_is_slow_learns_of_a_frozen_picture_and_of_silence():
+    for steps, said in ((still(10, GREY), "has not changed for 10 s"), (pictures(10, 1), "no frame comes")):
+        script = Script(steps)
+        camera = script.camera(lost_after=5.0, frozen_after=10.0)
+        while camera.state in ("starting", "ok"):
+            camera.poll(1.0)
+            script.pass_time(20.0)
+            assert script.now < 400
+        assert said in camera.state
+
+
+def test_a_recording_that_ended_while_the_caller_was_busy_is_not_lost():
+    script = Script([(0.1, GREY), (0.1, None)])
+    camera = script.camera(reopen=False)
+    assert camera.poll(1.0) is not None
+    script.pass_time(20.0)
+    assert camera.poll(1.0) is None
+    assert camera.state == "ended"
+
+
 def test_one_that_takes_long_to_open_is_waited_for():
     slow = chain([(12.0, GREY)], pictures(10))
     assert watched(Script(slow), 20)[2] == [(12.0, "ok")]

@@ -177,15 +177,6 @@ def test_run_plays_a_video_in_real_time_until_its_time_is_up(maskcam, clip, tmp_
     assert (tmp_path / "sheet.png").exists()
 
 
-def test_benchmark_prints_a_table_or_json_alone(maskcam, clip):
-    code, said, _ = maskcam("benchmark", clip, "--frames", "5")
-    assert code == 0
-    assert said.startswith("5 frames of 128x128, 1.00 faces per frame")
-    report = json.loads(maskcam("benchmark", clip, "--frames", "5", "--json")[1])
-    assert report["frames"] == 5
-    assert set(report["stages"]) >= {"camera", "detect", "track", "decide"}
-
-
 def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(p): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 

@@ -102,6 +102,8 @@ class SteadyCamera(Live):
         """See `Live.poll`; never blocks longer than `timeout`, whatever the camera does."""
         deadline = self._clock() + timeout
         while self.state != ENDED:
+            if (late := self._overdue()) is not None:
+                return late
             self._look_after()
             reader, now = self._reader, self._clock()
             wait = max(min(deadline, self._next()) - now, 0.0)
@@ -123,8 +125,17 @@ class SteadyCamera(Live):
         """When there is something to look after, unless a frame comes."""
         return self._retry_at if self._reader is None else min(self._lost_at, self._frozen_at)
 
+    def _overdue(self) -> Frame | None:
+        """The frame that waits, if it clears the camera: whoever polls may have been busy all that time."""
+        if self._reader is None or self._clock() < self._next():
+            return None
+        frame = self._take(self._reader, 0.0)
+        return frame if self._clock() < self._next() else None
+
     def _look_after(self) -> None:
         now = self._clock()
+        if self.state == ENDED:
+            return
         if self._reader is None:
             if now >= self._retry_at:
                 self._try_again(now)

@@ -116,10 +116,10 @@ def console(tmp_path_factory):
             mke2fs = shutil.which("mke2fs", path=f"{os.environ['PATH']}:{PATH}")
             ext4 = [mke2fs, "-q", "-F", "-t", "ext4", "-L", "rootfs", "-d", root, folder / "disk.img"]
             subprocess.run(ext4, check=True)
-        import guest
+        import machine
 
         serial = tmp_path_factory.mktemp("guest")  # a short path: a socket's may have 107 letters
-        with guest.boot(rootfs, folder / "disk.img", serial, "cloud-init=disabled", memory=1500) as console:
+        with machine.boot(rootfs, folder / "disk.img", serial, "cloud-init=disabled", memory=1500) as console:
             console.wait_for(r"root@virtual", 600)
             yield console
     finally:

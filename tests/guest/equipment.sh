@@ -20,8 +20,9 @@ rm -rf "$source" "$build"
 apt-get purge -y -q "linux-source-$version"
 apt-get clean
 # Into the system, as Raspberry Pi OS has them. PYPI=1: lgpio with its C library inside; its wheel for 3.13 is empty.
-pip install --quiet --break-system-packages --root-user-action=ignore picamera2==0.3.38
-PYPI=1 pip install --quiet --break-system-packages --root-user-action=ignore --no-binary lgpio lgpio==0.2.2.0
+export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_WARN_SCRIPT_LOCATION=1
+pip install --quiet picamera2==0.3.38
+PYPI=1 pip install --quiet --no-binary lgpio lgpio==0.2.2.0
 # The board's card is not there, nor is what it brings.
 echo 'LABEL=rootfs / ext4 defaults,noatime 0 1' >/etc/fstab
 touch /etc/cloud/cloud-init.disabled

@@ -60,11 +60,12 @@ def boot(rootfs: Path, card: Path, folder: Path, instance: str, memory: int = 20
     for path in (serial, log):
         path.unlink(missing_ok=True)
     chardev = f"socket,id=s0,path={serial},server=on,wait=off,logfile={log}"
+    # cache=unsafe: only the power of the board is cut, what it has flushed lies with this machine.
     # -no-reboot: a reboot ends the process. No KVM: what a nested machine offers as one often hangs.
     command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(memory)]
     command += ["-display", "none", "-no-reboot", "-net", "none", "-chardev", chardev, "-serial", "chardev:s0"]
     command += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", f"{APPEND} {instance}"]
-    command += ["-drive", f"file={card},if=virtio,format=raw,cache=writeback", "-device", "virtio-rng-pci"]
+    command += ["-drive", f"file={card},if=virtio,format=raw,cache=unsafe", "-device", "virtio-rng-pci"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=(folder / "qemu.log").open("wb"), stderr=-2)
     try:
         for _ in range(100):

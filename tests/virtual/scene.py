@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.camera.synthetic import PHASE, SyntheticCamera
 
-SECONDS = 24.0
+SECONDS = 48.0
 """Of each state: long enough for an emulated processor to judge it several times."""
 
 
