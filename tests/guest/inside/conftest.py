@@ -1,6 +1,7 @@
 """In the guest: what feeds the cameras and tells the level of the pin."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ if not os.environ.get("GUEST"):
 HERE = Path(__file__).parent
 LOOPBACK = "/dev/video0"
 VIVID = "/dev/video8"
+TRACE = Path("/sys/kernel/tracing")
+SET = re.compile(r"-(\d+) +\[.*gpio_value: \d+ set (\d)")
 
 
 @pytest.fixture
@@ -61,6 +64,10 @@ class Line:
         """What the wiring does to a pin that nobody drives: "up" or "down"."""
         (self.folder / "pull").write_text(f"pull-{way}")
 
+    def driven(self) -> list[tuple[int, int]]:
+        """(thread, level) of every setting since the test began, by the kernel's record: some are too short to see."""
+        return [(int(process), int(level)) for process, level in SET.findall((TRACE / "trace").read_text())]
+
     def becomes(self, level: int, seconds: float) -> float:
         """Waits for the level; returns the seconds it took."""
         return until(lambda: self.level == level, seconds, pause=0.002)
@@ -68,8 +75,11 @@ class Line:
 
 @pytest.fixture
 def line():
-    line = Line()
+    line, switch = Line(), TRACE / "events/gpio/gpio_value/enable"
+    (TRACE / "trace").write_text("")
+    switch.write_text("1")
     yield line
+    switch.write_text("0")
     line.pull("down")
 
 
