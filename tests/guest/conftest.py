@@ -121,6 +121,7 @@ def console(tmp_path_factory):
         serial = tmp_path_factory.mktemp("guest")  # a short path: a socket's may have 107 letters
         with machine.boot(rootfs, folder / "disk.img", serial, "cloud-init=disabled", memory=1500) as console:
             console.wait_for(r"root@virtual", 600)
+            console.run("dmesg --console-level 1")  # the kernel's lines would stand in the answers
             yield console
     finally:
         shutil.rmtree(folder, ignore_errors=True)
