@@ -202,7 +202,8 @@ def test_a_power_cut_at_any_command_costs_one_step(tmp_path):
         board = Board(tmp_path / str(n))
         if board.run(kill_at=n) is not None:
             break
-        assert not board.done
+        # After the mark only the report is left: whoever is killed there has a camera, and the next start agrees.
+        assert not board.done or "done: the camera runs" in board.log, f"killed at {n}: {board.log}"
         assert board.run() == 0, f"killed at {n}: {board.log}"
         assert (board.root / "opt/maskcam/code").exists(), f"killed at {n}: half an installation was believed"
         assert board.done

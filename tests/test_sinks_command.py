@@ -62,7 +62,8 @@ def test_one_that_takes_too_long_is_killed_with_its_children(tmp_path):
         CommandSink(python(code), timeout=1.0).send(RAISED)
     assert time.monotonic() - before < 30
     for pid in map(int, pids.read_text().split()):
-        assert not running(pid)
+        while running(pid):  # the kernel closes the pipe of a killed process a moment before it is gone
+            assert time.monotonic() - before < 30
 
 
 def running(pid: int) -> bool:
