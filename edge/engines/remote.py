@@ -101,7 +101,7 @@ class Remote:
         except subprocess.TimeoutExpired:
             self._process.kill()
             try:
-                self._process.wait(0.2)
+                self._process.wait(2.0)
             except subprocess.TimeoutExpired:  # stuck in a driver: the kernel will end it in time, none waits for that
                 _abandoned.append(self._process)
 
