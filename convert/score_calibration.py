@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 
 from convert.calibration import pictures as readable
 from edge.coco import Annotated
-from edge.decode import STRIDES, cells, decode, logit, suppress
-from edge.preprocess import InputSpec, letterbox
+from edge.decode import logit
+from edge.detector import float_rows
 from edge.records import Image
 from edge.scoring import Scorer, match
 
@@ -29,15 +29,7 @@ FEWEST = 20
 def rows_of(model: keras.Model, overlap: float, lowest: float = 0.02) -> Callable[[Image], Rows]:
     """The float detector as a function picture (RGB) -> rows x0, y0, x1, y1, score in picture pixels."""
     height, width = model.input_shape[1:3]
-    spec, (centres, strides) = InputSpec(width, height), cells(width, height, STRIDES)
-
-    def find(image: Image) -> Rows:
-        small, fit = letterbox(image, width, height)
-        logits, distances = (np.asarray(o)[0] for o in model.predict_on_batch(spec.normalise(small)[None]))
-        rows = suppress(decode(logits, distances, centres, strides, lowest), overlap, 100)
-        return np.c_[rows[:, :4] / fit.scale, rows[:, 4]].astype(np.float64)
-
-    return find
+    return float_rows(model.predict_on_batch, width, height, lowest, overlap)
 
 
 def fit(rows: Callable[[Image], Rows], pictures: Sequence[Annotated]) -> tuple[float, float]:

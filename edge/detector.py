@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,34 @@ from edge.decode import cells, decode, suppress
 from edge.geometry import Box
 from edge.metrics import Timers
 from edge.ports import Engine
-from edge.preprocess import letterbox
+from edge.preprocess import InputSpec, letterbox
 from edge.records import Face, Image
 
 MOST_FACES = 100
+
+
+def float_rows(
+    outputs: Callable[[NDArray[np.float32]], Sequence[Any]],
+    width: int,
+    height: int,
+    threshold: float,
+    overlap: float,
+) -> Callable[[Image], NDArray[np.float64]]:
+    """A float detector as a function picture (RGB) -> rows (N, 5) x0, y0, x1, y1, score in pixels of the picture.
+
+    `outputs` maps a normalised batch of one to scores (1, N, 1) and distances (1, N, 4): a network on the workstation,
+    before there is a bundle and an engine for it.
+    """
+    spec, (centres, strides) = InputSpec(width, height), cells(width, height)
+
+    def rows(image: Image) -> NDArray[np.float64]:
+        small, fit = letterbox(image, width, height)
+        logits, distances = (np.asarray(output)[0] for output in outputs(spec.normalise(small)[None]))
+        found = suppress(decode(logits, distances, centres, strides, threshold), overlap, MOST_FACES)
+        found[:, :4] /= fit.scale
+        return found.astype(np.float64)
+
+    return rows
 
 
 class FaceDetector:

@@ -7,6 +7,13 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
+
+
+def state_directory(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder that a unit's StateDirectory= gives (the first, of several); None where there is none."""
+    first = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(first) if first else None
 
 
 class Notifier:

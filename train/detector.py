@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Sequence
@@ -14,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.coco import Annotated
-from edge.decode import cells, decode, suppress
+from edge.detector import float_rows
+from edge.digest import sha256
 from edge.errors import DataError
-from edge.preprocess import InputSpec, letterbox
 from edge.records import Image
 from train import detector_network, loop, mistakes
 from train.coco_ap import coco_ap
@@ -59,8 +58,7 @@ def run(
         trainer = detector_network.for_training(model, config)
     wrong: Sequence[list[Mistake]] = ()
     if start:
-        detect = find_with(model.predict_on_batch, config.width, config.height, config.mistakes_from)
-        *wrong, better = mistakes.find(scenes, detect, workdir / "mistakes.json")
+        *wrong, better = mistakes.find(scenes, finder(model, config.mistakes_from), workdir / "mistakes.json")
         heads = sum(a is not b for a, b in zip(scenes, better, strict=True))
         print(f"{len(wrong[0])} false alarms, {len(wrong[1])} missed faces, {heads} pictures with heads drawn tight")
         scenes = better
@@ -68,7 +66,8 @@ def run(
     if batches.skipped:
         print(f"skipped {len(batches.skipped)} unreadable pictures, the first is {batches.skipped[0]}")
     shown = held_out[:: max(len(held_out) // config.evaluate_pictures, 1)]
-    measure = MeasureAP(shown, find_with(model.predict_on_batch, config.width, config.height))
+    find = finder(model)
+    measure = MeasureAP(shown, find)
     history = loop.fit(trainer, batches, workdir, config.epochs, callbacks=[measure])
     path = workdir / "detector.keras"
     model.save(path)
@@ -78,7 +77,7 @@ def run(
         "pictures": len(batches.readable),
         "skipped": [str(p.name) for p in batches.skipped],
         "val_pictures": len(held_out),
-        "val": coco_ap(held_out, find_with(model.predict_on_batch, config.width, config.height)),
+        "val": coco_ap(held_out, find),
         "history": history,
     }
     (workdir / "report.json").write_text(json.dumps(report, indent=1))
@@ -90,7 +89,7 @@ def _digest(path: Path) -> str:
     """SHA-256 of a file. Raises DataError."""
     if not path.is_file():
         raise DataError(f"--start {path}: no such file; expected the detector.keras of an earlier training")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return sha256(path)
 
 
 def _go_on_from(model: keras.Model, start: Path) -> None:
@@ -112,24 +111,10 @@ def without_copies(scenes: list[Annotated], held_out: list[Annotated]) -> list[A
     return [s for s in scenes if s.path.parent in folders or all((s.cluster, f) not in held for f in folders)]
 
 
-def find_with(
-    outputs: Callable[[NDArray[np.float32]], tuple[Any, Any]], width: int, height: int, threshold: float = 0.05
-) -> Callable[[Image], Rows]:
-    """A function picture (RGB) -> (M, 5) rows x0, y0, x1, y1, score in picture pixels.
-
-    `outputs` maps a normalised batch of one to scores (1, N, 1) and distances (1, N, 4).
-    """
-    spec, (centres, strides) = InputSpec(width, height), cells(width, height)
-
-    def find(image: Image) -> Rows:
-        small, fit = letterbox(image, width, height)
-        scores, distances = outputs(spec.normalise(small)[None])
-        rows = decode(np.asarray(scores)[0], np.asarray(distances)[0], centres, strides, threshold)
-        rows = suppress(rows, 0.45, 100)
-        rows[:, :4] /= fit.scale
-        return rows
-
-    return find
+def finder(model: keras.Model, threshold: float = 0.05) -> Callable[[Image], Rows]:
+    """A Keras detector as a function picture (RGB) -> (M, 5) rows x0, y0, x1, y1, score in picture pixels."""
+    height, width = model.input_shape[1:3]
+    return float_rows(model.predict_on_batch, width, height, threshold, 0.45)
 
 
 class MeasureAP(keras.callbacks.Callback):

@@ -16,7 +16,7 @@ from edge.evaluation import BundleDetector, score, table
 from train import data, report
 from train.coco_ap import coco_ap
 from train.crops import Fixed
-from train.detector import find_with
+from train.detector import finder
 
 ENGINES = {"tflite": tflite, "opencv": opencv}
 
@@ -43,9 +43,7 @@ def of_bundle(folder: Path, path: Path, backend: str) -> dict[str, dict[str, flo
 
 def of_detector(path: Path, annotations: Path) -> dict[str, float]:
     """COCO AP of a Keras face detector at the input size it was trained with."""
-    model = load(path, 2)
-    height, width = model.input_shape[1:3]
-    return coco_ap(coco.read(annotations), find_with(model.predict_on_batch, width, height))
+    return coco_ap(coco.read(annotations), finder(load(path, 2)))
 
 
 def of_classifier(path: Path, faces: Path) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.assemble.tables import AUTO, ENGINES, ISOLATED, resolve
+from edge.systemd import state_directory
 
 if TYPE_CHECKING:
     from edge.bundle import Bundle
@@ -57,9 +56,8 @@ def candidates() -> dict[str, Candidate]:
 
 def probe(settings: Settings, bundle: Bundle, anew: bool = False) -> Sequence[Row]:
     """What each engine that "auto" may take can do here; from the state directory unless `anew`."""
-    state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     wanted, known = settings.backend, candidates()
     rows: Sequence[Row] = resolve("edge.engines.choose:measured")(
-        [known[name] for name in AUTO], bundle, wanted.threads, wanted.device, Path(state) if state else None, anew
+        [known[name] for name in AUTO], bundle, wanted.threads, wanted.device, state_directory(), anew
     )
     return rows

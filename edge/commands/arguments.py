@@ -56,12 +56,11 @@ def loaded(args: argparse.Namespace, service: bool = False, **overrides: Any) ->
     Raises ConfigError, but not for a service with a state directory.
     """
     from edge import config
+    from edge.systemd import state_directory
 
     own = [f"{key.replace('__', '.')}={json.dumps(value)}" for key, value in overrides.items() if value is not None]
-    state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0] if service else ""
-    return config.load_or_last_good(
-        config.files(args.config), [*args.set, *own], os.environ, Path(state) if state else None
-    )
+    state = state_directory() if service else None
+    return config.load_or_last_good(config.files(args.config), [*args.set, *own], os.environ, state)
 
 
 def print_events() -> None:

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from edge.digest import sha256
 from edge.errors import FlashError, MissingPackage
 
 SUMS = "SHA256SUMS"
@@ -96,11 +97,7 @@ def digest(content: Path | bytes) -> str:
     """SHA-256, hexadecimal."""
     if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()
-    with content.open("rb") as file:
-        total = hashlib.sha256()
-        while chunk := file.read(1 << 20):
-            total.update(chunk)
-    return total.hexdigest()
+    return sha256(content)
 
 
 def _run(command: list[str]) -> None:

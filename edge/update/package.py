@@ -17,6 +17,7 @@ from typing import IO, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from edge.digest import sha256
 from edge.errors import MissingPackage, UpdateError
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.json.minisig"
@@ -74,7 +75,7 @@ def pack(out: Path, files: Mapping[str, Path], secret_key: Path, password: str |
 
     Raises UpdateError for a key that does not open.
     """
-    digests = {name: {"sha256": _sha256(path), "bytes": path.stat().st_size} for name, path in files.items()}
+    digests = {name: {"sha256": sha256(path), "bytes": path.stat().st_size} for name, path in files.items()}
     manifest = Manifest.model_validate({**facts, "files": digests})
     text = manifest.model_dump_json(indent=1).encode()
     try:
@@ -175,11 +176,3 @@ def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     entry.uname = entry.gname = ""
     entry.mode = 0o644
     return entry
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        total = hashlib.sha256()
-        while chunk := file.read(LIMIT):
-            total.update(chunk)
-    return total.hexdigest()
