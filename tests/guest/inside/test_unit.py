@@ -155,6 +155,34 @@ def steady(line, level, seconds):
     raise AssertionError(f"the line was not {level} for a second within {seconds} s: {show('maskcam', 'StatusText')}")
 
 
+@pytest.fixture
+def late_driver():
+    """Takes the cameras' drivers out of the kernel; late_driver() loads the loopback's again."""
+    subprocess.run(["modprobe", "-r", "v4l2loopback", "vivid", "vimc"], check=True)
+    assert "video4linux" not in Path("/proc/devices").read_text()
+
+    def load():
+        subprocess.run(["modprobe", "v4l2loopback", "video_nr=0", "card_label=camera", "exclusive_caps=1"], check=True)
+        subprocess.run(["udevadm", "settle"], check=True)
+
+    yield load
+    systemctl("stop", "maskcam")
+    load()
+
+
+def test_a_camera_whose_driver_comes_after_the_start_is_opened(late_driver, feed):
+    """As at a boot that finds the USB camera last."""
+    Path("/etc/maskcam/maskcam.toml").write_text(CONFIG)
+    systemctl("start", "--no-block", "maskcam")
+    until(lambda: "does not exist" in show("maskcam", "StatusText"), 120)
+    pid = show("maskcam", "MainPID")
+    late_driver()
+    feed("scene", 10)
+    took = until(lambda: show("maskcam", "ActiveState") == "active", 120)
+    print(f"ready {took:.1f} s after the driver: {show('maskcam', 'StatusText')}")
+    assert show("maskcam", "MainPID") == pid
+
+
 def test_a_black_picture_is_said_in_the_status(vivid):
     vivid(osd_text_mode=2, test_pattern=5)
     Path("/etc/maskcam/maskcam.toml").write_text(CONFIG.replace("/dev/video0", "/dev/video8"))
