@@ -43,6 +43,11 @@ def read(card: Path, name: str) -> str:
     return run("mtype", "-i", f"{card}@@{BOOT_START * 512}", f"::/{name}")
 
 
+def write(card: Path, name: str, text: str) -> None:
+    """A text file of the boot partition, as a laptop would leave it."""
+    run("mcopy", "-o", "-i", f"{card}@@{BOOT_START * 512}", "-", f"::/{name}", input=text)
+
+
 def run(*command: str, input: str | None = None) -> str:
     environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "MTOOLS_SKIP_CHECK": "1"}
     return subprocess.run(command, input=input, check=True, capture_output=True, text=True, env=environ).stdout

@@ -47,6 +47,9 @@ class Console:
                 return found[1].strip()
         raise TimeoutError(f"{command!r} took more than {timeout:.0f} s")
 
+    def close(self) -> None:
+        self._socket.close()
+
 
 @contextlib.contextmanager
 def boot(rootfs: Path, card: Path, folder: Path, instance: str, memory: int = 2048) -> Iterator[Console]:
@@ -66,13 +69,15 @@ def boot(rootfs: Path, card: Path, folder: Path, instance: str, memory: int = 20
     command += ["-display", "none", "-no-reboot", "-net", "none", "-chardev", chardev, "-serial", "chardev:s0"]
     command += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", f"{APPEND} {instance}"]
     command += ["-drive", f"file={card},if=virtio,format=raw,cache=unsafe", "-device", "virtio-rng-pci"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=(folder / "qemu.log").open("wb"), stderr=-2)
+    with (folder / "qemu.log").open("wb") as said:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
     try:
         for _ in range(100):
             if serial.exists() or process.poll() is not None:
                 break
             time.sleep(0.1)
-        yield Console(serial, log)
+        with contextlib.closing(Console(serial, log)) as console:
+            yield console
     finally:
         process.kill()
         process.wait()

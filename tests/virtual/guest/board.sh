@@ -4,10 +4,11 @@ set -euo pipefail
 modprobe gpio-sim
 mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
 bank=/sys/kernel/config/gpio-sim/board/bank0
-mkdir -p "$bank/line17"
+mkdir -p "$bank/line17" "$bank/line27"
 echo 54 >"$bank/num_lines"
 echo pinctrl-bcm2711 >"$bank/label"
 echo GPIO17 >"$bank/line17/name"
+echo GPIO27 >"$bank/line27/name"
 echo 1 >/sys/kernel/config/gpio-sim/board/live
 modprobe v4l2loopback video_nr=0 card_label=camera exclusive_caps=1
 udevadm settle
