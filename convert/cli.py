@@ -47,10 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     make = commands.add_parser(
         "bundle", help="convert both networks, verify them, write the bundle", epilog=EXAMPLE, formatter_class=raw
     )
-    make.add_argument("--detector", type=Path, required=True, metavar="FILE.keras", help="from maskcam-train detector")
-    make.add_argument(
-        "--classifier", type=Path, required=True, metavar="FILE.keras", help="from maskcam-train classifier"
-    )
+    either = "from maskcam-train {}, or a bundle whose {} is kept as it is"
+    for name in ("detector", "classifier"):
+        make.add_argument(
+            f"--{name}", type=Path, required=True, metavar="FILE.keras|BUNDLE", help=either.format(name, name)
+        )
     make.add_argument(
         "--calibration", type=Path, required=True, metavar="COCO.json", help="pictures that set the int8 ranges"
     )

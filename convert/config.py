@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,6 +16,9 @@ else:
     import tomli as tomllib
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class ConvertConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,6 +28,9 @@ class ConvertConfig(BaseModel):
     width: int = Field(320, ge=64, multiple_of=32, description="width of the detector's input, pixels")
     height: int = Field(256, ge=64, multiple_of=32, description="height of the detector's input, pixels")
     overlap: float = Field(0.4, gt=0, lt=1, description="faces that overlap more (IoU) are one face")
+    growth: tuple[Share, Share, Share, Share] = Field(
+        (0, 0, 0, 0), description="how far the left, top, right and bottom edge of a box move out, shares of its sides"
+    )
     margin: float = Field(0.15, ge=0, description="margin of the classifier's crop, share of the face's longer side")
     calibration_pictures: int = Field(300, ge=1, description="pictures that set the int8 ranges")
     false_alarms: float = Field(

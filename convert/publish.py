@@ -1,10 +1,11 @@
-"""`maskcam-convert bundle`: two Keras models in, one verified bundle out, or nothing at all."""
+"""`maskcam-convert bundle`: two networks in, one verified bundle out, or nothing at all."""
 
 from __future__ import annotations
 
 import datetime
 import hashlib
 import json
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert import calibration, edgetpu_check, known_answer, models, score_calibration, verify
+from convert import box_growth, calibration, edgetpu_check, known_answer, models, score_calibration, verify
 from convert.card import card
 from convert.config import ConvertConfig
 from convert.to_onnx import to_onnx
@@ -26,6 +27,9 @@ from edge.errors import BundleError, DataError
 from edge.evaluation import without_nan
 from edge.labels import CLASSIFIER_LABELS
 
+KEPT = {"detector": ("detector", "boxes"), "classifier": ("classifier",)}
+"""What a bundle's `training` says of each network."""
+
 
 def publish(
     detector: Path,
@@ -37,6 +41,7 @@ def publish(
 ) -> Path:
     """Converts, measures, checks and only then moves the bundle to `out` (an older bundle there is replaced).
 
+    `detector`, `classifier`: a Keras model, or the folder of a bundle whose network is kept as it is.
     Raises DataError, BundleError; on any failure `out` is as it was.
     """
     out = Path(out)
@@ -44,21 +49,32 @@ def publish(
         raise BundleError(f"{out}: exists and is not a bundle; nothing was written, choose another --out")
     if not out.parent.is_dir():
         raise BundleError(f"{out.parent}: no such folder; make it first")
-    networks = {
-        "detector": models.fixed(models.read(detector), config.width, config.height),
-        "classifier": models.fixed(models.read(classifier)),
-    }
     pictures, held_out = coco.read(calibrate), coco.read(validation)
-    calibrated = score_calibration.fit(score_calibration.rows_of(networks["detector"], config.overlap), held_out)
-    score_calibration.fold(networks["detector"], *calibrated)
+    sources = {"detector": Path(detector), "classifier": Path(classifier)}
+    kept = {name: bundles.load(path) for name, path in sources.items() if path.is_dir()}
+    read = {name: models.read(path) for name, path in sources.items() if name not in kept}
+    training = {"data": config.data, **_reports(sources, kept)}
+    if "detector" in read:
+        read["detector"], training["boxes"] = _calibrated(read["detector"], held_out, config)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".bundle-") as temporary:
         folder = Path(temporary) / "bundle"
         folder.mkdir()
-        values = _convert(networks, pictures, folder, config)
+        values: dict[str, Any] = {
+            "schema_version": bundles.SCHEMA,
+            "name": config.name,
+            "created": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+            "licence": config.licence,
+            "training": training,
+        }
+        for name in sources:
+            one = (
+                _keep(kept[name], name, folder)
+                if name in kept
+                else _convert(name, read[name], pictures, folder, config)
+            )
+            values[name] = one | _settings(name, config)
         if config.edgetpu:
-            edgetpu_check.gate(folder, list(networks))
-        values["training"] = {"data": config.data, **_reports(detector, classifier)}
-        values["training"]["score_calibration"] = dict(zip(("factor", "offset"), calibrated, strict=True))
+            edgetpu_check.gate(folder, list(sources))
         _write(folder, values)
         values["detector"]["score_threshold"] = _threshold(folder, held_out, config)
         _write(folder, values)
@@ -73,44 +89,62 @@ def publish(
     return out
 
 
+def _calibrated(
+    detector: keras.Model, held_out: list[coco.Annotated], config: ConvertConfig
+) -> tuple[keras.Model, dict[str, Any]]:
+    """The detector at the bundle's size, with grown boxes and scores that are probabilities; and what was folded in."""
+    model = models.fixed(detector, config.width, config.height)
+    box_growth.fold(model, config.growth)
+    factor, offset = score_calibration.fit(score_calibration.rows_of(model, config.overlap), held_out)
+    score_calibration.fold(model, factor, offset)
+    return model, {"growth": config.growth, "score_calibration": {"factor": factor, "offset": offset}}
+
+
 def _convert(
-    networks: dict[str, keras.Model], pictures: list[coco.Annotated], folder: Path, config: ConvertConfig
+    name: str, model: keras.Model, pictures: list[coco.Annotated], folder: Path, config: ConvertConfig
 ) -> dict[str, Any]:
-    """Writes the files of both networks; returns the values of bundle.json."""
+    """Writes the files of one network; returns its values for bundle.json."""
+    model = models.fixed(model)
+    height, width = model.input_shape[1:3]
+    spec = bundles.Input(width=width, height=height)  # type: ignore[call-arg]
+    count = config.calibration_pictures
+    if name == "detector":
+        samples = calibration.for_detector(pictures, count, spec.spec())
+    else:
+        samples = calibration.for_classifier(pictures, count, spec.spec(), config.margin)
+    print(
+        f"{name}: {width}x{height}, {model.count_params():,} parameters, calibrating on {count} pictures",
+        flush=True,
+    )
+    (folder / f"{name}_int8.tflite").write_bytes(to_tflite(model, samples))
+    to_onnx(model, folder / f"{name}.onnx")
+    outputs = _outputs(name, model)
     values: dict[str, Any] = {
-        "schema_version": bundles.SCHEMA,
-        "name": config.name,
-        "created": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "licence": config.licence,
+        "input": spec.model_dump(),
+        "outputs": outputs,
+        "files": {"tflite": f"{name}_int8.tflite", "onnx": f"{name}.onnx"},
+        "quantisation": _quantisation(folder / f"{name}_int8.tflite", outputs),
+        "known_answer": f"{name}_known.npz",
     }
-    for name, model in networks.items():
-        height, width = model.input_shape[1:3]
-        spec = bundles.Input(width=width, height=height)  # type: ignore[call-arg]
-        count = config.calibration_pictures
-        if name == "detector":
-            samples = calibration.for_detector(pictures, count, spec.spec())
-        else:
-            samples = calibration.for_classifier(pictures, count, spec.spec(), config.margin)
-        print(
-            f"{name}: {width}x{height}, {model.count_params():,} parameters, calibrating on {count} pictures",
-            flush=True,
-        )
-        (folder / f"{name}_int8.tflite").write_bytes(to_tflite(model, samples))
-        to_onnx(model, folder / f"{name}.onnx")
-        outputs = _outputs(name, model)
-        values[name] = {
-            "input": spec.model_dump(),
-            "outputs": outputs,
-            "files": {"tflite": f"{name}_int8.tflite", "onnx": f"{name}.onnx"},
-            "quantisation": _quantisation(folder / f"{name}_int8.tflite", outputs),
-            "known_answer": f"{name}_known.npz",
-        }
-        network = bundles.Network.model_validate(values[name])
-        engine = TFLiteEngine(folder / f"{name}_int8.tflite", network)
-        known_answer.write(folder / f"{name}_known.npz", engine, list(outputs), width, height)
-    values["detector"] |= {"strides": list(STRIDES), "score_threshold": 0.5, "overlap": config.overlap}
-    values["classifier"] |= {"labels": list(CLASSIFIER_LABELS), "margin": config.margin}
+    network = bundles.Network.model_validate(values)
+    engine = TFLiteEngine(folder / f"{name}_int8.tflite", network)
+    known_answer.write(folder / f"{name}_known.npz", engine, list(outputs), width, height)
     return values
+
+
+def _keep(bundle: bundles.Bundle, name: str, folder: Path) -> dict[str, Any]:
+    """Copies the files of one network as they are; returns its values for bundle.json."""
+    network: bundles.Network = getattr(bundle, name)
+    for file in (*network.files.values(), network.known_answer):
+        shutil.copyfile(bundle.folder / file, folder / file)
+    return {key: network.model_dump()[key] for key in bundles.Network.model_fields}
+
+
+def _settings(name: str, config: ConvertConfig) -> dict[str, Any]:
+    """What is not in the files of a network: how the device uses it."""
+    if name == "detector":
+        return {"strides": list(STRIDES), "score_threshold": 0.5, "overlap": config.overlap}
+    return {"labels": list(CLASSIFIER_LABELS), "margin": config.margin}
 
 
 def _outputs(name: str, model: keras.Model) -> dict[str, list[int]]:
@@ -134,14 +168,16 @@ def _quantisation(path: Path, outputs: dict[str, list[int]]) -> dict[str, Any]:
     return found
 
 
-def _reports(*model_paths: Path) -> dict[str, Any]:
-    """The reports that `train` left beside the models, without their histories."""
+def _reports(sources: dict[str, Path], kept: dict[str, bundles.Bundle]) -> dict[str, Any]:
+    """The reports that `train` left beside the models, without histories; of a kept network what its bundle says."""
     found = {}
-    for path in model_paths:
+    for name, path in sources.items():
         report = path.parent / "report.json"
-        if report.is_file():
+        if name in kept:
+            found |= {k: v for k, v in kept[name].training.items() if k in KEPT[name]}
+        elif report.is_file():
             values = json.loads(report.read_text())
-            found[path.stem] = {k: v for k, v in values.items() if k not in ("history", "skipped")}
+            found[name] = {k: v for k, v in values.items() if k not in ("history", "skipped")}
     return found
 
 

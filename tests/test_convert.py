@@ -123,6 +123,23 @@ def test_card_tells_use_data_and_figures(made):
         assert words in text
 
 
+def test_a_network_of_a_bundle_is_kept_as_it_is(made):
+    from convert import cli
+    from edge import bundle
+
+    data, old = str(made / "data" / "coco.json"), bundle.load(made / "bundle")
+    (made / "grown.toml").write_text(f"width = {SIZE}\nheight = {SIZE}\ngrowth = [0.1, 0.1, 0.1, 0.1]\nmargin = 0.05\n")
+    args = ["--calibration", data, "--validation", data, "--config", str(made / "grown.toml")]
+    models = ["--detector", str(made / "detector.keras"), "--classifier", str(made / "bundle")]
+    assert cli.main(["bundle", *models, *args, "--out", str(made / "second")]) == 0
+    new = bundle.load(made / "second")
+    for form in ("tflite", "onnx"):
+        assert new.path("classifier", form).read_bytes() == old.path("classifier", form).read_bytes()
+        assert new.path("detector", form).read_bytes() != old.path("detector", form).read_bytes()
+    assert (new.classifier.margin, old.classifier.margin) == (0.05, 0.15)
+    assert new.training["boxes"]["growth"] == [0.1] * 4
+
+
 def test_refuses_to_publish_below_the_agreement(made, monkeypatch, capsys):
     """A second bundle whose int8 answers are spoilt must not replace the first."""
     from convert import cli, publish

@@ -1,4 +1,4 @@
-"""The detector's score becomes a probability, and nothing else changes."""
+"""What is folded into the detector's last layers: probabilities for scores, larger boxes, and nothing else."""
 
 import cv2
 import numpy as np
@@ -54,3 +54,18 @@ def test_the_factor_and_offset_go_into_the_last_layers():
     after = [np.asarray(o) for o in model.predict_on_batch(image)]
     np.testing.assert_allclose(after[0], 2 * scores - 0.5, atol=1e-4)
     np.testing.assert_array_equal(after[1], distances)
+
+
+def test_the_growth_of_the_boxes_goes_into_the_last_layers():
+    from convert.box_growth import fold
+    from train import detector_network
+
+    model = detector_network.build(64, 64, 0.35, 8, None)
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype("f4")
+    scores, distances = (np.asarray(o) for o in model.predict_on_batch(image))
+    fold(model, (0.05, 0.15, 0.1, 0.0))
+    after = [np.asarray(o) for o in model.predict_on_batch(image)]
+    left, top, right, bottom = np.moveaxis(distances, -1, 0)
+    grown = [left + 0.05 * (left + right), top + 0.15 * (top + bottom), right + 0.1 * (left + right), bottom]
+    np.testing.assert_array_equal(after[0], scores)
+    np.testing.assert_allclose(after[1], np.stack(grown, -1), atol=1e-4)

@@ -46,6 +46,25 @@ def test_a_head_is_drawn_tight_where_one_face_is_said_inside_it():
     assert (mistakes.redrawn(np.zeros((0, 5)), boxes, ignored) == boxes).all()
 
 
+def test_a_face_that_only_the_detector_knows_is_ignored(tmp_path):
+    from edge.coco import Annotated
+    from train import mistakes
+
+    cv2 = pytest.importorskip("cv2")
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((100, 100, 3), np.uint8))
+    scene = Annotated(
+        tmp_path / "a.png", np.array([[0, 0, 20, 20]], np.float32), np.array([1]), np.array([False]), "", ""
+    )
+    rows = np.array([[0, 0, 20, 20, 0.95], [50, 50, 70, 70, 0.9], [80, 0, 99, 20, 0.7]])
+    for _ in range(2):  # the second time from the file
+        alarms, missed, (better,) = mistakes.find([scene], lambda image: rows, tmp_path / "mistakes.json")
+        assert alarms == [(0, (80, 0, 99, 20))], "not sure of it: a false alarm"
+        assert missed == []
+        assert better.boxes.tolist() == [[0, 0, 20, 20], [50, 50, 70, 70]]
+        assert better.ignored.tolist() == [False, True]
+        assert len(better.categories) == 2
+
+
 def test_scenes_show_the_mistakes(tmp_path):
     from edge.coco import Annotated
     from train.config import DetectorConfig
@@ -104,8 +123,8 @@ def test_a_training_goes_on_from_a_detector(data):
     kept = keras.saving.load_model(data / "run" / "detector.keras", compile=False)
     kernels = zip(start.trainable_weights, kept.trainable_weights, strict=True)
     assert all(np.allclose(a, b, atol=1e-5) for a, b in kernels), "at a rate of 1e-9 nothing moves"
-    alarms, missed, heads = json.loads((data / "run" / "mistakes.json").read_text())
-    assert heads == {}
+    alarms, missed, heads, forgotten = json.loads((data / "run" / "mistakes.json").read_text())
+    assert heads == forgotten == {}
     assert alarms == []
     assert missed == [[0, [20.0, 20.0, 50.0, 50.0]]], "an untrained detector finds nothing"
     assert len(json.loads((data / "run" / "report.json").read_text())["start"]) == 64
@@ -122,3 +141,40 @@ def test_a_start_that_does_not_fit_is_one_line(data, capsys):
         said = capsys.readouterr().err.strip().splitlines()[-1]
         assert f"{name}.keras" in said
         assert words in said
+
+
+def test_a_bundle_is_a_start(tmp_path):
+    """Its ONNX file gives back the network, batch normalisations measured anew."""
+    pytest.importorskip("tf2onnx", reason="needs the extra 'convert'", exc_type=ImportError)
+    from convert.models import fixed
+    from convert.to_onnx import to_onnx
+    from edge.errors import DataError
+    from train import detector_network, from_bundle
+
+    rng = np.random.default_rng(0)
+    trained = detector_network.build(64, 64, 0.35, 8, "none", "block_3_expand_relu")
+    for layer in trained.layers:
+        if type(layer).__name__ == "BatchNormalization":
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    to_onnx(fixed(trained, 96, 64), tmp_path / "detector.onnx")
+    pictures = rng.uniform(-1, 1, (4, 64, 64, 3)).astype("f4")
+    other = detector_network.build(64, 64, 0.35, 8, "none", "block_3_expand_relu")
+    for mine, same in zip(other.layers, trained.layers, strict=True):
+        if type(mine).__name__ == "BatchNormalization" and not mine.trainable:
+            mine.set_weights(same.get_weights())  # the backbone's: known, and not in the file
+    wanted = trained.predict_on_batch(pictures)
+    from_bundle.restore(other, tmp_path / "detector.onnx")
+    before = other.predict_on_batch(pictures)
+    from_bundle.measure(other, pictures)
+    after = other.predict_on_batch(pictures)
+    for k in range(2):
+        np.testing.assert_allclose(before[k], wanted[k], atol=1e-3)
+        np.testing.assert_allclose(after[k], wanted[k], atol=1e-3)
+    in_training = [np.asarray(o) for o in other(pictures, training=True)]
+    np.testing.assert_allclose(in_training[1], wanted[1], atol=1e-3, err_msg="they have what a batch of these has")
+    wide = detector_network.build(64, 64, 0.35, 16, "none")
+    with pytest.raises(DataError, match="does not fit"):
+        from_bundle.restore(wide, tmp_path / "detector.onnx")
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(DataError, match="not an ONNX file"):
+        from_bundle.restore(wide, tmp_path / "text.onnx")

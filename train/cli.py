@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--val", type=Path, required=True, metavar="VAL.json", help="COCO, for the AP of each epoch")
     p.add_argument("--workdir", type=Path, required=True, metavar="DIR", help="where everything is written")
     p.add_argument("--weights", metavar="FILE", help="backbone weights without top instead of the configuration's")
-    p.add_argument("--start", type=Path, metavar="FILE.keras", help="a trained detector to go on from")
+    p.add_argument("--start", type=Path, metavar="FILE.keras|BUNDLE", help="a trained detector to go on from")
     p.set_defaults(run=_detector)
 
     p = commands.add_parser("evaluate", help="measure a model or a bundle on COCO data")

@@ -12,12 +12,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from edge import bundle
 from edge.coco import Annotated
 from edge.detector import float_rows
 from edge.digest import sha256
 from edge.errors import DataError
 from edge.records import Image
-from train import detector_network, loop, mistakes
+from train import detector_network, from_bundle, loop, mistakes
 from train.coco_ap import coco_ap
 from train.config import DetectorConfig, load
 from train.mistakes import Mistake
@@ -25,6 +26,8 @@ from train.plots import curves
 from train.scenes import Scenes, read
 
 Rows = NDArray[np.float64]
+MEASURED = 8
+"""Training batches from which a bundle's batch normalisations are measured."""
 
 
 def run(
@@ -37,7 +40,7 @@ def run(
 ) -> Path:
     """Trains (or resumes) and returns the path of `detector.keras`. Raises ConfigError, DataError.
 
-    `start`: a detector of the same width and channels, of any input size, to go on from.
+    `start`: a detector.keras of the same width and channels, of any input size, to go on from, or a bundle's folder.
     """
     config = load(config_path, DetectorConfig)
     if weights:
@@ -49,7 +52,7 @@ def run(
     loop.claim(workdir, {"config": config.model_dump(), "scenes": len(scenes), "val": len(held_out), "start": origin})
     keras.utils.set_random_seed(config.seed)
     with loop.strategy_scope():
-        backbone = "none" if start else config.weights
+        backbone = "none" if start and start.is_file() else config.weights  # a bundle lacks the backbone's norms
         model = detector_network.build(
             config.width, config.height, config.alpha, config.channels, backbone, config.frozen_until
         )
@@ -65,6 +68,8 @@ def run(
     batches = Scenes(scenes, config, mistakes=wrong)
     if batches.skipped:
         print(f"skipped {len(batches.skipped)} unreadable pictures, the first is {batches.skipped[0]}")
+    if start and start.is_dir():
+        from_bundle.measure(model, np.concatenate([batches[k][0] for k in range(MEASURED)]))
     shown = held_out[:: max(len(held_out) // config.evaluate_pictures, 1)]
     find = finder(model)
     measure = MeasureAP(shown, find)
@@ -86,13 +91,19 @@ def run(
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file. Raises DataError."""
+    """SHA-256 of what `--start` names. Raises DataError, BundleError."""
+    if path.is_dir():
+        return sha256(bundle.load(path).path("detector", "onnx"))
     if not path.is_file():
-        raise DataError(f"--start {path}: no such file; expected the detector.keras of an earlier training")
+        raise DataError(
+            f"--start {path}: no such file; expected the detector.keras of an earlier training, or a bundle"
+        )
     return sha256(path)
 
 
 def _go_on_from(model: keras.Model, start: Path) -> None:
+    if start.is_dir():
+        return from_bundle.restore(model, bundle.load(start).path("detector", "onnx"))
     try:
         model.load_weights(start)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

@@ -1,0 +1,133 @@
+"""A trained detector taken back from a bundle's ONNX file, so that a training can go on from what is shipped.
+
+The exporter merged each batch normalisation into its convolution. A frozen one is known, and is divided out again; for
+a trained one any mean and variance give the same function, so those of some training pictures are taken, which is what
+it would have measured.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import DataError, MissingPackage
+
+Array = NDArray[np.float32]
+Folded = tuple[Array, Array, Array]
+"""Kernel in Keras's order of axes, and the scale and offset per channel that follow it."""
+
+
+def restore(model: keras.Model, path: Path) -> None:
+    """Gives the detector `model` the weights of the ONNX file at `path`; its input may have another size.
+
+    Before it is trained, `measure` must follow. Raises DataError where the file is no such detector, MissingPackage
+    without onnx.
+    """
+    known = _convolutions(path)
+    try:
+        for name, layer in _layers(model).items():
+            (kernel, scale, offset), norm = known[name], _norm_after(layer)
+            if norm is None:
+                layer.set_weights([kernel, offset])
+            elif norm.trainable:
+                layer.set_weights([kernel])
+                norm.set_weights([scale, offset, np.zeros_like(scale), np.full_like(scale, 1 - norm.epsilon)])
+            else:
+                own, shift = _function(norm)
+                if not np.allclose(offset, shift, atol=1e-3):
+                    raise ValueError(f"another backbone's {norm.name}; give the --weights it was trained from")
+                layer.set_weights([kernel * _along(layer, scale / own)])
+    except (KeyError, ValueError) as error:
+        raise DataError(
+            f"{path}: does not fit a detector of this alpha and channels: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def measure(model: keras.Model, pictures: Array) -> None:
+    """Sets what each trained batch normalisation keeps of its input to that of training `pictures`.
+
+    `pictures` (B, height, width, 3) in -1..1. Scale and offset change with it, so that the function stays the same.
+    """
+    norms = [n for layer in _layers(model).values() if (n := _norm_after(layer)) is not None and n.trainable]
+    looks = keras.Model(model.input, [norm.input for norm in norms])
+    for norm, values in zip(norms, looks.predict(pictures, 8, verbose=0), strict=True):
+        scale, offset = _function(norm)
+        mean, variance = values.mean((0, 1, 2)), values.var((0, 1, 2))
+        norm.set_weights([scale * np.sqrt(variance + norm.epsilon), offset + scale * mean, mean, variance])
+
+
+def _convolutions(path: Path) -> dict[str, Folded]:
+    """Name of the layer, as `_layers` has it -> what the file says of it. The exporter adds a number to each name."""
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError as error:
+        raise MissingPackage("onnx", "convert") from error
+    try:
+        graph = onnx.load(path).graph
+    except Exception as error:  # protobuf raises whatever a damaged file makes it raise
+        raise DataError(f"{path}: not an ONNX file: {str(error).splitlines()[0]}") from error
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    readers = {name: node for node in graph.node for name in node.input}
+    found = {}
+    for node in graph.node:
+        if node.op_type != "Conv":
+            continue
+        kernel = values[node.input[1]]
+        scope = (node.input[1] if "/" in node.input[1] else node.name).split("/")
+        scale, offset = np.ones(len(kernel), np.float32), np.zeros(len(kernel), np.float32)
+        if len(node.input) > 2:
+            offset = values[node.input[2]]
+        elif readers[node.output[0]].op_type == "Mul":  # a depthwise one: the exporter does not merge it
+            times = readers[node.output[0]]
+            scale, offset = (_constant(values, n) for n in (times, readers[times.output[0]]))
+        deep = kernel.shape[1] == 1 and len(kernel) > 1 and kernel.shape[2] > 1
+        axes = (2, 3, 0, 1) if deep else (2, 3, 1, 0)
+        found[re.sub(r"_\d+$", "", scope[1])] = kernel.transpose(axes), scale, offset
+    return {name: found[own] for own, name in _counted_from_0(found).items()}
+
+
+def _constant(values: dict[str, Array], node: Any) -> Array:
+    """What a multiplication or addition per channel puts to its input."""
+    return next(values[name].reshape(-1) for name in node.input if name in values)
+
+
+def _layers(model: keras.Model) -> dict[str, Any]:
+    """The convolutions of `model` by name."""
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+    found = {layer.name: layer for layer in model.layers if isinstance(layer, kinds)}
+    return {name: found[own] for own, name in _counted_from_0(found).items()}
+
+
+def _counted_from_0(names: Iterable[str]) -> dict[str, str]:
+    """Name -> name in the first model of a process: Keras counts its own names on from model to model."""
+    result = {name: name for name in names}
+    for kind in ("conv2d", "depthwise_conv2d"):
+        own = [(int(m[1] or 0), name) for name in result if (m := re.match(kind + r"(?:_(\d+))?$", name))]
+        result |= {name: f"{kind}_{k}" for k, (_, name) in enumerate(sorted(own))}
+    return result
+
+
+def _norm_after(layer: Any) -> Any:
+    """The batch normalisation that reads a convolution, or None."""
+    after = layer.output._keras_history.operation
+    readers = [node.operation for node in after._outbound_nodes]
+    return next((r for r in readers if isinstance(r, keras.layers.BatchNormalization)), None)
+
+
+def _function(norm: Any) -> tuple[Array, Array]:
+    """Scale and offset of a batch normalisation with its kept mean and variance."""
+    gamma, beta, mean, variance = norm.get_weights()
+    scale: Array = gamma / np.sqrt(variance + norm.epsilon)
+    return scale, beta - mean * scale
+
+
+def _along(layer: Any, scale: Array) -> Array:
+    """`scale` per output channel, in the shape that multiplies the kernel."""
+    return scale[:, None] if isinstance(layer, keras.layers.DepthwiseConv2D) else scale
