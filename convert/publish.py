@@ -97,7 +97,8 @@ def _calibrated(
     box_growth.fold(model, config.growth)
     factor, offset = score_calibration.fit(score_calibration.rows_of(model, config.overlap), held_out)
     score_calibration.fold(model, factor, offset)
-    return model, {"growth": config.growth, "score_calibration": {"factor": factor, "offset": offset}}
+    said = {"growth": config.growth, "matrix": box_growth.matrix(config.growth).tolist()}
+    return model, {**said, "score_calibration": {"factor": factor, "offset": offset}}
 
 
 def _convert(

@@ -146,6 +146,9 @@ def test_a_start_that_does_not_fit_is_one_line(data, capsys):
 def test_a_bundle_is_a_start(tmp_path):
     """Its ONNX file gives back the network, batch normalisations measured anew."""
     pytest.importorskip("tf2onnx", reason="needs the extra 'convert'", exc_type=ImportError)
+    from types import SimpleNamespace
+
+    from convert import box_growth
     from convert.models import fixed
     from convert.to_onnx import to_onnx
     from edge.errors import DataError
@@ -156,14 +159,21 @@ def test_a_bundle_is_a_start(tmp_path):
     for layer in trained.layers:
         if type(layer).__name__ == "BatchNormalization":
             layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
-    to_onnx(fixed(trained, 96, 64), tmp_path / "detector.onnx")
+    shipped, growth = fixed(trained, 96, 64), (0.05, 0.15, 0.1, 0.0)
+    box_growth.fold(shipped, growth)
+    to_onnx(shipped, tmp_path / "detector.onnx")
+    training = {"boxes": {"matrix": box_growth.matrix(growth).tolist()}}
+
+    def bundle(name):
+        return SimpleNamespace(path=lambda network, form: tmp_path / f"{name}.{form}", training=training)
+
     pictures = rng.uniform(-1, 1, (4, 64, 64, 3)).astype("f4")
     other = detector_network.build(64, 64, 0.35, 8, "none", "block_3_expand_relu")
     for mine, same in zip(other.layers, trained.layers, strict=True):
         if type(mine).__name__ == "BatchNormalization" and not mine.trainable:
             mine.set_weights(same.get_weights())  # the backbone's: known, and not in the file
     wanted = trained.predict_on_batch(pictures)
-    from_bundle.restore(other, tmp_path / "detector.onnx")
+    from_bundle.restore(other, bundle("detector"))
     before = other.predict_on_batch(pictures)
     from_bundle.measure(other, pictures)
     after = other.predict_on_batch(pictures)
@@ -171,10 +181,10 @@ def test_a_bundle_is_a_start(tmp_path):
         np.testing.assert_allclose(before[k], wanted[k], atol=1e-3)
         np.testing.assert_allclose(after[k], wanted[k], atol=1e-3)
     in_training = [np.asarray(o) for o in other(pictures, training=True)]
-    np.testing.assert_allclose(in_training[1], wanted[1], atol=1e-3, err_msg="they have what a batch of these has")
+    np.testing.assert_allclose(in_training[1], wanted[1], atol=1e-3, err_msg="as a batch of these has them")
     wide = detector_network.build(64, 64, 0.35, 16, "none")
     with pytest.raises(DataError, match="does not fit"):
-        from_bundle.restore(wide, tmp_path / "detector.onnx")
+        from_bundle.restore(wide, bundle("detector"))
     (tmp_path / "text.onnx").write_text("no model")
     with pytest.raises(DataError, match="not an ONNX file"):
-        from_bundle.restore(wide, tmp_path / "text.onnx")
+        from_bundle.restore(wide, bundle("text"))

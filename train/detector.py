@@ -103,7 +103,7 @@ def _digest(path: Path) -> str:
 
 def _go_on_from(model: keras.Model, start: Path) -> None:
     if start.is_dir():
-        return from_bundle.restore(model, bundle.load(start).path("detector", "onnx"))
+        return from_bundle.restore(model, bundle.load(start))
     try:
         model.load_weights(start)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

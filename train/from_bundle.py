@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.bundle import Bundle
 from edge.errors import DataError, MissingPackage
 
 Array = NDArray[np.float32]
@@ -23,18 +24,20 @@ Folded = tuple[Array, Array, Array]
 """Kernel in Keras's order of axes, and the scale and offset per channel that follow it."""
 
 
-def restore(model: keras.Model, path: Path) -> None:
-    """Gives the detector `model` the weights of the ONNX file at `path`; its input may have another size.
+def restore(model: keras.Model, bundle: Bundle) -> None:
+    """Gives the detector `model` the weights of the one in `bundle`; its input may have another size.
 
-    Before it is trained, `measure` must follow. Raises DataError where the file is no such detector, MissingPackage
-    without onnx.
+    What made the boxes larger is taken out again. Before it is trained, `measure` must follow. Raises DataError where
+    the bundle has no such detector, MissingPackage without onnx.
     """
+    path = bundle.path("detector", "onnx")
     known = _convolutions(path)
+    tight = np.linalg.inv(np.array(bundle.training.get("boxes", {}).get("matrix", np.eye(4)))).astype(np.float32)
     try:
         for name, layer in _layers(model).items():
             (kernel, scale, offset), norm = known[name], _norm_after(layer)
             if norm is None:
-                layer.set_weights([kernel, offset])
+                layer.set_weights([kernel @ tight, offset @ tight] if layer.filters == 4 else [kernel, offset])
             elif norm.trainable:
                 layer.set_weights([kernel])
                 norm.set_weights([scale, offset, np.zeros_like(scale), np.full_like(scale, 1 - norm.epsilon)])
