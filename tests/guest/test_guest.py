@@ -7,6 +7,6 @@ PYTEST = "cd /opt/tests; GUEST=1 /opt/maskcam/bin/python -m pytest -p no:cachepr
 
 @pytest.mark.parametrize("name", ["cameras", "pins", "unit", "pi"])
 def test_in_the_guest(console, name):
-    said = console.run(f"{PYTEST} test_{name}.py 2>&1; echo exit code $?", timeout=900)
+    said = console.run(f"{PYTEST} test_{name}.py 2>&1; echo exit code $?", timeout=2400)
     print(f"\n{said}")
     assert said.endswith("exit code 0")

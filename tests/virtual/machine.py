@@ -59,21 +59,29 @@ def boot(rootfs: Path, card: Path, folder: Path, instance: str, memory: int = 20
     """
     kernel = max((rootfs / "boot").glob("vmlinuz-*"))
     initrd = kernel.with_name(kernel.name.replace("vmlinuz", "initrd.img"))
-    serial, log = folder / "serial", folder / "serial.log"
-    for path in (serial, log):
-        path.unlink(missing_ok=True)
-    chardev = f"socket,id=s0,path={serial},server=on,wait=off,logfile={log}"
     # cache=unsafe: only the power of the board is cut, what it has flushed lies with this machine.
-    # -no-reboot: a reboot ends the process. No KVM: what a nested machine offers as one often hangs.
-    command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(memory)]
-    command += ["-display", "none", "-no-reboot", "-net", "none", "-chardev", chardev, "-serial", "chardev:s0"]
+    command = ["qemu-system-x86_64", "-cpu", "max", "-smp", "2", "-m", str(memory), "-net", "none"]
     command += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", f"{APPEND} {instance}"]
     command += ["-drive", f"file={card},if=virtio,format=raw,cache=unsafe", "-device", "virtio-rng-pci"]
+    with running(command, folder) as console:
+        yield console
+
+
+@contextlib.contextmanager
+def running(command: list[str], folder: Path) -> Iterator[Console]:
+    """An emulator with its serial line and its monitor (a socket) in `folder`; it is killed when the block ends."""
+    serial, monitor, log = folder / "serial", folder / "monitor", folder / "serial.log"
+    for path in (serial, monitor, log):
+        path.unlink(missing_ok=True)
+    # No KVM: what a nested machine offers as one often hangs. -no-reboot: a reboot ends the process.
+    command = [*command, "-accel", "tcg,thread=multi", "-display", "none", "-no-reboot"]
+    command += ["-chardev", f"socket,id=s0,path={serial},server=on,wait=off,logfile={log}", "-serial", "chardev:s0"]
+    command += ["-monitor", f"unix:{monitor},server=on,wait=off"]
     with (folder / "qemu.log").open("wb") as said:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
     try:
         for _ in range(100):
-            if serial.exists() or process.poll() is not None:
+            if (serial.exists() and monitor.exists()) or process.poll() is not None:
                 break
             time.sleep(0.1)
         with contextlib.closing(Console(serial, log)) as console:

@@ -30,6 +30,9 @@ pin = 17
 driver = "gpiod"
 heartbeat = false
 self_test = false
+# An emulated processor takes seconds for a frame; a person is the same one all the same.
+[tracker]
+max_gap = 30.0
 """
 
 
@@ -117,21 +120,21 @@ def service(feed):
     feed("scene", 10)
     Path("/etc/maskcam/maskcam.toml").write_text(CONFIG)
     systemctl("start", "--no-block", "maskcam")
-    until(lambda: show("maskcam", "ActiveState") == "active", 120)
+    until(lambda: show("maskcam", "ActiveState") == "active", 300)
     yield
     systemctl("stop", "maskcam")
 
 
 def test_the_service_lights_the_line_and_a_kill_puts_it_out(service, line):
     print(show("maskcam", "StatusText"))
-    print(f"the alert is raised after {steady(line, 1, 150):.0f} s")
-    print(f"and cleared after {steady(line, 0, 150):.0f} s")
-    steady(line, 1, 150)
+    print(f"the alert is raised after {steady(line, 1, 300):.0f} s")
+    print(f"and cleared after {steady(line, 0, 300):.0f} s")
+    steady(line, 1, 300)
     before, pid, killed = len(line.driven()), int(show("maskcam", "MainPID")), time.monotonic()
     subprocess.run(["kill", "-KILL", str(pid)], check=True)
-    until(lambda: show("maskcam", "MainPID") not in ("0", str(pid)), 60)
+    until(lambda: show("maskcam", "MainPID") not in ("0", str(pid)), 120)
     back, after = time.monotonic(), line.driven()[before:]
-    until(lambda: show("maskcam", "ActiveState") == "active", 120)
+    until(lambda: show("maskcam", "ActiveState") == "active", 300)
     print(
         f"kill -9: the kernel saw {after}, new process after {back - killed:.1f} s, ready after "
         f"{time.monotonic() - killed:.1f} s: {show('maskcam', 'StatusText')}"
@@ -155,10 +158,19 @@ def steady(line, level, seconds):
     raise AssertionError(f"the line was not {level} for a second within {seconds} s: {show('maskcam', 'StatusText')}")
 
 
+def unload(module: str) -> None:
+    """Takes a module out of the kernel, after those that use it."""
+    folder = Path("/sys/module", module)
+    while folder.exists() and (holders := [holder.name for holder in (folder / "holders").iterdir()]):
+        unload(holders[0])
+    if folder.exists():
+        subprocess.run(["rmmod", module], check=True)
+
+
 @pytest.fixture
 def late_driver():
     """Takes the cameras' drivers out of the kernel; late_driver() loads the loopback's again."""
-    subprocess.run(["modprobe", "-r", "v4l2loopback", "vivid", "vimc"], check=True)
+    unload("videodev")
     assert "video4linux" not in Path("/proc/devices").read_text()
 
     def load():
@@ -174,7 +186,7 @@ def test_a_camera_whose_driver_comes_after_the_start_is_opened(late_driver, feed
     """As at a boot that finds the USB camera last."""
     Path("/etc/maskcam/maskcam.toml").write_text(CONFIG)
     systemctl("start", "--no-block", "maskcam")
-    until(lambda: "does not exist" in show("maskcam", "StatusText"), 120)
+    until(lambda: "does not exist" in show("maskcam", "StatusText"), 110)  # the supervisor waits for 120
     pid = show("maskcam", "MainPID")
     late_driver()
     feed("scene", 10)
@@ -187,6 +199,6 @@ def test_a_black_picture_is_said_in_the_status(vivid):
     vivid(osd_text_mode=2, test_pattern=5)
     Path("/etc/maskcam/maskcam.toml").write_text(CONFIG.replace("/dev/video0", "/dev/video8"))
     systemctl("start", "--no-block", "maskcam")
-    until(lambda: "cannot judge" in show("maskcam", "StatusText"), 120)
+    until(lambda: "cannot judge" in show("maskcam", "StatusText"), 300)
     print(show("maskcam", "StatusText"))
     systemctl("stop", "maskcam")
