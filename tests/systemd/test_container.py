@@ -163,6 +163,18 @@ def test_frames_flow_and_the_status_says_so(device):
     assert re.search(r'"ok; camera: http://127.0.0.1:8090/; .*tflite.*; [\d.]+ FPS; no alert yet"', line)
 
 
+def test_the_doctor_looks_at_the_running_service(device):
+    """From outside its unit: what it finds there is the service's own, and every red line says what mends it."""
+    pid = device.show("MainPID")
+    said = json.loads(device.container.ask("/opt/maskcam/bin/maskcam", "doctor", "--json"))
+    found = {finding["name"]: finding for finding in said["findings"]}
+    for name in ("configuration", "last good", "bundle", "tflite", "service"):
+        assert found[name]["state"] == "ok", found[name]
+    assert "/etc/maskcam/maskcam.toml" in found["configuration"]["found"]
+    assert all(finding["remedy"] for finding in said["findings"] if finding["state"] == "bad")
+    assert (device.show("MainPID"), device.is_ready()) == (pid, True), "it only looked"
+
+
 def test_in_the_steady_state_nothing_is_written_to_disk(device):
     """The kernel's own count for the process: what it wrote to file systems that are not in memory."""
     if written(device.container.run("python3", "-c", PROBE)) < 1 << 20:
