@@ -6,6 +6,8 @@ from typing import Any
 
 from edge.evaluation import table
 
+LIMITS = "limits.jpg"
+"""Name of the picture in the bundle."""
 USE = """\
 ## Intended use
 
@@ -23,6 +25,14 @@ access, or certifying the kind or fit of a mask. The networks see colour and sha
 - A hand, a cup or a beard over the mouth was drawn in training, not photographed; expect errors.
 - The score threshold was chosen on the validation pictures, and the classifier's calibration too: figures on other
   pictures will be somewhat lower. `maskcam accuracy` measures at your own door.
+"""
+SEEN = f"""\
+## Limits in pictures
+
+The demo's face made ever harder to see, without a mask and with one, and a mask that hangs ever lower (from a fifth of
+the face's height on it counts as not worn). Framed red: not found, or wrong. The frame is 640 pixels wide.
+
+![What the networks say of a face that is far, dark, askew, blurred, and of a mask that hangs too low]({LIMITS})
 """
 
 
@@ -65,4 +75,4 @@ def card(values: dict[str, Any]) -> str:
     wrongly = accuracy["int8"].get("wrongly_worn_called_bare")
     if wrongly is not None and wrongly == wrongly:
         lines += ["", f"Masks worn wrongly: {wrongly:.0%} of those found are called bare."]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", SEEN])

@@ -13,8 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert import box_growth, calibration, edgetpu_check, known_answer, models, score_calibration, verify
-from convert.card import card
+from convert import box_growth, calibration, edgetpu_check, known_answer, limits, models, score_calibration, verify
+from convert.card import LIMITS, card
 from convert.config import ConvertConfig
 from convert.to_onnx import to_onnx
 from convert.to_tflite import to_tflite
@@ -78,7 +78,9 @@ def publish(
         _write(folder, values)
         values["detector"]["score_threshold"] = _threshold(folder, held_out, config)
         _write(folder, values)
-        figures = verify.measure(bundles.load(folder), held_out)
+        bundle = bundles.load(folder)
+        limits.sheet(verify.detectors(bundle)["int8"], folder / LIMITS)
+        figures = verify.measure(bundle, held_out)
         print(verify.table(figures))
         verify.check(figures, config)
         values["accuracy"] = {"data": validation.name, **figures}

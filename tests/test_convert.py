@@ -119,8 +119,9 @@ def test_report_in_bundle_has_float_and_int8(made):
 
 def test_card_tells_use_data_and_figures(made):
     text = (made / "bundle" / "card.md").read_text()
-    for words in ("Not for: identifying", "- blocks: none", "| face_ap |", "squares", "64 x 64"):
+    for words in ("Not for: identifying", "- blocks: none", "| face_ap |", "squares", "64 x 64", "](limits.jpg)"):
         assert words in text
+    assert cv2.imread(str(made / "bundle" / "limits.jpg")).shape[1] == 750
 
 
 def test_a_network_of_a_bundle_is_kept_as_it_is(made):
