@@ -11,7 +11,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-APPEND = "console=ttyS0 root=LABEL=rootfs rw rootwait"
+APPEND = "console=ttyS0 root=LABEL=rootfs rw rootwait panic=-1"
+"""With panic=-1 a kernel that fails ends the machine at once."""
 
 
 class Console:
@@ -27,11 +28,11 @@ class Console:
         """The line of the log that matches. Raises TimeoutError with the end of the log."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            with contextlib.suppress(TimeoutError):
-                self._socket.recv(65536)
+            ended = self._receive() is None
             text = self.log.read_text(errors="replace") if self.log.exists() else ""
             if found := re.search(f"^.*{pattern}.*$", text, flags=re.MULTILINE):
                 return found[0]
+            assert not ended, f"the machine has ended:\n{text[-2000:]}"
         raise TimeoutError(f"{pattern!r} did not appear in {timeout:.0f} s:\n{text[-2000:]}")
 
     def run(self, command: str, timeout: float = 60.0) -> str:
@@ -40,8 +41,9 @@ class Console:
         self._socket.sendall(f"stty -echo; echo A'{tag}'; {command}; echo B'{tag}'\n".encode())
         seen, deadline = b"", time.monotonic() + timeout
         while time.monotonic() < deadline:
-            with contextlib.suppress(TimeoutError):
-                seen += self._socket.recv(65536)
+            received = self._receive()
+            assert received is not None, f"the machine has ended:\n{seen.decode(errors='replace')[-2000:]}"
+            seen += received
             text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen.decode(errors="replace")).replace("\r", "")
             if found := re.search(f"A{tag}\n(.*?)B{tag}", text, flags=re.DOTALL):
                 return found[1].strip()
@@ -49,6 +51,13 @@ class Console:
 
     def close(self) -> None:
         self._socket.close()
+
+    def _receive(self) -> bytes | None:
+        """What has come within half a second; None when the machine has ended."""
+        try:
+            return self._socket.recv(65536) or None
+        except TimeoutError:
+            return b""
 
 
 @contextlib.contextmanager
