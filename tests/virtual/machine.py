@@ -58,6 +58,8 @@ class Console:
             return self._socket.recv(65536) or None
         except TimeoutError:
             return b""
+        except ConnectionError:
+            return None
 
 
 @contextlib.contextmanager
