@@ -1,7 +1,7 @@
 """A blank card, flashed, in a board that does not exist: Debian trixie, emulated, without a network.
 
-`make test-virtual` runs it: ten to twenty minutes on two cores, and as long again for the first root file system,
-which stays in VIRTUAL (a folder).
+`make test-virtual` runs it: on two cores 5 minutes, 20 where they have other work, and 3 for the first root file
+system, which stays in VIRTUAL (a folder).
 """
 
 import os
