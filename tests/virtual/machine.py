@@ -1,4 +1,4 @@
-"""An emulated x86-64 machine with the card in it, and its serial console."""
+"""An emulated machine with the card in it, and its serial console."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-APPEND = "console=ttyS0 root=LABEL=rootfs rw rootwait panic=-1"
+KINDS = {
+    "amd64": (["qemu-system-x86_64", "-cpu", "max"], "ttyS0"),
+    "arm64": (["qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a72"], "ttyAMA0"),
+}
+"""Debian's name of the architecture -> the emulator, and the console's name in it."""
+APPEND = "root=LABEL=rootfs rw rootwait panic=-1"
 """With panic=-1 a kernel that fails ends the machine at once."""
 
 
@@ -63,7 +68,9 @@ class Console:
 
 
 @contextlib.contextmanager
-def boot(rootfs: Path, card: Path, folder: Path, instance: str, memory: int = 2048) -> Iterator[Console]:
+def boot(
+    rootfs: Path, card: Path, folder: Path, instance: str, memory: int = 2048, arch: str = "amd64"
+) -> Iterator[Console]:
     """Starts the machine with the kernel of `rootfs`; kills it when the block ends, as a power cut does.
 
     `instance`: what the card's command line says of cloud-init, which no firmware reads here. `memory`: MiB.
@@ -71,11 +78,12 @@ def boot(rootfs: Path, card: Path, folder: Path, instance: str, memory: int = 20
     kernel = max((rootfs / "boot").glob("vmlinuz-*"))
     initrd = kernel.with_name(kernel.name.replace("vmlinuz", "initrd.img"))
     # cache=unsafe: only the power of the board is cut, what it has flushed lies with this machine.
-    command = ["qemu-system-x86_64", "-cpu", "max", "-smp", "2", "-m", str(memory), "-net", "none"]
-    command += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", f"{APPEND} {instance}"]
+    emulator, console = KINDS[arch]
+    command = [*emulator, "-smp", "2", "-m", str(memory), "-net", "none"]
+    command += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", f"console={console} {APPEND} {instance}"]
     command += ["-drive", f"file={card},if=virtio,format=raw,cache=unsafe", "-device", "virtio-rng-pci"]
-    with running(command, folder) as console:
-        yield console
+    with running(command, folder) as line:
+        yield line
 
 
 @contextlib.contextmanager

@@ -1,9 +1,11 @@
 #!/bin/bash
-# rootfs.sh DIR: the root file system of the virtual board: Debian trixie for x86-64 with cloud-init set up as Raspberry
-# Pi OS has it, and what stands for a camera and for GPIO, which Debian's kernels lack: gpio-sim, built from Debian's own
-# kernel source, and v4l2loopback. Nothing of maskcam: that comes with the card. As root; needs debootstrap; 5-10 min.
+# rootfs.sh DIR [ARCH]: the root file system of the virtual board: Debian trixie (amd64, or arm64 through qemu-user) with
+# cloud-init set up as Raspberry Pi OS has it, and what stands for a camera and for GPIO, which Debian's kernels lack:
+# gpio-sim, built from Debian's own kernel source, and v4l2loopback. Nothing of maskcam: that comes with the card. As
+# root; needs debootstrap, and for arm64 qemu-user-static; 3-10 min, arm64 half an hour.
 set -euo pipefail
 dir=$(realpath -m "$1")
+arch=${2:-amd64}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 mirror=${MIRROR:-http://deb.debian.org/debian}
 export DEBIAN_FRONTEND=noninteractive
@@ -11,13 +13,17 @@ export DEBIAN_FRONTEND=noninteractive
 inside() { chroot "$dir" env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 
 rm -rf "$dir.part"
-debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,libnss-systemd,udev,kmod,procps,iproute2,sudo,\
+if [ "$arch" = arm64 ] && [ ! -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ]; then
+    [ -e /proc/sys/fs/binfmt_misc/register ] || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+    grep -v '^#' /usr/lib/binfmt.d/qemu-aarch64.conf >/proc/sys/fs/binfmt_misc/register
+fi
+debootstrap --arch="$arch" --variant=minbase --include=systemd,systemd-sysv,dbus,libnss-systemd,udev,kmod,procps,iproute2,sudo,\
 ca-certificates trixie "$dir.part" "$mirror"
 dir=$dir.part
 mount -t proc proc "$dir/proc"
 trap 'umount "$dir/proc" 2>/dev/null || true' EXIT
 inside apt-get install -y -q --no-install-recommends cloud-init python3-venv python3-libgpiod e2fsprogs \
-    linux-image-amd64 linux-headers-amd64 initramfs-tools v4l2loopback-dkms gcc make xz-utils bzip2
+    "linux-image-$arch" "linux-headers-$arch" initramfs-tools v4l2loopback-dkms gcc make xz-utils bzip2
 kernel=$(ls "$dir/lib/modules" | sort -V | tail -1)
 version=$(echo "$kernel" | cut -d. -f1-2)
 inside apt-get install -y -q --no-install-recommends "linux-source-$version"
@@ -52,7 +58,7 @@ for name in board feed; do
     inside systemctl enable "$name"
 done
 # A console for the test: root, without a password, on the serial line only.
-install -D /dev/stdin "$dir/etc/systemd/system/serial-getty@ttyS0.service.d/login.conf" <<'TEXT'
+install -D /dev/stdin "$dir/etc/systemd/system/serial-getty@.service.d/login.conf" <<'TEXT'
 [Service]
 ExecStart=
 ExecStart=-/sbin/agetty --autologin root --keep-baud 115200,57600,38400,9600 - vt220
