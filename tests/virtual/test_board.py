@@ -1,8 +1,8 @@
 """A blank card, flashed, in a board that does not exist: Debian trixie, emulated, without a network.
 
 `make test-virtual` runs it: on two cores 5 minutes, 20 where they have other work, and 3 for the first root file
-system, which stays in VIRTUAL (a folder). With ARCH=arm64 the board is a 64-bit Arm: 9 minutes, and 25 for its root file
-system, through qemu-user-static.
+system, which stays in VIRTUAL (a folder). With ARCH=arm64 the board is a 64-bit Arm: 9 minutes, and 25 for its root
+file system, through qemu-user-static.
 """
 
 import os
