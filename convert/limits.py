@@ -15,10 +15,12 @@ from edge import masks
 from edge.camera.synthetic import SyntheticCamera
 from edge.evaluation import BundleDetector
 from edge.geometry import Box, iou_matrix
+from edge.preprocess import PADDING
 from edge.records import Image
+from edge.scoring import Scorer
 
 TILE, SEED = 150, 8
-GREY = (114, 114, 114)
+GREY = (PADDING,) * 3
 RIGHT, WRONG = (0, 160, 0), (220, 0, 0)
 """RGB"""
 Scene = tuple[Image, Box]
@@ -29,7 +31,7 @@ def far(image: Image, face: Box, height: float) -> Scene:
     """The whole picture shrunk until the face is `height` pixels high, on grey."""
     k = height / face.height
     small = cv2.resize(image, None, fx=k, fy=k, interpolation=cv2.INTER_AREA)
-    result = np.full_like(image, GREY[0])
+    result = np.full_like(image, PADDING)
     rows, columns = min(len(small), len(image)), min(small.shape[1], image.shape[1])
     result[:rows, :columns] = small[:rows, :columns]
     return result, face.scaled(k)
@@ -62,8 +64,9 @@ CHANGES: dict[str, tuple[Change, tuple[float, ...], str]] = {
     "blurred": (blurred, (0, 2, 4, 6, 9), "sigma {:g} px"),
 }
 LOWERED = (0.0, 0.1, 0.2, 0.3, 0.4)
-"""How far a mask hangs too low, in heights of the face; from the second third on the nose is free."""
+"""How far a mask hangs too low, in heights of the face."""
 NOSE_FREE = 0.2
+"""From here on the nose is free."""
 
 
 def cases() -> Iterator[tuple[str, bool, Image, Box]]:
@@ -97,7 +100,7 @@ def _tile(title: str, on: bool, image: Image, face: Box, detector: BundleDetecto
     rows = detector.rows(image)
     rows = rows[rows[:, 4] >= detector.operating]
     overlap = iou_matrix(rows, np.array([[face.x0, face.y0, face.x1, face.y1]]))[:, 0] if len(rows) else np.zeros(1)
-    found = overlap.max() >= 0.4
+    found = overlap.max() >= Scorer.threshold
     label = rows[overlap.argmax(), 5] if found else -1
     said = {-1: "not found", 0: "no mask", 1: "mask"}[int(label)]
     square = face.square(0.6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 import shutil
 import tempfile
@@ -22,6 +21,7 @@ from edge import bundle as bundles
 from edge import coco
 from edge.decode import STRIDES
 from edge.detector import FaceDetector
+from edge.digest import sha256
 from edge.engines.tflite import TFLiteEngine, interpreter_class
 from edge.errors import BundleError, DataError
 from edge.evaluation import without_nan
@@ -52,10 +52,11 @@ def publish(
     pictures, held_out = coco.read(calibrate), coco.read(validation)
     sources = {"detector": Path(detector), "classifier": Path(classifier)}
     kept = {name: bundles.load(path) for name, path in sources.items() if path.is_dir()}
-    read = {name: models.read(path) for name, path in sources.items() if name not in kept}
+    sizes = {"detector": (config.width, config.height), "classifier": ()}
+    read = {n: models.fixed(models.read(path), *sizes[n]) for n, path in sources.items() if n not in kept}
     training = {"data": config.data, **_reports(sources, kept)}
     if "detector" in read:
-        read["detector"], training["boxes"] = _calibrated(read["detector"], held_out, config)
+        training["boxes"] = _calibrate(read["detector"], held_out, config)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".bundle-") as temporary:
         folder = Path(temporary) / "bundle"
         folder.mkdir()
@@ -78,9 +79,9 @@ def publish(
         _write(folder, values)
         values["detector"]["score_threshold"] = _threshold(folder, held_out, config)
         _write(folder, values)
-        bundle = bundles.load(folder)
-        limits.sheet(verify.detectors(bundle)["int8"], folder / LIMITS)
-        figures = verify.measure(bundle, held_out)
+        detectors = verify.detectors(bundles.load(folder))
+        limits.sheet(detectors["int8"], folder / LIMITS)
+        figures = verify.measure(detectors, held_out)
         print(verify.table(figures))
         verify.check(figures, config)
         values["accuracy"] = {"data": validation.name, **figures}
@@ -91,23 +92,19 @@ def publish(
     return out
 
 
-def _calibrated(
-    detector: keras.Model, held_out: list[coco.Annotated], config: ConvertConfig
-) -> tuple[keras.Model, dict[str, Any]]:
-    """The detector at the bundle's size, with grown boxes and scores that are probabilities; and what was folded in."""
-    model = models.fixed(detector, config.width, config.height)
+def _calibrate(model: keras.Model, held_out: list[coco.Annotated], config: ConvertConfig) -> dict[str, Any]:
+    """Grows the detector's boxes and makes its scores probabilities; returns what was folded in."""
     box_growth.fold(model, config.growth)
     factor, offset = score_calibration.fit(score_calibration.rows_of(model, config.overlap), held_out)
     score_calibration.fold(model, factor, offset)
     said = {"growth": config.growth, "matrix": box_growth.matrix(config.growth).tolist()}
-    return model, {**said, "score_calibration": {"factor": factor, "offset": offset}}
+    return {**said, "score_calibration": {"factor": factor, "offset": offset}}
 
 
 def _convert(
     name: str, model: keras.Model, pictures: list[coco.Annotated], folder: Path, config: ConvertConfig
 ) -> dict[str, Any]:
     """Writes the files of one network; returns its values for bundle.json."""
-    model = models.fixed(model)
     height, width = model.input_shape[1:3]
     spec = bundles.Input(width=width, height=height)  # type: ignore[call-arg]
     count = config.calibration_pictures
@@ -197,8 +194,7 @@ def _write(folder: Path, values: dict[str, Any]) -> None:
     files = {}
     for path in sorted(folder.iterdir()):
         if path.name != bundles.NAME:
-            data = path.read_bytes()
-            files[path.name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+            files[path.name] = {"sha256": sha256(path), "bytes": path.stat().st_size}
     text = json.dumps(without_nan({**values, "files": files}), indent=1, allow_nan=False)
     (folder / bundles.NAME).write_text(text + "\n")
 

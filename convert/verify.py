@@ -38,10 +38,10 @@ def detectors(bundle: bundles.Bundle) -> dict[str, BundleDetector]:
     return {"float": BundleDetector(bundle, *both(opencv)), "int8": BundleDetector(bundle, *both(tflite))}
 
 
-def measure(bundle: bundles.Bundle, pictures: list[coco.Annotated]) -> Figures:
-    """Figures of `edge.evaluation.score` over all pictures for "float" and "int8", and int8's per source."""
+def measure(of: dict[str, BundleDetector], pictures: list[coco.Annotated]) -> Figures:
+    """Figures of `edge.evaluation.score` of both `detectors` over all pictures, and int8's per source."""
     figures: Figures = {}
-    for name, detector in detectors(bundle).items():
+    for name, detector in of.items():
         with tqdm(total=len(pictures), desc=f"verify {name}", unit="picture") as bar:
             result = score(pictures, detector.rows, detector.operating, lambda n, _, bar=bar: bar.update(n - bar.n))
         figures[name] = result["all"]
@@ -95,7 +95,7 @@ def images(pictures: list[coco.Annotated]) -> Any:
 
 def run(folder: Path, data: Path, config: ConvertConfig) -> Figures:
     """`maskcam-convert verify`: measures a bundle and checks it. Raises BundleError, DataError."""
-    figures = measure(bundles.load(folder), coco.read(data))
+    figures = measure(detectors(bundles.load(folder)), coco.read(data))
     print(table(figures))
     check(figures, config)
     return figures
