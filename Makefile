@@ -30,9 +30,10 @@ test-arm64: $(VENV)/.$(TEST_EXTRAS)
 test-guest: $(VENV)/.test
 	TEST_GUEST=1 $(BIN)/python -m pytest tests/guest -rs -s --durations=5
 
-# A flashed card in an emulated board: root, QEMU, debootstrap; minutes. Its root file system stays in .virtual.
+# A flashed card in an emulated board (ARCH=arm64: of 64-bit Arm, ARCH=rpi3: a Raspberry Pi 3): root, QEMU, debootstrap;
+# minutes. Its root file system stays in VIRTUAL (a folder), else in .virtual.
 test-virtual: $(VENV)/.test
-	VIRTUAL=$(abspath .virtual) $(BIN)/python -m pytest tests/virtual -rs -s --durations=5
+	VIRTUAL=$(abspath $(or $(VIRTUAL),.virtual)) $(BIN)/python -m pytest tests/virtual -rs -s --durations=5
 
 check: $(VENV)/.$(TEST_EXTRAS)
 	$(BIN)/ruff check .

@@ -5,12 +5,9 @@ only unpacked, into the memory that the kernel starts with, so nothing for arm64
 """
 
 import os
-import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -31,10 +28,6 @@ MISSING = [package for tool, package in TOOLS.items() if not shutil.which(tool, 
 MIRROR = "http://deb.debian.org/debian"
 LIBRARIES = ["numpy", "pydantic>=2.7", "gpiozero>=2", "lgpio"]
 """What the pins need of maskcam's packages. For Python 3.11, Debian 12's, lgpio has a wheel that is not empty."""
-REVISION = "a02082"
-"""Of a Raspberry Pi 3 B; the firmware writes it into the device tree, where gpiozero looks for it."""
-LEVELS = 0x3F200034
-"""GPLEV0 of the BCM2837: the levels of GPIO 0 to 31, one bit each."""
 INIT = """#!/bin/sh
 export PATH=/usr/sbin:/usr/bin PYTHONPATH=/opt/maskcam PS1="pi3# "
 mount -t proc proc /proc
@@ -81,16 +74,13 @@ def archive(root: Path, out: Path) -> None:
 
 def make(folder: Path) -> None:
     """Kernel, device tree and the system without maskcam."""
+    import pi3
     import wheels
 
     root = folder / "root"
     unpack_debian(root)
     shutil.copy(next((root / "boot").glob("vmlinuz-*")), folder / "kernel")
-    tree = folder / "tree.dtb"
-    shutil.copy(next(root.glob("usr/lib/linux-image-*/broadcom/bcm2837-rpi-3-b.dtb")), tree)
-    run("fdtput", "-r", tree, "/soc/serial@7e201000/bluetooth")  # or its driver takes the console
-    run("fdtput", "-c", tree, "/system")
-    run("fdtput", "-t", "x", tree, "/system", "linux,revision", REVISION)
+    pi3.device_tree(root, folder / "tree.dtb")
     slim(root)
     problem = wheels.install(LIBRARIES, "aarch64", "3.11", root / "opt/maskcam")
     assert not problem, problem
@@ -109,6 +99,7 @@ def board(tmp_path):
     """The serial line of the booted board, and what reads its pins."""
     sys.path[:0] = [str(ROOT / "tests" / "virtual"), str(ROOT / "tests" / "arm64")]
     import machine
+    import pi3
 
     if not CACHE.exists():
         part = CACHE.with_suffix(".part")
@@ -128,44 +119,8 @@ def board(tmp_path):
     command += ["-initrd", initrd, "-append", "console=ttyAMA0,115200 quiet deferred_probe_timeout=5"]
     with machine.running([str(word) for word in command], tmp_path) as console:
         console.wait_for("pi3# ", 600)
-        with closing(Pin(tmp_path / "monitor", 17)) as pin:
+        with closing(pi3.Pin(tmp_path / "monitor", 17)) as pin:
             yield console, pin
-
-
-class Pin:
-    """A pin's level by the emulator's monitor, which reads the board's memory."""
-
-    def __init__(self, monitor: Path, number: int) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(monitor))
-        self._socket.settimeout(60)
-        self._number = number
-        self._answer()
-
-    @property
-    def level(self) -> int:
-        self._socket.sendall(f"xp /1wx {LEVELS:#x}\n".encode())
-        word = re.search(": (0x[0-9a-f]+)", self._answer())[1]
-        return int(word, 16) >> self._number & 1
-
-    def spells(self, over) -> list[tuple[int, float]]:
-        """(level, seconds) of each spell of a level, until `over()`; the last one may be cut short."""
-        found = [(self.level, time.monotonic())]
-        while not over():
-            if (level := self.level) != found[-1][0]:
-                found.append((level, time.monotonic()))
-            time.sleep(0.01)
-        ends = [since for _, since in found[1:]] + [time.monotonic()]
-        return [(level, end - since) for (level, since), end in zip(found, ends, strict=True)]
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def _answer(self) -> str:
-        text = b""
-        while not text.endswith(b"(qemu) "):
-            text += self._socket.recv(4096)
-        return text.decode(errors="replace")
 
 
 def test_the_led_shows_every_pattern(board):

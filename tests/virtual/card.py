@@ -7,8 +7,8 @@ from pathlib import Path
 
 BOOT_START, BOOT_SECTORS = 16384, 1 << 20
 ROOT_START = BOOT_START + BOOT_SECTORS
-SECTORS = 3 << 21
-"""Of 512 bytes: 3 GB, of which the system takes the half."""
+SECTORS = 1 << 23
+"""Of 512 bytes: 4 GB, of which the system takes a third. An emulated SD card must have a power of two."""
 
 FILES = {
     "config.txt": "camera_auto_detect=1\nauto_initramfs=1\n[all]\n",

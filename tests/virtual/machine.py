@@ -11,11 +11,17 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import pi3
+
 KINDS = {
-    "amd64": (["qemu-system-x86_64", "-cpu", "max"], "ttyS0"),
-    "arm64": (["qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a72"], "ttyAMA0"),
+    "amd64": (["qemu-system-x86_64", "-cpu", "max"], "console=ttyS0"),
+    "arm64": (["qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a72"], "console=ttyAMA0"),
+    "rpi3": (
+        ["qemu-system-aarch64", "-machine", "raspi3b"],
+        "console=ttyAMA0,115200 deferred_probe_timeout=5 module_blacklist=vc4",
+    ),
 }
-"""Debian's name of the architecture -> the emulator, and the console's name in it."""
+"""The board -> the emulator, and what its kernel must be told; a Pi 3's would wait for a screen that is not there."""
 APPEND = "root=LABEL=rootfs rw rootwait panic=-1"
 """With panic=-1 a kernel that fails ends the machine at once."""
 
@@ -73,15 +79,21 @@ def boot(
 ) -> Iterator[Console]:
     """Starts the machine with the kernel of `rootfs`; kills it when the block ends, as a power cut does.
 
-    `instance`: what the card's command line says of cloud-init, which no firmware reads here. `memory`: MiB.
+    `instance`: what the card's command line says of cloud-init, which no firmware reads here. `memory`: MiB; a Pi 3
+    has its own.
     """
     kernel = max((rootfs / "boot").glob("vmlinuz-*"))
     initrd = kernel.with_name(kernel.name.replace("vmlinuz", "initrd.img"))
+    emulator, words = KINDS[arch]
+    command = [*emulator, "-net", "none", "-kernel", str(kernel), "-initrd", str(initrd)]
+    command += ["-append", f"{words} {APPEND} {instance}"]
     # cache=unsafe: only the power of the board is cut, what it has flushed lies with this machine.
-    emulator, console = KINDS[arch]
-    command = [*emulator, "-smp", "2", "-m", str(memory), "-net", "none"]
-    command += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", f"console={console} {APPEND} {instance}"]
-    command += ["-drive", f"file={card},if=virtio,format=raw,cache=unsafe", "-device", "virtio-rng-pci"]
+    drive = f"file={card},format=raw,cache=unsafe"
+    if arch == "rpi3":
+        tree = pi3.device_tree(rootfs, folder / "tree.dtb")
+        command += ["-dtb", str(tree), "-drive", f"{drive},if=sd"]
+    else:
+        command += ["-smp", "2", "-m", str(memory), "-drive", f"{drive},if=virtio", "-device", "virtio-rng-pci"]
     with running(command, folder) as line:
         yield line
 

@@ -64,7 +64,9 @@ ExecStart=
 ExecStart=-/sbin/agetty --autologin root --keep-baud 115200,57600,38400,9600 - vt220
 TEXT
 # It starts in half the time with a small initramfs, and without what a first boot would put in order.
-printf '%s\n' virtio_pci virtio_blk ext4 >>"$dir/etc/initramfs-tools/modules"
+modules=(virtio_pci virtio_blk ext4)
+[ "$arch" = amd64 ] || modules+=(bcm2835) # reads the SD card of a Raspberry Pi 3
+printf '%s\n' "${modules[@]}" >>"$dir/etc/initramfs-tools/modules"
 sed -i 's/^MODULES=.*/MODULES=list/' "$dir/etc/initramfs-tools/initramfs.conf"
 inside update-initramfs -u -k "$kernel"
 inside systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service
