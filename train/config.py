@@ -55,6 +55,9 @@ class DetectorConfig(Settings):
     alpha: float = Field(1.0, gt=0, description="width multiplier of the MobileNetV2 backbone")
     weights: str = Field("imagenet", description="'imagenet', 'none' or a .weights.h5 file without top")
     channels: int = Field(64, ge=8, description="channels of the neck and the heads")
+    expansion: int = Field(
+        6, ge=1, le=6, description="channels inside a block per channel of its input; fewer than 6 need --start"
+    )
     frozen_until: str = Field("", description="layer of the backbone up to which nothing is trained")
     epochs: int = Field(20, ge=1)
     steps_per_epoch: int = Field(200, ge=1)

@@ -18,7 +18,7 @@ from edge.detector import float_rows
 from edge.digest import sha256
 from edge.errors import DataError
 from edge.records import Image
-from train import detector_network, from_bundle, loop, mistakes
+from train import detector_network, from_bundle, loop, mistakes, slim
 from train.coco_ap import coco_ap
 from train.config import DetectorConfig, load
 from train.mistakes import Mistake
@@ -52,13 +52,7 @@ def run(
     loop.claim(workdir, {"config": config.model_dump(), "scenes": len(scenes), "val": len(held_out), "start": origin})
     keras.utils.set_random_seed(config.seed)
     with loop.strategy_scope():
-        backbone = "none" if start and start.is_file() else config.weights  # a bundle lacks the backbone's norms
-        model = detector_network.build(
-            config.width, config.height, config.alpha, config.channels, backbone, config.frozen_until
-        )
-        if start:
-            _go_on_from(model, start)
-        trainer = detector_network.for_training(model, config)
+        model = _first(config, start)
     wrong: Sequence[list[Mistake]] = ()
     if start:
         *wrong, better = mistakes.find(scenes, finder(model, config.mistakes_from), workdir / "mistakes.json")
@@ -68,8 +62,10 @@ def run(
     batches = Scenes(scenes, config, mistakes=wrong)
     if batches.skipped:
         print(f"skipped {len(batches.skipped)} unreadable pictures, the first is {batches.skipped[0]}")
-    if start and start.is_dir():
-        from_bundle.measure(model, np.concatenate([batches[k][0] for k in range(MEASURED)]))
+    with loop.strategy_scope():
+        if start:
+            model = _fitted(model, start, config, batches)
+        trainer = detector_network.for_training(model, config)
     shown = held_out[:: max(len(held_out) // config.evaluate_pictures, 1)]
     find = finder(model)
     measure = MeasureAP(shown, find)
@@ -101,9 +97,44 @@ def _digest(path: Path) -> str:
     return sha256(path)
 
 
-def _go_on_from(model: keras.Model, start: Path) -> None:
+def _first(config: DetectorConfig, start: Path | None) -> keras.Model:
+    """The network that a training begins with, as wide as what `start` holds. Raises DataError, BundleError."""
+    own = config.expansion if start is None else _expansion(start)
+    if own < config.expansion or (start is None and own != slim.FULL):
+        raise DataError(f"expansion = {config.expansion}: needs --start with a detector at least that wide")
+    weights = "none" if start else config.weights
+    model = detector_network.build(
+        config.width, config.height, config.alpha, config.channels, weights, config.frozen_until, own
+    )
+    if start and start.is_dir():
+        from_bundle.restore(model, bundle.load(start))
+    elif start:
+        _load(model, start)
+    return model
+
+
+def _fitted(model: keras.Model, start: Path, config: DetectorConfig, batches: Scenes) -> keras.Model:
+    """`model` with norms that know the training pictures, and as narrow as `config` says."""
+    if start.is_file() and _expansion(start) == config.expansion:
+        return model
+    pictures = np.concatenate([batches[k][0] for k in range(MEASURED)])
     if start.is_dir():
-        return from_bundle.restore(model, bundle.load(start))
+        from_bundle.measure(model, pictures)
+    return model if _expansion(start) == config.expansion else slim.slim(model, pictures, config.expansion)
+
+
+def _expansion(start: Path) -> int:
+    """Channels inside the blocks of what `--start` names, per channel of their input."""
+    if start.is_dir():
+        return from_bundle.expansion(bundle.load(start))
+    try:
+        layer = keras.models.load_model(start, compile=False).get_layer("block_1_expand")
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"--start {start}: does not fit, no detector: {str(error).splitlines()[0]}") from error
+    return int(layer.kernel.shape[3] // layer.kernel.shape[2])
+
+
+def _load(model: keras.Model, start: Path) -> None:
     try:
         model.load_weights(start)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

@@ -13,12 +13,21 @@ from keras import layers
 from train.config import DetectorConfig
 from train.detection_loss import DetectionLoss
 from train.models import backbone
+from train.slim import FULL, narrow
 
 
 def build(
-    width: int, height: int, alpha: float, channels: int, weights: str | None, frozen_until: str = ""
+    width: int,
+    height: int,
+    alpha: float,
+    channels: int,
+    weights: str | None,
+    frozen_until: str = "",
+    expansion: int = FULL,
 ) -> keras.Model:
     """Input (height, width, 3), RGB / 127.5 - 1. Outputs `scores` (N, 1) as logits and `distances` (N, 4).
+
+    With another `expansion` than MobileNetV2's own the weights are random: `train.slim` fills them.
 
     Backbone cut at stride 16 (block 12). Scores and distances stay apart, so each gets its own int8 scale;
     ReLU6, depthwise convolution, add and nearest upsampling are all an Edge TPU needs to map.
@@ -37,7 +46,8 @@ def build(
         scores.append(layers.Reshape((-1, 1))(score))
         distances.append(layers.Reshape((-1, 4))(distance))
     outputs = [layers.Concatenate(1, name="scores")(scores), layers.Concatenate(1, name="distances")(distances)]
-    return keras.Model(body.input, outputs, name="detector")
+    model = keras.Model(body.input, outputs, name="detector")
+    return model if expansion == FULL else narrow(model, expansion)
 
 
 def _unit(x: Any, width: int, stride: int = 1, depthwise: bool = True) -> Any:

@@ -1,8 +1,8 @@
 """A trained detector taken back from a bundle's ONNX file, so that a training can go on from what is shipped.
 
-The exporter merged each batch normalisation into its convolution. A frozen one is known, and is divided out again; for
-a trained one any mean and variance give the same function, so those of some training pictures are taken, which is what
-it would have measured.
+The exporter merged each batch normalisation into its convolution. A frozen one needs no more than the scale and offset
+that are left; for a trained one any mean and variance give the same function, so those of some training pictures are
+taken, which is what it would have measured.
 """
 
 from __future__ import annotations
@@ -38,14 +38,9 @@ def restore(model: keras.Model, bundle: Bundle) -> None:
             (kernel, scale, offset), norm = known[name], _norm_after(layer)
             if norm is None:
                 layer.set_weights([kernel @ tight, offset @ tight] if layer.filters == 4 else [kernel, offset])
-            elif norm.trainable:
+            else:
                 layer.set_weights([kernel])
                 norm.set_weights([scale, offset, np.zeros_like(scale), np.full_like(scale, 1 - norm.epsilon)])
-            else:
-                own, shift = _function(norm)
-                if not np.allclose(offset, shift, atol=1e-3):
-                    raise ValueError(f"another backbone's {norm.name}; give the --weights it was trained from")
-                layer.set_weights([kernel * _along(layer, scale / own)])
     except (KeyError, ValueError) as error:
         raise DataError(
             f"{path}: does not fit a detector of this alpha and channels: {str(error).splitlines()[0]}"
@@ -63,6 +58,16 @@ def measure(model: keras.Model, pictures: Array) -> None:
         scale, offset = _function(norm)
         mean, variance = values.mean((0, 1, 2)), values.var((0, 1, 2))
         norm.set_weights([scale * np.sqrt(variance + norm.epsilon), offset + scale * mean, mean, variance])
+
+
+def expansion(bundle: Bundle) -> int:
+    """Channels inside the blocks of the bundle's detector per channel of their input. Raises what `restore` does."""
+    path = bundle.path("detector", "onnx")
+    known = _convolutions(path)
+    if "block_1_expand" not in known:
+        raise DataError(f"{path}: no MobileNetV2; expected a bundle of maskcam-convert")
+    kernel = known["block_1_expand"][0]
+    return int(kernel.shape[3] // kernel.shape[2])
 
 
 def _convolutions(path: Path) -> dict[str, Folded]:
@@ -129,8 +134,3 @@ def _function(norm: Any) -> tuple[Array, Array]:
     gamma, beta, mean, variance = norm.get_weights()
     scale: Array = gamma / np.sqrt(variance + norm.epsilon)
     return scale, beta - mean * scale
-
-
-def _along(layer: Any, scale: Array) -> Array:
-    """`scale` per output channel, in the shape that multiplies the kernel."""
-    return scale[:, None] if isinstance(layer, keras.layers.DepthwiseConv2D) else scale
