@@ -49,7 +49,7 @@ def test_a_network_with_doubled_channels_stays_what_it_was():
         np.testing.assert_allclose(new, old, atol=0.02 * np.abs(old).max())
 
 
-def test_fewer_channels_need_a_start(tmp_path):
+def test_fewer_channels_need_a_start():
     from edge.errors import DataError
     from train import detector
     from train.config import DetectorConfig

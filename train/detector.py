@@ -115,12 +115,13 @@ def _first(config: DetectorConfig, start: Path | None) -> keras.Model:
 
 def _fitted(model: keras.Model, start: Path, config: DetectorConfig, batches: Scenes) -> keras.Model:
     """`model` with norms that know the training pictures, and as narrow as `config` says."""
-    if start.is_file() and _expansion(start) == config.expansion:
+    wider = slim.expansion(model) > config.expansion
+    if start.is_file() and not wider:
         return model
     pictures = np.concatenate([batches[k][0] for k in range(MEASURED)])
     if start.is_dir():
         from_bundle.measure(model, pictures)
-    return model if _expansion(start) == config.expansion else slim.slim(model, pictures, config.expansion)
+    return slim.slim(model, pictures, config.expansion) if wider else model
 
 
 def _expansion(start: Path) -> int:
@@ -128,10 +129,9 @@ def _expansion(start: Path) -> int:
     if start.is_dir():
         return from_bundle.expansion(bundle.load(start))
     try:
-        layer = keras.models.load_model(start, compile=False).get_layer("block_1_expand")
+        return slim.expansion(keras.models.load_model(start, compile=False))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"--start {start}: does not fit, no detector: {str(error).splitlines()[0]}") from error
-    return int(layer.kernel.shape[3] // layer.kernel.shape[2])
 
 
 def _load(model: keras.Model, start: Path) -> None:

@@ -55,7 +55,7 @@ def measure(model: keras.Model, pictures: Array) -> None:
     norms = [n for layer in _layers(model).values() if (n := _norm_after(layer)) is not None and n.trainable]
     looks = keras.Model(model.input, [norm.input for norm in norms])
     for norm, values in zip(norms, looks.predict(pictures, 8, verbose=0), strict=True):
-        scale, offset = _function(norm)
+        scale, offset = scale_and_offset(norm)
         mean, variance = values.mean((0, 1, 2)), values.var((0, 1, 2))
         norm.set_weights([scale * np.sqrt(variance + norm.epsilon), offset + scale * mean, mean, variance])
 
@@ -129,7 +129,7 @@ def _norm_after(layer: Any) -> Any:
     return next((r for r in readers if isinstance(r, keras.layers.BatchNormalization)), None)
 
 
-def _function(norm: Any) -> tuple[Array, Array]:
+def scale_and_offset(norm: Any) -> tuple[Array, Array]:
     """Scale and offset of a batch normalisation with its kept mean and variance."""
     gamma, beta, mean, variance = norm.get_weights()
     scale: Array = gamma / np.sqrt(variance + norm.epsilon)

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from train.from_bundle import scale_and_offset
+
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 FULL = 6
@@ -20,6 +22,12 @@ FULL = 6
 EXPAND = re.compile(r"(block_\d+)_expand$")
 INSIDE = ("expand", "expand_BN", "depthwise", "depthwise_BN")
 """Layers of a block that have one filter, or one number, per channel inside."""
+
+
+def expansion(model: keras.Model) -> int:
+    """Channels inside the blocks of a MobileNetV2 per channel of their input. Raises ValueError where there is none."""
+    kernel = model.get_layer("block_1_expand").kernel
+    return int(kernel.shape[3] // kernel.shape[2])
 
 
 def narrow(model: keras.Model, expansion: int) -> keras.Model:
@@ -44,9 +52,9 @@ def slim(wide: keras.Model, pictures: Array, expansion: int) -> keras.Model:
             layer.set_weights(wide.get_layer(layer.name).get_weights())
     for block, (mean, covariance) in zip(blocks, _moments(wide, blocks, pictures), strict=True):
         kernel = wide.get_layer(f"{block}_project").get_weights()[0]
-        gamma, beta, centre, variance = wide.get_layer(f"{block}_project_BN").get_weights()
-        said = kernel[0, 0] * (gamma / np.sqrt(variance + wide.get_layer(f"{block}_project_BN").epsilon))
-        kept = keep(covariance, said, result.get_layer(f"{block}_expand").filters)
+        norm = wide.get_layer(f"{block}_project_BN")
+        gamma, beta, centre, variance = norm.get_weights()
+        kept = keep(covariance, kernel[0, 0] * scale_and_offset(norm)[0], result.get_layer(f"{block}_expand").filters)
         fitted = refit(covariance, kernel[0, 0], kept)
         result.get_layer(f"{block}_project").set_weights([fitted[None, None].astype(np.float32)])
         missing = mean @ kernel[0, 0] - mean[kept] @ fitted

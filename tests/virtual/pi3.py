@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import socket
@@ -25,8 +24,7 @@ def device_tree(rootfs: Path, out: Path) -> Path:
         ["-c", out, "/system"],
         ["-t", "x", out, "/system", "linux,revision", REVISION],
     ):
-        path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-        subprocess.run(["fdtput", *change], check=True, stdout=subprocess.DEVNULL, env=os.environ | {"PATH": path})
+        subprocess.run(["fdtput", *change], check=True, stdout=subprocess.DEVNULL)
     return out
 
 
