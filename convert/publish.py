@@ -12,7 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert import box_growth, calibration, edgetpu_check, known_answer, limits, models, score_calibration, verify
+from convert import box_growth, calibration, edgetpu_check, known_answer, limits, models, output_range, verify
+from convert import score_calibration as scores
 from convert.card import LIMITS, card
 from convert.config import ConvertConfig
 from convert.to_onnx import to_onnx
@@ -56,7 +57,7 @@ def publish(
     read = {n: models.fixed(models.read(path), *sizes[n]) for n, path in sources.items() if n not in kept}
     training = {"data": config.data, **_reports(sources, kept)}
     if "detector" in read:
-        training["boxes"] = _calibrate(read["detector"], held_out, config)
+        read["detector"], training["boxes"] = _calibrate(read["detector"], held_out, config)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".bundle-") as temporary:
         folder = Path(temporary) / "bundle"
         folder.mkdir()
@@ -92,13 +93,16 @@ def publish(
     return out
 
 
-def _calibrate(model: keras.Model, held_out: list[coco.Annotated], config: ConvertConfig) -> dict[str, Any]:
-    """Grows the detector's boxes and makes its scores probabilities; returns what was folded in."""
+def _calibrate(
+    model: keras.Model, held_out: list[coco.Annotated], config: ConvertConfig
+) -> tuple[keras.Model, dict[str, Any]]:
+    """The detector with larger boxes and with probabilities for scores; and what was folded in, to be undone."""
     box_growth.fold(model, config.growth)
-    factor, offset = score_calibration.fit(score_calibration.rows_of(model, config.overlap), held_out)
-    score_calibration.fold(model, factor, offset)
+    factor, offset = scores.fit(scores.rows_of(model, config.overlap), held_out)
+    scores.fold(model, factor, offset)
     said = {"growth": config.growth, "matrix": box_growth.matrix(config.growth).tolist()}
-    return {**said, "score_calibration": {"factor": factor, "offset": offset}}
+    said |= {"score_calibration": {"factor": factor, "offset": offset}, "lowest_logit": output_range.LOWEST}
+    return output_range.bound(model), said
 
 
 def _convert(

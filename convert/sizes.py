@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from tqdm import tqdm
 
-from convert import calibration, models, verify
+from convert import calibration, models, output_range, verify
 from convert.config import ConvertConfig
 from convert.to_tflite import to_tflite
 from edge import bundle as bundles
@@ -49,7 +49,7 @@ def run(model: Path, data: Path, validation: Path, sizes: list[str], plot: Path,
     with tempfile.TemporaryDirectory() as folder:
         for width, height in wanted:
             path = Path(folder) / f"{width}x{height}.tflite"
-            fixed = models.fixed(network, width, height)
+            fixed = output_range.bound(models.fixed(network, width, height))
             spec = _spec(width, height, fixed, config)
             samples = calibration.for_detector(pictures, config.calibration_pictures, spec.input.spec())
             path.write_bytes(to_tflite(fixed, samples))

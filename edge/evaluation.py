@@ -22,7 +22,7 @@ from edge.records import Image
 from edge.scoring import Scorer
 
 Rows = NDArray[np.float64]
-LOWEST = 0.01
+LOWEST = 0.001
 """Faces down to this score are listed, for the average precision."""
 NAMED_FROM = 0.03
 """Faces below this score are not worth a run of the classifier: their label stays unsaid (-1)."""

@@ -69,3 +69,19 @@ def test_the_growth_of_the_boxes_goes_into_the_last_layers():
     grown = [left + 0.05 * (left + right), top + 0.15 * (top + bottom), right + 0.1 * (left + right), bottom]
     np.testing.assert_array_equal(after[0], scores)
     np.testing.assert_allclose(after[1], np.stack(grown, -1), atol=1e-4)
+
+
+def test_outputs_that_the_decoding_does_not_read_are_cut_off():
+    from convert.output_range import LOWEST, bound
+    from train import detector_network
+
+    model = detector_network.build(64, 64, 0.35, 8, None)
+    biases = {1: iter([[-9.0], [-4.0], [2.0]]), 4: iter([[-1.0, 3.0, 8.0, 0.5]] * 3)}
+    for layer in model.layers:
+        if type(layer).__name__ == "Conv2D" and layer.use_bias:
+            layer.set_weights([layer.get_weights()[0], np.array(next(biases[layer.filters]), "f4")])
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype("f4")
+    scores, distances = (np.asarray(o) for o in model.predict_on_batch(image))
+    after = [np.asarray(o) for o in bound(model).predict_on_batch(image)]
+    np.testing.assert_allclose(after[0], scores.clip(LOWEST), atol=1e-4)
+    np.testing.assert_allclose(after[1], distances.clip(0, 6), atol=1e-4)

@@ -148,7 +148,7 @@ def test_a_bundle_is_a_start(tmp_path):
     pytest.importorskip("tf2onnx", reason="needs the extra 'convert'", exc_type=ImportError)
     from types import SimpleNamespace
 
-    from convert import box_growth
+    from convert import box_growth, output_range, score_calibration
     from convert.models import fixed
     from convert.to_onnx import to_onnx
     from edge.errors import DataError
@@ -161,8 +161,10 @@ def test_a_bundle_is_a_start(tmp_path):
             layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
     shipped, growth = fixed(trained, 96, 64), (0.05, 0.15, 0.1, 0.0)
     box_growth.fold(shipped, growth)
-    to_onnx(shipped, tmp_path / "detector.onnx")
-    training = {"boxes": {"matrix": box_growth.matrix(growth).tolist()}}
+    score_calibration.fold(shipped, 2.0, -0.5)
+    to_onnx(output_range.bound(shipped), tmp_path / "detector.onnx")
+    folded = {"score_calibration": {"factor": 2.0, "offset": -0.5}, "lowest_logit": output_range.LOWEST}
+    training = {"boxes": {"matrix": box_growth.matrix(growth).tolist(), **folded}}
 
     def bundle(name):
         return SimpleNamespace(path=lambda network, form: tmp_path / f"{name}.{form}", training=training)

@@ -8,7 +8,7 @@ taken, which is what it would have measured.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,17 @@ Folded = tuple[Array, Array, Array]
 def restore(model: keras.Model, bundle: Bundle) -> None:
     """Gives the detector `model` the weights of the one in `bundle`; its input may have another size.
 
-    What made the boxes larger is taken out again. Before it is trained, `measure` must follow. Raises DataError where
-    the bundle has no such detector, MissingPackage without onnx.
+    What made the boxes larger and the scores probabilities is taken out again. Before it is trained, `measure` must
+    follow. Raises DataError where the bundle has no such detector, MissingPackage without onnx.
     """
     path = bundle.path("detector", "onnx")
     known = _convolutions(path)
-    tight = np.linalg.inv(np.array(bundle.training.get("boxes", {}).get("matrix", np.eye(4)))).astype(np.float32)
+    taught = _taught(bundle.training.get("boxes", {}))
     try:
         for name, layer in _layers(model).items():
             (kernel, scale, offset), norm = known[name], _norm_after(layer)
             if norm is None:
-                layer.set_weights([kernel @ tight, offset @ tight] if layer.filters == 4 else [kernel, offset])
+                layer.set_weights(taught[layer.filters](kernel, offset))
             else:
                 layer.set_weights([kernel])
                 norm.set_weights([scale, offset, np.zeros_like(scale), np.full_like(scale, 1 - norm.epsilon)])
@@ -45,6 +45,17 @@ def restore(model: keras.Model, bundle: Bundle) -> None:
         raise DataError(
             f"{path}: does not fit a detector of this alpha and channels: {str(error).splitlines()[0]}"
         ) from error
+
+
+def _taught(folded: dict[str, Any]) -> dict[int, Callable[[Array, Array], list[Array]]]:
+    """By filters of an output's convolution: (kernel, bias) of the file -> what they were before publishing."""
+    tight = np.linalg.inv(np.array(folded.get("matrix", np.eye(4)))).astype(np.float32)
+    factor, offset = (folded.get("score_calibration", {}).get(k, v) for k, v in (("factor", 1.0), ("offset", 0.0)))
+    moved = offset - folded.get("lowest_logit", 0.0)
+    return {
+        1: lambda kernel, bias: [kernel / factor, (bias - moved) / factor],
+        4: lambda kernel, bias: [kernel @ tight, bias @ tight],
+    }
 
 
 def measure(model: keras.Model, pictures: Array) -> None:
