@@ -57,7 +57,7 @@ def publish(
     read = {n: models.fixed(models.read(path), *sizes[n]) for n, path in sources.items() if n not in kept}
     training = {"data": config.data, **_reports(sources, kept)}
     if "detector" in read:
-        read["detector"], training["boxes"] = _calibrate(read["detector"], held_out, config)
+        read["detector"], training["boxes"] = calibrated(read["detector"], held_out, config)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".bundle-") as temporary:
         folder = Path(temporary) / "bundle"
         folder.mkdir()
@@ -93,7 +93,7 @@ def publish(
     return out
 
 
-def _calibrate(
+def calibrated(
     model: keras.Model, held_out: list[coco.Annotated], config: ConvertConfig
 ) -> tuple[keras.Model, dict[str, Any]]:
     """The detector with larger boxes and with probabilities for scores; and what was folded in, to be undone."""

@@ -15,11 +15,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from tqdm import tqdm
 
-from convert import calibration, models, output_range, verify
+from convert import calibration, models, verify
 from convert.config import ConvertConfig
+from convert.publish import calibrated
 from convert.to_tflite import to_tflite
 from edge import bundle as bundles
-from edge import coco
+from edge import coco, slices
 from edge.decode import STRIDES
 from edge.detector import FaceDetector
 from edge.engines.tflite import TFLiteEngine
@@ -28,6 +29,8 @@ from edge.evaluation import LOWEST
 from edge.scoring import Scorer
 
 Row = dict[str, Any]
+SMALL = "12-24 px"
+TITLES = {"all": "all faces", "small": f"faces of {SMALL}"}
 
 
 def parse(text: str) -> tuple[int, int]:
@@ -42,22 +45,25 @@ def parse(text: str) -> tuple[int, int]:
 
 
 def run(model: Path, data: Path, validation: Path, sizes: list[str], plot: Path, config: ConvertConfig) -> list[Row]:
-    """Converts the detector at every size and measures the int8 network in one run; prints a table, draws a plot."""
+    """Converts the detector at every size, as for a bundle, and measures the int8 networks in one run.
+
+    Prints a table and draws a plot.
+    """
     wanted = [parse(size) for size in sizes]
     network, pictures, held_out = models.read(model), coco.read(data), coco.read(validation)
     detectors = {}
     with tempfile.TemporaryDirectory() as folder:
         for width, height in wanted:
             path = Path(folder) / f"{width}x{height}.tflite"
-            fixed = output_range.bound(models.fixed(network, width, height))
+            fixed, _ = calibrated(models.fixed(network, width, height), held_out, config)
             spec = _spec(width, height, fixed, config)
             samples = calibration.for_detector(pictures, config.calibration_pictures, spec.input.spec())
             path.write_bytes(to_tflite(fixed, samples))
             detectors[f"{width}x{height}"] = FaceDetector(TFLiteEngine(path, spec), spec, threshold=LOWEST)
         rows = measure(detectors, held_out)
-    print(f"{'size':<10}{'AP':>8}{'ratio':>8}{'ms':>8}")
+    print(f"{'size':<10}{'AP':>8}{'small AP':>10}{'ratio':>8}{'ms':>8}")
     for row in rows:
-        print(f"{row['size']:<10}{row['face_ap']:>8.3f}{row['ratio']:>8.2f}{row['ms']:>8.2f}")
+        print(f"{row['size']:<10}{row['all']:>8.3f}{row['small']:>10.3f}{row['ratio']:>8.2f}{row['ms']:>8.2f}")
     draw(rows, plot)
     return rows
 
@@ -76,36 +82,43 @@ def _spec(width: int, height: int, model: Any, config: ConvertConfig) -> bundles
 
 
 def measure(detectors: dict[str, FaceDetector], pictures: list[coco.Annotated]) -> list[Row]:
-    """Face AP, and milliseconds from picture to boxes; every size sees a picture before the next picture comes.
+    """Face AP of all and of small faces, and milliseconds; every size sees a picture before the next picture comes.
 
     Machines are noisy: `ratio`, the median over pictures of a size's time over the first size's, is what counts.
     """
-    scorers = {name: Scorer() for name in detectors}
+    scorers = {(name, part): Scorer() for name in detectors for part in TITLES}
     times: dict[str, list[float]] = {name: [] for name in detectors}
     for truth, image in tqdm(verify.images(pictures), total=len(pictures), unit="picture"):
         for name, detector in detectors.items():
             start = time.perf_counter()
             found = detector.rows(image)
             times[name].append(time.perf_counter() - start)
-            scorers[name].add(truth, np.c_[found, np.full(len(found), -1.0)])
+            unnamed = np.c_[found, np.full(len(found), -1.0)]
+            scorers[name, "all"].add(truth, unnamed)
+            for cut, part, some in slices.of(truth, image, unnamed, Scorer.threshold):
+                if cut == SMALL:
+                    scorers[name, "small"].add(part, some)
     first = next(iter(times.values()))
     return [
         {
             "size": name,
-            "face_ap": scorer.result()["face_ap"],
+            **{part: scorers[name, part].result()["face_ap"] for part in TITLES},
             "ms": 1e3 * statistics.median(times[name]),
             "ratio": statistics.median(a / b for a, b in zip(times[name], first, strict=True)),
         }
-        for name, scorer in scorers.items()
+        for name in detectors
     ]
 
 
 def draw(rows: list[Row], path: Path) -> None:
     """AP over time as a picture."""
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
-    axis.plot([r["ratio"] for r in rows], [r["face_ap"] for r in rows], "o")
+    for part, title in TITLES.items():
+        axis.plot([r["ratio"] for r in rows], [r[part] for r in rows], "o", label=title)
     for r in rows:
-        axis.annotate(r["size"], (r["ratio"], r["face_ap"]), textcoords="offset points", xytext=(5, 4))
+        axis.annotate(r["size"], (r["ratio"], r["all"]), textcoords="offset points", xytext=(0, 7), rotation=60)
+    axis.margins(0.15)
+    axis.legend(loc="lower right")
     axis.set(xlabel=f"time per picture, {rows[0]['size']} = 1", ylabel="face AP (IoU 0.4)", title="int8 face detector")
     axis.grid(alpha=0.3)
     figure.savefig(path, dpi=110)
