@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle import DetectorSpec
-from edge.decode import cells, decode, suppress
+from edge.decode import cells, decode
 from edge.geometry import Box
 from edge.metrics import Timers
 from edge.ports import Engine
 from edge.preprocess import InputSpec, letterbox
 from edge.records import Face, Image
+from edge.suppression import suppress
 
 MOST_FACES = 100
 

@@ -2,8 +2,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.decode import cells, decode, logit, sigmoid, suppress
+from edge.decode import cells, decode, logit, sigmoid
 from edge.geometry import iou_matrix
+from edge.suppression import suppress
 
 
 def test_cells_cover_the_input_row_by_row():
