@@ -124,6 +124,16 @@ def test_card_tells_use_data_and_figures(made):
     assert cv2.imread(str(made / "bundle" / "limits.jpg")).shape[1] == 750
 
 
+def test_card_tells_the_hard_cases_that_the_training_measured(made):
+    from convert.card import card
+
+    values = json.loads((made / "bundle" / "bundle.json").read_text())
+    assert "| case |" not in card(values)
+    cases = {"bare behind a drawn hand": {"accuracy": 0.75, "faces": 8}}
+    values["training"]["classifier"] = {"val": {"hard_cases": cases}}
+    assert "| bare behind a drawn hand | 0.750 | 8 |" in card(values)
+
+
 def test_a_network_of_a_bundle_is_kept_as_it_is(made):
     from convert import cli
     from edge import bundle
