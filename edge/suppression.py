@@ -21,7 +21,8 @@ def suppress(rows: Array, overlap: float, limit: int) -> Array:
         return rows
     corners = rows[:, :4].astype(np.float64)
     sized = np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]])
-    kept: Array = np.array(cv2.dnn.NMSBoxes(sized, rows[:, 4], 0.0, overlap))[:limit]  # type: ignore[arg-type]
+    said = cv2.dnn.NMSBoxes(sized.tolist(), rows[:, 4].tolist(), 0.0, overlap)
+    kept = np.array(said, np.intp).reshape(-1)[:limit]  # OpenCV before 4.5.4, as on older Jetsons, says (K, 1)
     votes = _votes(corners, kept, overlap) * rows[:, 4]
     boxes = votes @ corners / votes.sum(1, keepdims=True)
     return np.c_[boxes, rows[kept, 4]].astype(rows.dtype)
