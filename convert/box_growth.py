@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.models import heads
+
 
 def matrix(growth: Sequence[float]) -> NDArray[np.float32]:
     """(4, 4): distances left, top, right, bottom (row vectors) -> those of the box grown by shares of its sides."""
@@ -22,11 +24,10 @@ def matrix(growth: Sequence[float]) -> NDArray[np.float32]:
 
 
 def fold(model: keras.Model, growth: Sequence[float]) -> None:
-    """Changes the layers that say the distances: the convolutions with four filters and a bias.
+    """Changes the layers that say the distances.
 
     `growth`: shares of width, height, width, height that the left, top, right and bottom edge move outwards.
     """
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D) and layer.filters == 4 and layer.use_bias:
-            kernel, bias = layer.get_weights()
-            layer.set_weights([kernel @ matrix(growth), bias @ matrix(growth)])
+    for layer in heads(model, 4):
+        kernel, bias = layer.get_weights()
+        layer.set_weights([kernel @ matrix(growth), bias @ matrix(growth)])

@@ -26,6 +26,12 @@ access, or certifying the kind or fit of a mask. The networks see colour and sha
 - The score threshold was chosen on the validation pictures, and the classifier's calibration too: figures on other
   pictures will be somewhat lower. `maskcam accuracy` measures at your own door.
 """
+HARD = """
+The float classifier alone, on annotated boxes where cameras err. What is drawn is drawn by the training's own
+code: a real hand is harder.
+
+| case | accuracy | faces |
+| --- | --- | --- |"""
 SEEN = f"""\
 ## Limits in pictures
 
@@ -83,8 +89,4 @@ def _hard_cases(cases: dict[str, dict[str, float]]) -> list[str]:
     """What the classifier's training measured where cameras err; nothing where it did not."""
     if not cases:
         return []
-    rows = [f"| {name} | {c['accuracy']:.3f} | {c['faces']} |" for name, c in cases.items()]
-    said = (
-        "The float classifier alone, on annotated boxes where cameras err. What is drawn is drawn by the training's own"
-    )
-    return ["", said, "code: a real hand is harder.", "", "| case | accuracy | faces |", "| --- | --- | --- |", *rows]
+    return [HARD, *(f"| {name} | {c['accuracy']:.3f} | {c['faces']} |" for name, c in cases.items())]

@@ -27,6 +27,12 @@ def read(path: Path) -> keras.Model:
         raise DataError(f"{path}: not a Keras model: {str(error).splitlines()[0]}") from error
 
 
+def heads(model: keras.Model, filters: int) -> list[keras.layers.Conv2D]:
+    """The last convolutions of a detector: those with 1 filter say the scores, those with 4 the distances."""
+    convolutions = (layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D) and layer.use_bias)
+    return [layer for layer in convolutions if layer.filters == filters]
+
+
 class Doubled(keras.layers.Layer):
     """Every pixel twice in each direction, as `UpSampling2D(2)` does, in one operation that an Edge TPU has.
 

@@ -6,12 +6,17 @@ for those, faces get the same score in dozens. `edge.decode` reads neither.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
 
-LOWEST = -7.0
-"""A score of 0.0009, below which no box is listed (`edge.evaluation.LOWEST`)."""
+from convert.models import heads
+from edge import evaluation
+from edge.decode import logit
+
+LOWEST = float(math.floor(logit(evaluation.LOWEST)))
+"""A logit below which no box is listed."""
 
 
 class Moved(keras.layers.Layer):
@@ -27,13 +32,11 @@ def bound(model: keras.Model) -> keras.Model:
     Both are the activation of a convolution, which costs no time; moving the logits back is one addition. Changes the
     layers of `model`, which is not to be used any more.
     """
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D) and layer.use_bias:
-            if layer.filters == 1:
-                kernel, bias = layer.get_weights()
-                layer.set_weights([kernel, bias - LOWEST])
-                layer.activation = keras.activations.relu
-            elif layer.filters == 4:
-                layer.activation = keras.activations.relu6
+    for layer in heads(model, 1):
+        kernel, bias = layer.get_weights()
+        layer.set_weights([kernel, bias - LOWEST])
+        layer.activation = keras.activations.relu
+    for layer in heads(model, 4):
+        layer.activation = keras.activations.relu6
     scores, distances = model.outputs
     return keras.Model(model.inputs, [Moved(name="logits")(scores), distances], name=model.name)

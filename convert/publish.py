@@ -12,8 +12,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert import box_growth, calibration, edgetpu_check, known_answer, limits, models, output_range, verify
-from convert import score_calibration as scores
+from convert import (
+    box_growth,
+    calibration,
+    edgetpu_check,
+    known_answer,
+    limits,
+    models,
+    output_range,
+    score_calibration,
+    verify,
+)
 from convert.card import LIMITS, card
 from convert.config import ConvertConfig
 from convert.to_onnx import to_onnx
@@ -98,8 +107,8 @@ def calibrated(
 ) -> tuple[keras.Model, dict[str, Any]]:
     """The detector with larger boxes and with probabilities for scores; and what was folded in, to be undone."""
     box_growth.fold(model, config.growth)
-    factor, offset = scores.fit(scores.rows_of(model, config.overlap), held_out)
-    scores.fold(model, factor, offset)
+    factor, offset = score_calibration.fit(score_calibration.rows_of(model, config.overlap), held_out)
+    score_calibration.fold(model, factor, offset)
     said = {"growth": config.growth, "matrix": box_growth.matrix(config.growth).tolist()}
     said |= {"score_calibration": {"factor": factor, "offset": offset}, "lowest_logit": output_range.LOWEST}
     return output_range.bound(model), said

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from convert.calibration import pictures as readable
+from convert.models import heads
 from edge.coco import Annotated
 from edge.decode import logit
 from edge.detector import float_rows
@@ -50,8 +51,7 @@ def fit(rows: Callable[[Image], Rows], pictures: Sequence[Annotated]) -> tuple[f
 
 
 def fold(model: keras.Model, factor: float, offset: float) -> None:
-    """Scales the layers that say the scores: the convolutions with a single filter and a bias."""
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D) and layer.filters == 1 and layer.use_bias:
-            kernel, bias = layer.get_weights()
-            layer.set_weights([kernel * factor, bias * factor + offset])
+    """Scales the layers that say the scores."""
+    for layer in heads(model, 1):
+        kernel, bias = layer.get_weights()
+        layer.set_weights([kernel * factor, bias * factor + offset])

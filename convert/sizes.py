@@ -29,7 +29,7 @@ from edge.evaluation import LOWEST
 from edge.scoring import Scorer
 
 Row = dict[str, Any]
-SMALL = "12-24 px"
+SMALL = slices.of_sizes(*slices.SIZES[0])
 TITLES = {"all": "all faces", "small": f"faces of {SMALL}"}
 
 

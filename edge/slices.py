@@ -19,6 +19,11 @@ DARK = 60
 """Mean brightness, of 255, below which a picture is dark."""
 
 
+def of_sizes(low: float, high: float) -> str:
+    """The name of a slice of `SIZES`."""
+    return f"{low} px and more" if high == float("inf") else f"{low}-{high} px"
+
+
 def of(truth: Annotated, image: Image, rows: Rows, overlap: float) -> Iterator[tuple[str, Annotated, Rows]]:
     """The slices that a picture (RGB) belongs to: name, annotations, rows (N, 6) that count there.
 
@@ -31,9 +36,8 @@ def of(truth: Annotated, image: Image, rows: Rows, overlap: float) -> Iterator[t
         inside = (sides >= low) & (sides < high)
         if (inside & ~truth.ignored).any():
             on = iou_matrix(rows, truth.boxes[inside]).max(1, initial=0) >= overlap
-            name = f"{low} px and more" if high == float("inf") else f"{low}-{high} px"
             keep = on | (own >= low) & (own < high)
-            yield name, replace(truth, ignored=truth.ignored | ~inside), rows[keep]
+            yield of_sizes(low, high), replace(truth, ignored=truth.ignored | ~inside), rows[keep]
     sample = image[::4, ::4].astype(np.int16)
     grey = np.abs(sample - sample.mean(2, keepdims=True)).mean() < 2
     yield "grey" if grey else "colour", truth, rows

@@ -50,10 +50,11 @@ def test_every_engine_gives_the_same_arrays_for_the_same_pictures(engines, shipp
     """Same number, order, shape and type; the values within what the known answer is allowed, in shares of a spread.
 
     The reference is the int8 network on the processor. The float network may differ by what int8 costs, and that is
-    more (0.82 measured) on drawings like these, whose values the calibration never saw, than on the known picture.
+    more (a mean of 0.55 was measured, and a root of the mean square of 0.82) on drawings like these, whose values the
+    calibration never saw, than on the known picture.
     """
     name, opened = engines
-    tolerance, strange = (FLOAT, 0.9) if name == "opencv" else (INT8, INT8)
+    tolerance, mean, root = (FLOAT, 0.7, 0.9) if name == "opencv" else (INT8, INT8, INT8)
     for network in NETWORKS:
         spec, reference = getattr(shipped, network), tflite.open(shipped, network, 1)
         with np.load(shipped.known_answer(network)) as known:
@@ -66,7 +67,8 @@ def test_every_engine_gives_the_same_arrays_for_the_same_pictures(engines, shipp
             assert [a.shape for a in answer] == [tuple(shape) for shape in spec.outputs.values()]
             assert {a.dtype for a in answer} == {np.dtype(np.float32)}
             for values, wanted, spread in zip(answer, right, spreads.values(), strict=True):
-                assert np.sqrt(np.square(values - wanted).mean()) <= strange * spread
+                assert np.abs(values - wanted).mean() <= mean * spread
+                assert np.sqrt(np.square(values - wanted).mean()) <= root * spread
         reference.close()
 
 
