@@ -1,4 +1,4 @@
-"""Representative inputs for the int8 ranges, made by `edge.preprocess` as on the device."""
+"""Representative inputs for the int8 ranges, made by `edge.vision.preprocess` as on the device."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.coco import Annotated
-from edge.geometry import Box
-from edge.preprocess import InputSpec, crop, letterbox
-from edge.records import Image
+from edge.core.geometry import Box
+from edge.core.records import Image
+from edge.evaluation.coco import Annotated
+from edge.vision.preprocess import InputSpec, crop, letterbox
 
 Batch = list[NDArray[np.float32]]
 

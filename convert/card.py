@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge.evaluation import table
+from edge.evaluation.runner import table
 
 LIMITS = "limits.jpg"
 """Name of the picture in the bundle."""

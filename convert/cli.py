@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge.errors import MaskcamError, MissingPackage
+from edge.core.errors import MaskcamError, MissingPackage
 
 EXAMPLE = """example:
   maskcam-convert bundle --detector runs/detector/detector.keras --classifier runs/classifier/classifier.keras \\

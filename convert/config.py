@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge.errors import ConfigError
+from edge.core.errors import ConfigError
 
 if sys.version_info >= (3, 11):
     import tomllib

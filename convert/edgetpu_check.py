@@ -9,8 +9,8 @@ from pathlib import Path
 
 from convert.edgetpu_rules import EIGHT_BITS, SIZE_MATTERS, objection
 from convert.flatbuffer import Graph, Operation, read
-from edge import bundle as bundles
-from edge.errors import BundleError
+from edge.core.errors import BundleError
+from edge.vision import bundle as bundles
 
 COMPILED = "edgetpu-custom-op"
 """The one operation of a compiled part."""

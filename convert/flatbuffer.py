@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle import LFS_POINTER
-from edge.errors import DataError
+from edge.core.errors import DataError
+from edge.vision.bundle import LFS_POINTER
 
 try:
     from ai_edge_litert import schema_py_generated as schema

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.ports import Engine
-from edge.records import Image
+from edge.core.ports import Engine
+from edge.core.records import Image
 
 
 def pattern(width: int, height: int) -> Image:

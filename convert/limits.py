@@ -11,13 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge import masks
-from edge.camera.synthetic import SyntheticCamera
-from edge.evaluation import BundleDetector
-from edge.geometry import Box, iou_matrix
-from edge.preprocess import PADDING
-from edge.records import Image
-from edge.scoring import Scorer
+from edge.cameras.synthetic import SyntheticCamera
+from edge.core.geometry import Box, iou_matrix
+from edge.core.records import Image
+from edge.evaluation.runner import BundleDetector
+from edge.evaluation.scoring import Scorer
+from edge.vision import masks
+from edge.vision.preprocess import PADDING
 
 TILE, SEED = 150, 8
 GREY = (PADDING,) * 3

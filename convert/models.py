@@ -7,8 +7,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from edge.bundle import LFS_POINTER
-from edge.errors import DataError
+from edge.core.errors import DataError
+from edge.vision.bundle import LFS_POINTER
 
 DOUBLE = ((2, 2), "nearest")
 """Size and interpolation of the upsampling that is replaced."""

@@ -1,7 +1,7 @@
 """Keeps the detector's outputs to what the decoding reads, so that int8 spends its 256 steps there.
 
 An empty wall says logits of -100 and less, and what no face says of distances is no smaller: with steps wide enough
-for those, faces get the same score in dozens. `edge.decode` reads neither.
+for those, faces get the same score in dozens. `edge.vision.decode` reads neither.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 import keras
 
 from convert.models import heads
-from edge import evaluation
-from edge.decode import logit
+from edge.evaluation import runner
+from edge.vision.decode import logit
 
-LOWEST = float(math.floor(logit(evaluation.LOWEST)))
+LOWEST = float(math.floor(logit(runner.LOWEST)))
 """A logit below which no box is listed."""
 
 

@@ -27,15 +27,15 @@ from convert.card import LIMITS, card
 from convert.config import ConvertConfig
 from convert.to_onnx import to_onnx
 from convert.to_tflite import to_tflite
-from edge import bundle as bundles
-from edge import coco
-from edge.decode import STRIDES
-from edge.detector import FaceDetector
-from edge.digest import sha256
-from edge.engines.tflite import TFLiteEngine, interpreter_class
-from edge.errors import BundleError, DataError
-from edge.evaluation import without_nan
-from edge.labels import CLASSIFIER_LABELS
+from edge.backends.tflite import TFLiteEngine, interpreter_class
+from edge.core.digest import sha256
+from edge.core.errors import BundleError, DataError
+from edge.core.labels import CLASSIFIER_LABELS
+from edge.evaluation import coco
+from edge.evaluation.runner import without_nan
+from edge.vision import bundle as bundles
+from edge.vision.decode import STRIDES
+from edge.vision.detector import FaceDetector
 
 KEPT = {"detector": ("detector", "boxes"), "classifier": ("classifier",)}
 """What a bundle's `training` says of each network."""

@@ -16,11 +16,11 @@ from sklearn.linear_model import LogisticRegression
 
 from convert.calibration import pictures as readable
 from convert.models import heads
-from edge.coco import Annotated
-from edge.decode import logit
-from edge.detector import float_rows
-from edge.records import Image
-from edge.scoring import Scorer, match
+from edge.core.records import Image
+from edge.evaluation.coco import Annotated
+from edge.evaluation.scoring import Scorer, match
+from edge.vision.decode import logit
+from edge.vision.detector import float_rows
 
 Rows = NDArray[np.float64]
 FEWEST = 20

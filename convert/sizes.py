@@ -19,14 +19,14 @@ from convert import calibration, models, verify
 from convert.config import ConvertConfig
 from convert.publish import calibrated
 from convert.to_tflite import to_tflite
-from edge import bundle as bundles
-from edge import coco, slices
-from edge.decode import STRIDES
-from edge.detector import FaceDetector
-from edge.engines.tflite import TFLiteEngine
-from edge.errors import ConfigError
-from edge.evaluation import LOWEST
-from edge.scoring import Scorer
+from edge.backends.tflite import TFLiteEngine
+from edge.core.errors import ConfigError
+from edge.evaluation import coco, slices
+from edge.evaluation.runner import LOWEST
+from edge.evaluation.scoring import Scorer
+from edge.vision import bundle as bundles
+from edge.vision.decode import STRIDES
+from edge.vision.detector import FaceDetector
 
 Row = dict[str, Any]
 SMALL = slices.of_sizes(*slices.SIZES[0])

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from convert.edgetpu_check import check
-from edge import bundle as bundles
-from edge.errors import BundleError, DataError, EngineError
+from edge.core.errors import BundleError, DataError, EngineError
+from edge.vision import bundle as bundles
 
 COMPILER = "edgetpu_compiler"
 MISSING = (

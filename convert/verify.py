@@ -1,4 +1,4 @@
-"""Float against converted, both through `edge.engines`, on the validation pictures."""
+"""Float against converted, both through `edge.backends`, on the validation pictures."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from tqdm import tqdm
 
 from convert.config import ConvertConfig
-from edge import bundle as bundles
-from edge import coco
-from edge.engines import opencv, tflite
-from edge.errors import BundleError
-from edge.evaluation import BundleDetector, score
-from edge.ports import Engine
-from edge.scoring import match
+from edge.backends import opencv, tflite
+from edge.core.errors import BundleError
+from edge.core.ports import Engine
+from edge.evaluation import coco
+from edge.evaluation.runner import BundleDetector, score
+from edge.evaluation.scoring import match
+from edge.vision import bundle as bundles
 
 COMPARED = (
     "face_ap",
@@ -39,7 +39,7 @@ def detectors(bundle: bundles.Bundle) -> dict[str, BundleDetector]:
 
 
 def measure(of: dict[str, BundleDetector], pictures: list[coco.Annotated]) -> Figures:
-    """Figures of `edge.evaluation.score` of both `detectors` over all pictures, and int8's per source."""
+    """Figures of `edge.evaluation.runner.score` of both `detectors` over all pictures, and int8's per source."""
     figures: Figures = {}
     for name, detector in of.items():
         with tqdm(total=len(pictures), desc=f"verify {name}", unit="picture") as bar:

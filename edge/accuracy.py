@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge import bundle as bundles
-from edge import coco
 from edge.assemble import ENGINES, resolve
-from edge.evaluation import BundleDetector, score
+from edge.evaluation import coco
+from edge.evaluation.runner import BundleDetector, score
+from edge.vision import bundle as bundles
 
 
 def shipped() -> BundleDetector:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from edge.decode import cells
+from edge.vision.decode import cells
 
 # Machines differ in speed, and the same commit must give the same result wherever CI runs.
 settings.register_profile("here", deadline=None)
@@ -120,7 +120,7 @@ def edgetpu(edgetpu_library, monkeypatch):
 @pytest.fixture(scope="session")
 def compiled_bundle(tmp_path_factory):
     """The shipped bundle with an "edgetpu" file per network: the first operation bears the Edge TPU's name."""
-    from edge import bundle
+    from edge.vision import bundle
 
     folder = shutil.copytree(bundle.shipped(), tmp_path_factory.mktemp("compiled") / "bundle")
     content = json.loads((folder / "bundle.json").read_text())

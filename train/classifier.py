@@ -11,8 +11,8 @@ from typing import Any
 
 import keras
 
-from edge.errors import ConfigError
-from edge.labels import CLASSIFIER_LABELS
+from edge.core.errors import ConfigError
+from edge.core.labels import CLASSIFIER_LABELS
 from train import card, classifier_network, clusters, data, loop, report, splits
 from train.config import ClassifierConfig, load
 from train.crops import Augmented, Fixed

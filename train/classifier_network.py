@@ -12,8 +12,8 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from edge.errors import ConfigError
-from edge.labels import CLASSIFIER_LABELS
+from edge.core.errors import ConfigError
+from edge.core.labels import CLASSIFIER_LABELS
 from train.config import ClassifierConfig, Phase
 from train.models import backbone
 

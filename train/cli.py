@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.errors import MaskcamError, MissingPackage
+from edge.core.errors import MaskcamError, MissingPackage
 
 CLASSIFIER = """\
 Fine-tunes the mask classifier: first a new head, then the upper blocks of the backbone (BatchNorm frozen).

@@ -21,8 +21,8 @@ from PIL import Image as Pictures
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from edge.preprocess import crop
-from edge.records import Image
+from edge.core.records import Image
+from edge.vision.preprocess import crop
 from train.data import Patch
 
 Array = NDArray[Any]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from edge.coco import Annotated
-from edge.records import Image
+from edge.core.records import Image
+from edge.evaluation.coco import Annotated
 from train import data
 
 

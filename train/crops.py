@@ -2,7 +2,7 @@
 
 Augmentation imitates a door camera before a real detector: the box is never quite right, the face is turned,
 far away, badly lit, partly covered. A bare face with a hand, a beard or a cup stays bare; a bare face with a
-mask drawn on it is a masked one. Pixels are only ever cut out by `edge.preprocess.crop`, as on the device.
+mask drawn on it is a masked one. Pixels are only ever cut out by `edge.vision.preprocess.crop`, as on the device.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import masks
-from edge.geometry import Box
-from edge.labels import CLASSIFIER_LABELS
-from edge.preprocess import PADDING, InputSpec, crop, resize
-from edge.records import Image
+from edge.core.geometry import Box
+from edge.core.labels import CLASSIFIER_LABELS
+from edge.core.records import Image
+from edge.vision import masks
+from edge.vision.preprocess import PADDING, InputSpec, crop, resize
 from train import occlusion, photometric
 from train.config import Augmentation
 from train.data import Patch

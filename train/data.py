@@ -17,13 +17,13 @@ import numpy as np
 from PIL import Image as Pictures
 from PIL import ImageOps, UnidentifiedImageError
 
-from edge import coco
-from edge.bundle import LFS_POINTER
-from edge.errors import DataError
-from edge.geometry import Box
-from edge.labels import CLASSIFIER_LABELS
-from edge.preprocess import resize
-from edge.records import Image
+from edge.core.errors import DataError
+from edge.core.geometry import Box
+from edge.core.labels import CLASSIFIER_LABELS
+from edge.core.records import Image
+from edge.evaluation import coco
+from edge.vision.bundle import LFS_POINTER
+from edge.vision.preprocess import resize
 
 WORN_WRONGLY = "mask_worn_incorrectly"
 LABELS = (*CLASSIFIER_LABELS, WORN_WRONGLY)
@@ -49,7 +49,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patch:
-    """A decoded face with its surroundings, ready for `edge.preprocess.crop`."""
+    """A decoded face with its surroundings, ready for `edge.vision.preprocess.crop`."""
 
     sample: Sample
     image: Image

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from edge.decode import STRIDES, UNIT, cells
+from edge.vision.decode import STRIDES, UNIT, cells
 
 
 class DetectionLoss(keras.losses.Loss):

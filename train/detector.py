@@ -12,12 +12,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import bundle
-from edge.coco import Annotated
-from edge.detector import float_rows
-from edge.digest import sha256
-from edge.errors import DataError
-from edge.records import Image
+from edge.core.digest import sha256
+from edge.core.errors import DataError
+from edge.core.records import Image
+from edge.evaluation.coco import Annotated
+from edge.vision import bundle
+from edge.vision.detector import float_rows
 from train import detector_network, from_bundle, loop, mistakes, slim
 from train.coco_ap import coco_ap
 from train.config import DetectorConfig, load

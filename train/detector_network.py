@@ -1,6 +1,6 @@
 """The face detector's network: MobileNetV2, a light top-down neck, anchor-free heads.
 
-The decoding is `edge.decode`'s: one logit and four distances per cell at strides 8, 16, 32.
+The decoding is `edge.vision.decode`'s: one logit and four distances per cell at strides 8, 16, 32.
 """
 
 from __future__ import annotations

@@ -8,11 +8,11 @@ from pathlib import Path
 import keras
 from tqdm import tqdm
 
-from edge import bundle as bundles
-from edge import coco
-from edge.engines import opencv, tflite
-from edge.errors import DataError
-from edge.evaluation import BundleDetector, score, table
+from edge.backends import opencv, tflite
+from edge.core.errors import DataError
+from edge.evaluation import coco
+from edge.evaluation.runner import BundleDetector, score, table
+from edge.vision import bundle as bundles
 from train import data, report
 from train.coco_ap import coco_ap
 from train.crops import Fixed

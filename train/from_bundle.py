@@ -16,8 +16,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle import Bundle
-from edge.errors import DataError, MissingPackage
+from edge.core.errors import DataError, MissingPackage
+from edge.vision.bundle import Bundle
 
 Array = NDArray[np.float32]
 Folded = tuple[Array, Array, Array]

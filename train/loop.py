@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from edge.errors import ConfigError
+from edge.core.errors import ConfigError
 
 
 def strategy_scope(kind: str = "GPU") -> contextlib.AbstractContextManager[Any]:

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from edge.coco import FACE, Annotated
-from edge.geometry import iou_matrix
-from edge.records import Image
+from edge.core.geometry import iou_matrix
+from edge.core.records import Image
+from edge.evaluation.coco import FACE, Annotated
 from train import data
 
 Mistake = tuple[int, tuple[float, float, float, float]]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import keras
 
-from edge.bundle import LFS_POINTER
-from edge.errors import ConfigError, DataError
+from edge.core.errors import ConfigError, DataError
+from edge.vision.bundle import LFS_POINTER
 
 
 def backbone(

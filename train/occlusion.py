@@ -1,7 +1,7 @@
 """What stands between a camera and a face: hands, beards, cups, sunglasses, hair. None of it is a mask.
 
 "A hand over the mouth is taken for a mask" is a common complaint about mask cameras; these drawings are the
-counter-examples. Like `edge.masks` they know only the tight box of the face.
+counter-examples. Like `edge.vision.masks` they know only the tight box of the face.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.geometry import Box
-from edge.records import Image
+from edge.core.geometry import Box
+from edge.core.records import Image
 
 Floats = NDArray[np.float32]
 SIDE = 96

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from edge.records import Image
+from edge.core.records import Image
 
 
 def jitter(image: Image, rng: np.random.Generator) -> Image:

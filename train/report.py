@@ -11,8 +11,8 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import masks
-from edge.labels import CLASSIFIER_LABELS
+from edge.core.labels import CLASSIFIER_LABELS
+from edge.vision import masks
 from train import occlusion
 from train.data import WORN_WRONGLY, Patch, shrunk
 

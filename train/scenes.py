@@ -10,12 +10,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import coco
-from edge.coco import Annotated
-from edge.errors import DataError
-from edge.geometry import Box
-from edge.masks import draw
-from edge.records import Image
+from edge.core.errors import DataError
+from edge.core.geometry import Box
+from edge.core.records import Image
+from edge.evaluation import coco
+from edge.evaluation.coco import Annotated
+from edge.vision.masks import draw
 from train import data
 from train.config import DetectorConfig
 from train.mistakes import Mistake
@@ -165,7 +165,7 @@ def _placement(
 def _cut(
     image: Image, scale: float, shift: NDArray[np.float64], width: int, height: int, rng: np.random.Generator
 ) -> Image:
-    """Scales (area-averaged when shrinking) and cuts; outside is grey as in `edge.preprocess`, or any colour."""
+    """Scales (area-averaged when shrinking) and cuts; outside is grey as in `edge.vision.preprocess`, or any colour."""
     fill = (114, 114, 114) if rng.random() < 0.6 else tuple(int(v) for v in rng.integers(0, 256, 3))
     if scale < 0.7:
         size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))

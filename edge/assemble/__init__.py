@@ -7,27 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edge.alerts import AlertPolicy
-from edge.assemble import networks, outlets, source
+from edge.assemble import networks, sinks, source
 from edge.assemble.networks import candidates, probe
-from edge.assemble.outlets import sink
+from edge.assemble.sinks import sink
 from edge.assemble.source import camera
 from edge.assemble.tables import AUTO, CAMERAS, ENGINES, SINKS, resolve
-from edge.decision import VotingJudge
-from edge.metrics import Timers
-from edge.pipeline import Pipeline
-from edge.ports import Camera, Engine, Sink
-from edge.sight import Sight
-from edge.tracker import GreedyTracker
+from edge.core.metrics import Timers
+from edge.core.ports import Engine, Sink
+from edge.runtime.parts import Runtime
+from edge.runtime.pipeline import Pipeline
+from edge.tracking.alerts import AlertPolicy
+from edge.tracking.tracker import GreedyTracker
+from edge.tracking.voting import VotingJudge
+from edge.vision.visibility import Sight
 
 if TYPE_CHECKING:  # pydantic is slow to import; only the types are wanted here
-    from edge.bundle import Bundle
-    from edge.engines.stage import Stage
-    from edge.settings import Settings
+    from edge.config.settings import Settings
+    from edge.vision.bundle import Bundle
 
 __all__ = [
     "AUTO",
@@ -45,27 +43,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """Everything a run needs, opened."""
-
-    camera: Camera
-    pipeline: Pipeline
-    policy: AlertPolicy
-    sinks: Sequence[Sink]
-    timers: Timers
-    fps: float
-    """Frame rate of the source, 1/s: what a video made of it should play at."""
-    pictures: Sequence[Path]
-    """The file of each picture of a set, by frame index; empty for anything else."""
-    person_hits: int
-    """Frames that make a track a person."""
-    source: str = ""
-    """Name of the camera, without passwords."""
-    backends: Mapping[str, Stage] = field(default_factory=dict)
-    """Of "detector" and "classifier": what was asked for, what runs and why."""
 
 
 @contextmanager
@@ -109,7 +86,7 @@ class Assembly:
 
     def sinks(self, settings: Settings) -> Sequence[Sink]:
         """The sinks alone, which come first: they can tell that the rest is on its way."""
-        return self._part("sinks", settings.sinks, lambda stack: _opened(outlets.chosen(settings, self._live), stack))
+        return self._part("sinks", settings.sinks, lambda stack: _opened(sinks.chosen(settings, self._live), stack))
 
     def close(self) -> None:
         with ExitStack() as stack:  # one that cannot be closed keeps none of the others open
@@ -141,11 +118,11 @@ def _pipeline(
     """Both networks and the thinking between them."""
     faces, judge, tracker, sight = settings.detector, settings.decision, settings.tracker, settings.sight
     return Pipeline(
-        resolve("edge.detector:FaceDetector")(
+        resolve("edge.vision.detector:FaceDetector")(
             engines["detector"], bundle.detector, faces.threshold or None, faces.overlap or None, timers
         ),
         GreedyTracker(tracker.min_iou, 0.0 if stills else tracker.max_gap, tracker.smoothing, tracker.duplicate),
-        resolve("edge.classifier:MaskClassifier")(engines["classifier"], bundle.classifier, judge.unsure_below),
+        resolve("edge.vision.classifier:MaskClassifier")(engines["classifier"], bundle.classifier, judge.unsure_below),
         VotingJudge(
             min_votes=1 if stills else judge.min_votes,
             threshold=0.0 if stills else judge.threshold,

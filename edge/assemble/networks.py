@@ -8,13 +8,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from edge.assemble.tables import AUTO, ENGINES, ISOLATED, resolve
-from edge.systemd import state_directory
+from edge.runtime.systemd import state_directory
 
 if TYPE_CHECKING:
-    from edge.bundle import Bundle
-    from edge.engines.probe import Candidate, Row
-    from edge.engines.stage import Stage
-    from edge.settings import Settings
+    from edge.backends.selection.probe import Candidate, Row
+    from edge.backends.supervised.failover import Stage
+    from edge.config.settings import Settings
+    from edge.vision.bundle import Bundle
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +24,13 @@ def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Bundle, Ma
 
     Only a live camera is worth the seconds that measuring takes; a recording is judged alike on every machine.
     """
-    bundle = resolve("edge.bundle:load")(settings.model.bundle or None)
+    bundle = resolve("edge.vision.bundle:load")(settings.model.bundle or None)
     wanted, known = settings.backend, candidates()
     requested = {"detector": wanted.detector, "classifier": wanted.classifier}
     rows: Sequence[Row] = ()
     if live and "auto" in requested.values():
         rows = probe(settings, bundle)
-    opener = resolve("edge.engines.choose:Opener")(
+    opener = resolve("edge.backends.selection.opener:Opener")(
         known, AUTO, bundle, resolve, stack, wanted.threads, wanted.device, wanted.strict, rows
     )
     stages: dict[str, Stage] = {}
@@ -44,9 +44,10 @@ def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Bundle, Ma
 
 def candidates() -> dict[str, Candidate]:
     """Every engine with what has to be known of it to try it."""
-    known, forms = resolve("edge.engines.probe:Candidate"), {"tflite": "tflite", "coral": "edgetpu", "scripted": ""}
-    int8, real = resolve("edge.engines.known:INT8"), resolve("edge.engines.known:FLOAT")
-    no_cuda = resolve("edge.engines.opencv:built_without_cuda")()
+    forms = {"tflite": "tflite", "coral": "edgetpu", "scripted": ""}
+    known = resolve("edge.backends.selection.probe:Candidate")
+    int8, real = resolve("edge.backends.self_test:INT8"), resolve("edge.backends.self_test:FLOAT")
+    no_cuda = resolve("edge.backends.opencv:built_without_cuda")()
     found = {}
     for name, target in ENGINES.items():
         form, absent = forms.get(name, "onnx"), no_cuda if "cuda" in name else ""
@@ -57,7 +58,7 @@ def candidates() -> dict[str, Candidate]:
 def probe(settings: Settings, bundle: Bundle, anew: bool = False) -> Sequence[Row]:
     """What each engine that "auto" may take can do here; from the state directory unless `anew`."""
     wanted, known = settings.backend, candidates()
-    rows: Sequence[Row] = resolve("edge.engines.choose:measured")(
+    rows: Sequence[Row] = resolve("edge.backends.selection.opener:measured")(
         [known[name] for name in AUTO], bundle, wanted.threads, wanted.device, state_directory(), anew
     )
     return rows

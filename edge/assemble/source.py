@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.assemble.tables import CAMERAS, DEVICES, resolve
-from edge.errors import CameraError
-from edge.ports import Camera
+from edge.core.errors import CameraError
+from edge.core.ports import Camera
 
 if TYPE_CHECKING:
-    from edge.settings import Settings
+    from edge.config.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Camera, Se
 
 def named(settings: Settings) -> str:
     source = str(settings.camera.source)
-    return str(resolve("edge.camera.stream:blanked")(source)) if "://" in source else source
+    return str(resolve("edge.cameras.stream:blanked")(source)) if "://" in source else source
 
 
 def camera(settings: Settings, live: bool) -> Camera:

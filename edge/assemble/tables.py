@@ -5,28 +5,28 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from edge.errors import EngineError, MissingPackage
+from edge.core.errors import EngineError, MissingPackage
 
 CAMERAS = {
-    "pi": "edge.camera.pi:PiCamera",
-    "csi": "edge.camera.csi:CsiCamera",
-    "v4l2": "edge.camera.v4l2:V4L2Camera",
-    "stream": "edge.camera.stream:StreamCamera",
-    "recording": "edge.camera.files:open_recording",
-    "synthetic": "edge.camera.synthetic:SyntheticCamera",
-    "view": "edge.camera.view:View",
-    "newest": "edge.camera.newest:Newest",
-    "steady": "edge.camera.steady:SteadyCamera",
+    "pi": "edge.cameras.pi:PiCamera",
+    "csi": "edge.cameras.csi:CsiCamera",
+    "v4l2": "edge.cameras.v4l2:V4L2Camera",
+    "stream": "edge.cameras.stream:StreamCamera",
+    "recording": "edge.cameras.files:open_recording",
+    "synthetic": "edge.cameras.synthetic:SyntheticCamera",
+    "view": "edge.cameras.transform:View",
+    "newest": "edge.cameras.latest_frame:Newest",
+    "steady": "edge.cameras.reconnecting:SteadyCamera",
 }
 DEVICES = ("pi", "csi", "v4l2", "stream")
 """Cameras that can be lost and come back."""
 ENGINES = {
-    "tflite": "edge.engines.tflite:open",
-    "coral": "edge.engines.coral:open",
-    "opencv": "edge.engines.opencv:open",
-    "opencv-cuda": "edge.engines.opencv:open_cuda",
-    "opencv-cuda-fp16": "edge.engines.opencv:open_cuda_fp16",
-    "scripted": "edge.engines.scripted:open",
+    "tflite": "edge.backends.tflite:open",
+    "coral": "edge.backends.coral:open",
+    "opencv": "edge.backends.opencv:open",
+    "opencv-cuda": "edge.backends.opencv:open_cuda",
+    "opencv-cuda-fp16": "edge.backends.opencv:open_cuda_fp16",
+    "scripted": "edge.testing.engine:open",
 }
 ISOLATED = ("coral", "opencv-cuda", "opencv-cuda-fp16")
 """Engines whose drivers may crash or hang: they run in a process of their own."""
@@ -34,13 +34,13 @@ AUTO = ("tflite", "coral", "opencv", "opencv-cuda", "opencv-cuda-fp16")
 """What "auto" and a fallback may take."""
 SINKS = {
     "log": "edge.sinks.log:LogSink",
-    "journal": "edge.sinks.journal:JournalSink",
+    "journal": "edge.sinks.jsonl:JournalSink",
     "gpio": "edge.sinks.gpio:GpioSink",
     "buzzer": "edge.sinks.gpio:GpioSink",
     "webhook": "edge.sinks.webhook:WebhookSink",
     "command": "edge.sinks.command:CommandSink",
     "mqtt": "edge.sinks.mqtt:MqttSink",
-    "memory": "edge.sinks.memory:MemorySink",
+    "memory": "edge.testing.sink:MemorySink",
 }
 EXTRAS = {
     "cv2": "cpu",

@@ -7,9 +7,9 @@ import signal
 import subprocess
 from collections.abc import Sequence
 
-from edge.errors import ConfigError, SinkError
-from edge.labels import Mask
-from edge.records import Event
+from edge.core.errors import ConfigError, SinkError
+from edge.core.labels import Mask
+from edge.core.records import Event
 
 
 class CommandSink:

@@ -6,8 +6,8 @@ import atexit
 import logging
 from collections.abc import Callable, Mapping
 
-from edge.errors import SinkError
-from edge.records import Event
+from edge.core.errors import SinkError
+from edge.core.records import Event
 from edge.sinks.patterns import ALERT, LIGHT, OFF, ON, SELF_TEST, Pattern
 from edge.sinks.pins import Pin, open_pin
 
@@ -18,7 +18,7 @@ class GpioSink:
     """Plays the pattern of what is most urgent: a lost camera, the alert, any other state.
 
     A lost camera comes first, since nobody knows then whether the alert still holds. The sink has no thread and no
-    clock: `advance` (see `edge.ports.Playing`) takes the steps of a pattern. Without it each pattern stays at its
+    clock: `advance` (see `edge.core.ports.Playing`) takes the steps of a pattern. Without it each pattern stays at its
     first step, lit or dark, which is all a replay needs. gpiozero's own `LED.blink` plays one on-off pair only, and
     not on other boards.
 
@@ -65,7 +65,7 @@ class GpioSink:
             self._show()
 
     def advance(self, now: float) -> float | None:
-        """See `edge.ports.Playing`."""
+        """See `edge.core.ports.Playing`."""
         if self._due is None:
             self._due = now + (self.pattern[0] if self.pattern else float("inf"))
         elif now >= self._due:

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import closing
 
-from edge.ports import Playing, Sink
-from edge.records import KINDS, Event
+from edge.core.ports import Playing, Sink
+from edge.core.records import KINDS, Event
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from edge.labels import Mask
-from edge.records import Event
+from edge.core.labels import Mask
+from edge.core.records import Event
 
 log = logging.getLogger(__name__)
 

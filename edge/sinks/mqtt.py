@@ -10,9 +10,9 @@ from typing import Any
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge.errors import SinkError
-from edge.records import Event
-from edge.sinks.journal import to_json
+from edge.core.errors import SinkError
+from edge.core.records import Event
+from edge.sinks.jsonl import to_json
 
 
 class MqttSink:
@@ -20,7 +20,7 @@ class MqttSink:
 
     TOPIC/available  "online"; "offline" when closed and, as the last will, when the connection is lost. Retained.
     TOPIC/alert      "on" or "off". Retained.
-    TOPIC/state      one of `edge.records.STATES`. Retained.
+    TOPIC/state      one of `edge.core.records.STATES`. Retained.
     TOPIC/event      every event as the journal writes it, JSON.
 
     A connection that breaks is made again by paho, and `available` with it. `timeout`: seconds to wait for the broker,

@@ -14,7 +14,7 @@ OFF: Pattern = ()
 ON: Pattern = (float("inf"), 0.0)
 
 ALERT = "alert"
-"""The key of the alert beside the states of `edge.records.STATES`."""
+"""The key of the alert beside the states of `edge.core.records.STATES`."""
 
 LIGHT: Mapping[str, Pattern] = {
     ALERT: ON,

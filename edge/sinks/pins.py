@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from edge.errors import ConfigError, MaskcamError, MissingPackage, SinkError
+from edge.core.errors import ConfigError, MaskcamError, MissingPackage, SinkError
 
 
 class Pin(Protocol):

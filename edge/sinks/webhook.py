@@ -9,9 +9,9 @@ import urllib.error
 import urllib.request
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from edge.errors import ConfigError, SinkError
-from edge.records import Event
-from edge.sinks.journal import to_json
+from edge.core.errors import ConfigError, SinkError
+from edge.core.records import Event
+from edge.sinks.jsonl import to_json
 
 
 class WebhookSink:

@@ -3,9 +3,9 @@
 import platform
 import time
 
-from edge import bundle
-from edge.engines import tflite
-from edge.engines.known import INT8, prove
+from edge.backends import tflite
+from edge.backends.self_test import INT8, prove
+from edge.vision import bundle
 
 loaded = bundle.load()
 for network in ("detector", "classifier"):

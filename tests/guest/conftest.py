@@ -89,7 +89,7 @@ def install(root: Path) -> None:
     sys.path.insert(0, str(BOARD))
     import scene
 
-    from edge.flash.wheels import gather
+    from edge.operations.flash.wheels import gather
 
     gather(ROOT, root / "mnt/wheels", "pi", **MACHINE)
     for name in ("systemd", "configs"):

@@ -89,7 +89,7 @@ class Device:
 
 @pytest.fixture(scope="module")
 def device(container):
-    from edge.camera.synthetic import SyntheticCamera
+    from edge.cameras.synthetic import SyntheticCamera
 
     device = Device(container)
     pictures = container.path("/mnt/pictures")

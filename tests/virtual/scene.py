@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.camera.synthetic import PHASE, SyntheticCamera
+from edge.cameras.synthetic import PHASE, SyntheticCamera
 
 SECONDS = 48.0
 """Of each state: long enough for an emulated processor to judge it several times."""

@@ -1,4 +1,4 @@
-"""Real V4L2 devices through edge.camera: v4l2loopback, which shows what it is fed, and vivid, which can fail."""
+"""Real V4L2 devices through edge.cameras.base: v4l2loopback, which shows what it is fed, and vivid, which can fail."""
 
 import subprocess
 import time
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from conftest import HERE, LOOPBACK, VIVID, until
 
-from edge.camera.steady import SteadyCamera
-from edge.camera.v4l2 import V4L2Camera
-from edge.errors import CameraError
-from edge.sight import DARK, Sight
+from edge.cameras.reconnecting import SteadyCamera
+from edge.cameras.v4l2 import V4L2Camera
+from edge.core.errors import CameraError
+from edge.vision.visibility import DARK, Sight
 
 LOST_AFTER = 5.0
 SLACK = 3.0

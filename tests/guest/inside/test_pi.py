@@ -1,4 +1,4 @@
-"""edge.camera.pi on picamera2 and libcamera, both unmodified, and the kernel's virtual camera (vimc)."""
+"""edge.cameras.pi on picamera2 and libcamera, both unmodified, and the kernel's virtual camera (vimc)."""
 
 import subprocess
 import sys
@@ -10,8 +10,8 @@ import pytest
 
 sys.modules["pykms"] = MagicMock()  # for a preview on the screen; picamera2 imports it always
 
-from edge.camera.pi import PiCamera  # noqa: E402
-from edge.errors import CameraError  # noqa: E402
+from edge.cameras.pi import PiCamera  # noqa: E402
+from edge.core.errors import CameraError  # noqa: E402
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from conftest import until
 
 from edge import assemble, config
-from edge.errors import SinkError
-from edge.records import Event
+from edge.core.errors import SinkError
+from edge.core.records import Event
 from edge.sinks.isolated import Isolated
 
 QUIET = {"pin": "17", "heartbeat": "false", "self_test": "false"}

@@ -1,0 +1,1 @@
+"""Which backend runs a network: measured, verified, and remembered."""

@@ -1,0 +1,125 @@
+"""Opens the engine of each stage: what was asked for, else what comes next, and says which and why."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge.backends.selection import probe_cache
+from edge.backends.selection.probe import Candidate, Row, fastest, probe, render
+from edge.backends.self_test import prove
+from edge.backends.supervised.engine import PATIENCE, Accelerator
+from edge.backends.supervised.failover import Named, OnAccelerator, Stage
+from edge.backends.supervised.process_engine import Remote
+from edge.core.errors import BundleError, EngineError, MissingPackage
+from edge.vision.bundle import Bundle
+
+log = logging.getLogger(__name__)
+
+UNFIT = (BundleError, EngineError, MissingPackage)
+
+
+def measured(
+    candidates: Sequence[Candidate], bundle: Bundle, threads: int, device: str, folder: Path | None, anew: bool = False
+) -> list[Row]:
+    """What a probe finds, or found earlier: it is kept in `folder`, where there is one. `anew` asks nothing earlier.
+
+    Logs the table when it is new.
+    """
+    key = probe_cache.key(bundle, candidates, threads, device)
+    rows = None if anew else probe_cache.recall(folder, key)
+    if rows is None:
+        rows = probe(candidates, bundle, threads, device)
+        log.info("%s", render(rows))
+        if folder:
+            try:
+                probe_cache.remember(folder, key, rows)
+            except OSError as error:
+                log.warning("%s: what the probe found cannot be kept (%s): next time it starts anew", folder, error)
+    return rows
+
+
+@dataclass
+class Opener:
+    """Opens stages of one bundle; what shares a device shares its process.
+
+    candidates: by name; auto: those that "auto" and a fallback may take. resolve: imports "module:attribute".
+    rows: what a probe found, for "auto"; without them it takes the first that opens. strict: what was asked for or an
+    error, now and when it fails later. stack: closes the accelerators. patience: seconds a device has for an answer.
+    """
+
+    candidates: Mapping[str, Candidate]
+    auto: Sequence[str]
+    bundle: Bundle
+    resolve: Callable[[str], Any]
+    stack: ExitStack
+    threads: int = 2
+    device: str = ""
+    strict: bool = False
+    rows: Sequence[Row] = ()
+    patience: float = PATIENCE
+    accelerators: dict[str, Accelerator] = field(default_factory=dict)
+
+    def open(self, network: str, requested: str) -> Stage:
+        """The stage of "detector" or "classifier". Raises what the first choice raised when nothing else opens."""
+        strict = self.strict and requested != "auto"
+        order = self._order(network, requested)[: 1 if strict else None]
+        refused: list[Exception] = []
+        for position, candidate in enumerate(order):
+            try:
+                first = self._opened(candidate, network)
+            except UNFIT as error:
+                refused.append(error)
+                continue
+            standby = self._standby(order[position + 1 :], network) if candidate.isolated else None
+            why = str(refused[0]) if refused else ""
+            return Stage(network, requested, first, standby, why, self._measured(network, candidate))
+        raise refused[0]
+
+    def _order(self, network: str, requested: str) -> list[Candidate]:
+        first = [row.candidate for row in fastest(self.rows, network)] if requested == "auto" else [requested]
+        safe = [name for name in self.auto if not self.candidates[name].isolated and name not in first]
+        return [self.candidates[name] for name in first + safe]
+
+    def _opened(self, candidate: Candidate, network: str) -> Named:
+        """A candidate that loads the network and knows the answer."""
+        if candidate.isolated:
+            accelerator = self._accelerator(candidate)
+            accelerator.add(network)
+            return Named(candidate.name, OnAccelerator(accelerator, network))
+        engine = self.resolve(candidate.target)(self.bundle, network, self.threads, self.device)
+        try:
+            prove(self.bundle, network, engine.infer, candidate.tolerance)
+        except EngineError:
+            engine.close()
+            raise
+        return Named(candidate.name, engine)
+
+    def _accelerator(self, candidate: Candidate) -> Accelerator:
+        if candidate.name not in self.accelerators:
+
+            def start() -> Remote:
+                return Remote(candidate.name, candidate.target, self.bundle, self.threads, self.device)
+
+            accelerator = Accelerator(candidate.name, self.bundle, start, candidate.tolerance, self.patience)
+            self.stack.callback(accelerator.close)
+            self.accelerators[candidate.name] = accelerator
+        return self.accelerators[candidate.name]
+
+    def _standby(self, rest: Sequence[Candidate], network: str) -> Named | None:
+        """Opened beforehand, so that it can answer at once; it needs no device that could be lost too."""
+        for candidate in rest:
+            if not candidate.isolated:
+                try:
+                    return self._opened(candidate, network)
+                except UNFIT:
+                    continue
+        return None
+
+    def _measured(self, network: str, candidate: Candidate) -> str:
+        fit: Mapping[str, Row] = {row.candidate: row for row in fastest(self.rows, network)}
+        return f"{fit[candidate.name].ms:.1f} ms, fastest of {len(fit)}" if candidate.name in fit else ""

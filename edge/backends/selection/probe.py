@@ -1,0 +1,135 @@
+"""Tries each candidate in a process of its own: does it load, is it right, how long does it take?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+
+import numpy as np
+
+from edge.backends.self_test import prove
+from edge.backends.supervised.process_engine import Remote
+from edge.backends.supervised.worker import NETWORKS
+from edge.core.errors import BundleError, EngineError
+from edge.vision.bundle import Bundle
+
+RUNS, ENOUGH = 50, 0.5
+"""A median of so many pictures, or of what fits into so many seconds."""
+ALIKE = 1.25
+"""Times within this factor are a draw: they vary as much on a busy board, and a choice should not."""
+TIMEOUT = 15.0
+"""Seconds for one step. An Edge TPU on USB is sent its firmware when it is first opened."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to run a network."""
+
+    name: str
+    """As in the settings."""
+    target: str
+    """ "module:attribute" of its `open`."""
+    isolated: bool
+    """Whether it runs in a process of its own, for its driver may crash or hang."""
+    tolerance: float
+    """Of the known answer: `edge.backends.self_test.INT8` or FLOAT."""
+    form: str = ""
+    """Which of the bundle's files it runs; "" for none."""
+    absent: str = ""
+    """Why there is no need to try it here, if that can be known without its driver."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a probe found."""
+
+    stage: str
+    candidate: str
+    ms: float | None
+    """Median time of one picture, the way to the process and back included where it will run in one; None: unfit."""
+    why: str
+    """Why it is unfit, in one line; "" when it is fit."""
+
+
+def probe(
+    candidates: Sequence[Candidate], bundle: Bundle, threads: int, device: str, timeout: float = TIMEOUT
+) -> list[Row]:
+    """Tries every candidate with every network. Takes a second or so for each; a hang takes `timeout` seconds."""
+    rows = []
+    for candidate in candidates:
+        missing = {network: _missing(candidate, bundle, network) for network in NETWORKS}
+        rows += [Row(network, candidate.name, None, why) for network, why in missing.items() if why]
+        networks = [network for network in NETWORKS if not missing[network]]
+        if networks:
+            with closing(Remote(candidate.name, candidate.target, bundle, threads, device)) as remote:
+                rows += _try(candidate, remote, bundle, networks, timeout)
+    return rows
+
+
+def _missing(candidate: Candidate, bundle: Bundle, network: str) -> str:
+    """Spares a process where there is nothing to try."""
+    try:
+        if candidate.form:
+            bundle.path(network, candidate.form)
+    except BundleError as error:
+        return str(error)
+    return candidate.absent
+
+
+def _try(candidate: Candidate, remote: Remote, bundle: Bundle, networks: Sequence[str], timeout: float) -> list[Row]:
+    rows, died = [], ""
+    for network in networks:
+        try:
+            if died:
+                raise EngineError(died)
+            remote.open(network, timeout)
+            prove(bundle, network, partial(remote.infer, network, timeout=timeout), candidate.tolerance)
+            rows.append(Row(network, candidate.name, _time(candidate, remote, bundle, network, timeout), ""))
+        except EngineError as error:
+            # What crashes or hangs with one network is not trusted with the next.
+            died = died or ("" if remote.alive else f"{error}, with the {network}")
+            rows.append(Row(network, candidate.name, None, died or str(error)))
+    return rows
+
+
+def _time(
+    candidate: Candidate,
+    remote: Remote,
+    bundle: Bundle,
+    network: str,
+    timeout: float,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Milliseconds."""
+    with np.load(bundle.known_answer(network)) as known:
+        image = known["input"]
+    took: list[float] = []
+    while len(took) < RUNS and sum(took) < ENOUGH:
+        start = clock()
+        remote.infer(network, image, timeout)
+        took.append(clock() - start if candidate.isolated else remote.seconds)
+    return median(took) * 1e3
+
+
+def fastest(rows: Sequence[Row], stage: str) -> list[Row]:
+    """The fit candidates of a stage, fastest first; those within ALIKE of the best in the order they were tried."""
+    fit = [(row.ms, row) for row in rows if row.stage == stage and row.ms is not None]
+    floor = ALIKE * min((ms for ms, _ in fit), default=0.0)
+    return [row for _, row in sorted(fit, key=lambda timed: max(timed[0], floor))]
+
+
+def render(rows: Sequence[Row]) -> str:
+    """The table, stage by stage."""
+    lines = [f"{'stage':<12}{'candidate':<18}{'correct':<9}{'ms':>8}  "]
+    for stage in NETWORKS:
+        best = fastest(rows, stage)[:1]
+        for row in (row for row in rows if row.stage == stage):
+            took = "-" if row.ms is None else f"{row.ms:.2f}"
+            right = "yes" if row.ms is not None else "no" if row.why.startswith("wrong answer") else "-"
+            why = row.why or ("fastest" if row in best else "slower")
+            lines.append(f"{row.stage:<12}{row.candidate:<18}{right:<9}{took:>8}  {why}")
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,1 @@
+"""Engines in a process of their own, with a standby: a driver that hangs or crashes stops nothing."""

@@ -1,0 +1,152 @@
+"""A device that may fail at any time, and comes back some time: an Edge TPU, a GPU."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edge.backends.self_test import prove
+from edge.backends.supervised.process_engine import Remote
+from edge.core.errors import EngineError
+from edge.core.records import Image
+from edge.vision.bundle import Bundle
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 0.75
+"""Seconds to an answer. Both networks may miss it in one frame, and the camera owes a verdict every two seconds."""
+LOADING = 15.0
+"""Seconds to load a network: the first time, an Edge TPU on USB is sent its firmware."""
+FIRST_WAIT, LONGEST_WAIT = 2.0, 300.0
+"""Seconds before a device that failed is tried again: doubled each time."""
+
+CHECK_EVERY = 60.0
+"""Seconds between two questions for the known answer: a device too hot may answer wrong before it stops."""
+
+
+def in_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="accelerator", daemon=True).start()
+
+
+class Accelerator:
+    """The networks that run on one device, in one process; tried again in the background while it is down.
+
+    start: starts the process. tolerance: of the known answer, which is asked every time a network is loaded.
+    clock and background are replaced in tests.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        bundle: Bundle,
+        start: Callable[[], Remote],
+        tolerance: float,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+        background: Callable[[Callable[[], None]], None] = in_thread,
+    ) -> None:
+        self._name, self._bundle, self._start, self._tolerance, self._patience = (
+            name,
+            bundle,
+            start,
+            tolerance,
+            patience,
+        )
+        self._clock, self._background = clock, background
+        self._lock = threading.Lock()
+        self._remote: Remote | None = None
+        self._networks: list[str] = []
+        self._wait, self._up_since, self._retry_at, self._retrying = FIRST_WAIT, clock(), 0.0, False
+        self._check_at = clock() + CHECK_EVERY
+        self._closed = False
+        self.fault = ""
+        """Why it is down; "" while it works."""
+
+    def add(self, network: str) -> None:
+        """Loads one more network and asks its known answer. Raises EngineError, and then does without it."""
+        if self.fault:
+            raise EngineError(self.fault)
+        self._remote = self._remote or self._start()
+        try:
+            self._load(self._remote, network)
+        except EngineError as error:
+            if not self._remote.alive:
+                self.fault = str(error)
+            raise
+        self._networks.append(network)
+
+    def infer(self, network: str, image: Image) -> Sequence[NDArray[Any]]:
+        """See `Engine`. While the device is down this raises at once, and has it tried again in time."""
+        remote = self._remote
+        if self.fault or remote is None:
+            self._retry()
+            raise EngineError(f"{self._name} is down: {self.fault}")
+        try:
+            self._check(remote)
+            return remote.infer(network, image, self._patience)
+        except EngineError as error:
+            self._fail(str(error))
+            remote.close(grace=0.0)
+            raise
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            remote, self._remote = self._remote, None
+        if remote:
+            remote.close()
+
+    def _load(self, remote: Remote, network: str) -> None:
+        remote.open(network, LOADING)
+        # The first answer may still set the device up, so it has the time to load; the second counts.
+        for timeout in (LOADING, self._patience):
+            self._prove(remote, network, timeout)
+
+    def _prove(self, remote: Remote, network: str, timeout: float) -> None:
+        prove(self._bundle, network, partial(remote.infer, network, timeout=timeout), self._tolerance)
+
+    def _check(self, remote: Remote) -> None:
+        if self._clock() >= self._check_at:
+            self._check_at = self._clock() + CHECK_EVERY
+            for network in self._networks:
+                self._prove(remote, network, self._patience)
+
+    def _fail(self, reason: str) -> None:
+        """Notes the fault; one that comes again soon is waited out twice as long."""
+        now = self._clock()
+        if not self.fault and now - self._up_since > LONGEST_WAIT:
+            self._wait = FIRST_WAIT
+        self._retry_at = now + self._wait
+        log.warning("%s failed: %s; trying it again in %.0f s", self._name, reason, self._wait)
+        self._wait = min(2 * self._wait, LONGEST_WAIT)
+        self.fault = reason
+
+    def _retry(self) -> None:
+        if not self._retrying and self._clock() >= self._retry_at:
+            self._retrying = True
+            self._background(self._restart)
+
+    def _restart(self) -> None:
+        remote = None
+        try:
+            remote = self._start()
+            for network in self._networks:
+                self._load(remote, network)
+        except Exception as error:  # in a thread none would see it, and the device would never be tried again
+            if remote:
+                remote.close()
+            self._fail(str(error))
+        else:
+            with self._lock:
+                if self._closed:
+                    remote.close()
+                else:
+                    self._remote, self._up_since, self.fault = remote, self._clock(), ""
+        finally:
+            self._retrying = False

@@ -1,0 +1,1 @@
+"""Where frames come from, a module per kind of camera."""

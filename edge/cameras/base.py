@@ -1,0 +1,109 @@
+"""Where frames come from. What sources share: closing, waiting with a limit, keeping real time, OpenCV's capture."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from edge.core.records import Frame
+
+if TYPE_CHECKING:
+    import cv2
+
+# FFmpeg's own lines could hold the password of a camera's URL. OpenCV asks once, when it first uses FFmpeg.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# Seconds a read of a silent V4L2 camera takes to fail, 10 by default; CAP_PROP_READ_TIMEOUT_MSEC is for FFmpeg and
+# GStreamer alone. OpenCV asks once, at its first wait for a frame.
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
+
+S = TypeVar("S", bound="Source")
+
+STARTING, OK, ENDED = "starting", "ok", "ended"
+"""`Live.state`; the fourth is "lost: " and the reason."""
+
+
+class Source(ABC):
+    """A camera that can be used in a `with`; see `edge.core.ports.Camera`."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def close(self) -> None:  # noqa: B027 (most sources have something to close, not all)
+        """Gives the device or the file back. Closing twice does no harm."""
+
+    def __enter__(self: S) -> S:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+class Live(Source):
+    """A camera that can be asked with a limit on the wait, so that the caller can see to other things."""
+
+    state = STARTING
+    """STARTING until the first frame, OK, "lost: REASON", or ENDED, after which no frame comes."""
+
+    @abstractmethod
+    def poll(self, timeout: float) -> Frame | None:
+        """The newest unseen frame; None when none came within `timeout` seconds, or when `state` is ENDED."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        while self.state != ENDED:
+            frame = self.poll(1.0)
+            if frame is not None:
+                yield frame
+
+
+class Pace:
+    """Holds a recording to real time; the first frame starts the clock.
+
+    A frame more than one `period` (seconds) late is to be dropped, as a camera would have done. One frame
+    a second passes however late it is: a machine that is always late should still see something.
+    """
+
+    def __init__(self, period: float, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+        self._period, self._clock, self._sleep = period, clock, sleep
+        self._start: float | None = None
+        self._passed = 0.0
+
+    def admits(self, t: float) -> bool:
+        """Waits until `t` (seconds of the recording) is due; False when the frame should be dropped."""
+        if self._start is None:
+            self._start = self._clock() - t
+        early = self._start + t - self._clock()
+        if early > 0:
+            self._sleep(early)
+        if -early > self._period and t - self._passed < 1.0:
+            return False
+        self._passed = t
+        return True
+
+
+def capture(source: str, backend: int, parameters: Sequence[int] = ()) -> cv2.VideoCapture:
+    """OpenCV's capture, opened or not, without OpenCV's own lines beside our one-line errors."""
+    import cv2
+
+    logging: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 4.6, Debian 12's, has these functions at its top
+    level = logging.getLogLevel()
+    logging.setLogLevel(0)
+    try:
+        return cv2.VideoCapture(source, backend, parameters)
+    finally:
+        logging.setLogLevel(level)
+
+
+def arriving(video: cv2.VideoCapture, clock: Callable[[], float]) -> Iterator[Frame]:
+    """Frames of a live capture until a read fails; `t` is what `clock` says on arrival, seconds."""
+    import cv2
+
+    for index in count():
+        good, image = video.read()
+        t = clock()
+        if not good:
+            return
+        yield Frame(index, t, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]

@@ -1,0 +1,52 @@
+"""How the picture is turned and cut before anything else sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import cv2
+
+from edge.cameras.base import Source
+from edge.core.ports import Camera
+from edge.core.records import Frame, Image
+
+ROTATIONS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+FLIPS = {"horizontal": 1, "vertical": 0}
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+class View(Source):
+    """The frames of `camera`, turned `rotation` degrees clockwise, then mirrored, then cut to `region`.
+
+    rotation: 0, 90, 180 or 270. flip: "none", "horizontal" (left and right change places) or "vertical".
+    region: x0, y0, x1, y1 as fractions 0..1 of the turned picture.
+    Whatever stands behind it, the boxes of faces above all, counts in pixels of the picture that comes out here.
+    It runs in the thread that reads the camera; cutting copies nothing.
+    """
+
+    def __init__(self, camera: Camera, rotation: int = 0, flip: str = "none", region: Sequence[float] = WHOLE) -> None:
+        self._camera, self._region = camera, region
+        self._rotation, self._flip = ROTATIONS.get(rotation), FLIPS.get(flip)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self._camera:
+            yield replace(frame, image=self.apply(frame.image))
+
+    def apply(self, image: Image) -> Image:
+        turned: Any = image
+        if self._rotation is not None:
+            turned = cv2.rotate(turned, self._rotation)
+        if self._flip is not None:
+            turned = cv2.flip(turned, self._flip)
+        (height, width), (x0, y0, x1, y1) = turned.shape[:2], self._region
+        left, top = min(round(x0 * width), width - 1), min(round(y0 * height), height - 1)
+        return turned[top : max(round(y1 * height), top + 1), left : max(round(x1 * width), left + 1)]
+
+    def __getattr__(self, name: str) -> Any:
+        """What else the camera tells of itself, such as `fps`, `paths` and `skipped`."""
+        return getattr(self._camera, name)
+
+    def close(self) -> None:
+        self._camera.close()

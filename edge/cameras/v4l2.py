@@ -1,0 +1,116 @@
+"""USB and other cameras that Linux shows as /dev/videoN."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+
+from edge.cameras.base import Source, arriving, capture
+from edge.core.errors import CameraError
+from edge.core.records import Frame
+
+MANUAL, AUTOMATIC = 1, (3, 0)
+"""Values of the control V4L2_CID_EXPOSURE_AUTO: webcams know aperture priority (3), other cameras automatic (0)."""
+
+
+class V4L2Camera(Source):
+    """A camera by index, "/dev/videoN" or, best, /dev/v4l/by-id/...: the numbers move when cameras are replugged.
+
+    format: "MJPG", "YUYV", or "auto" for the driver's choice. Raw pictures of more than VGA do not fit through
+    USB 2 at full rate; MJPG costs the processor a JPEG decoding per frame.
+    exposure: milliseconds, 0 for automatic.
+    The buffer is one frame where the driver allows it, so that a frame is fresh. The driver gives what it can:
+    `describe()` says what. `t` is the `clock` on arrival. A read of a camera that falls silent fails after the 3 s
+    set in `edge.cameras.base`, so keep a watchdog out of this thread (`edge.cameras.latest_frame`).
+    """
+
+    def __init__(
+        self,
+        device: int | str,
+        width: int = 640,
+        height: int = 480,
+        fps: float = 30.0,
+        format: str = "MJPG",
+        exposure: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.device = f"/dev/video{device}" if isinstance(device, int) or device.isdecimal() else device
+        self._asked = f"{width}x{height} {format} at {fps:g} fps"
+        self._clock = clock
+        _check(self.device)
+        self._video = capture(self.device, cv2.CAP_V4L2)
+        if not self._video.isOpened():
+            raise CameraError(f"camera '{self.device}': cannot be opened: not a camera, or in use by another program")
+        if format != "auto":  # before the size: the sizes depend on it
+            self._video.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*format))
+        for key, value in (
+            (cv2.CAP_PROP_FRAME_WIDTH, width),
+            (cv2.CAP_PROP_FRAME_HEIGHT, height),
+            (cv2.CAP_PROP_FPS, fps),
+            (cv2.CAP_PROP_BUFFERSIZE, 1),
+        ):
+            self._video.set(key, value)
+        self._expose(exposure)
+
+    def _expose(self, milliseconds: float) -> None:
+        """A camera keeps its exposure when the program ends, so the automatic one has to be asked for too."""
+        if not milliseconds:
+            any(self._video.set(cv2.CAP_PROP_AUTO_EXPOSURE, value) for value in AUTOMATIC)
+            return
+        self._video.set(cv2.CAP_PROP_AUTO_EXPOSURE, MANUAL)
+        self._video.set(cv2.CAP_PROP_EXPOSURE, round(milliseconds * 10))  # V4L2_CID_EXPOSURE_ABSOLUTE: 100 us
+
+    def describe(self) -> str:
+        """What the driver really gives, beside what was asked for."""
+        width, height, fps, code, mode, exposure = (
+            self._video.get(key)
+            for key in (
+                cv2.CAP_PROP_FRAME_WIDTH,
+                cv2.CAP_PROP_FRAME_HEIGHT,
+                cv2.CAP_PROP_FPS,
+                cv2.CAP_PROP_FOURCC,
+                cv2.CAP_PROP_AUTO_EXPOSURE,
+                cv2.CAP_PROP_EXPOSURE,
+            )
+        )
+        letters = int(code).to_bytes(4, "little").decode("ascii", "replace").strip("\0 ")
+        exposed = f"exposed {exposure / 10:g} ms" if mode == MANUAL else "automatic exposure"
+        given = f"{width:.0f}x{height:.0f} {letters} at {fps:g} fps, {exposed}"
+        return f"{self.device}: {given} (asked for {self._asked})"
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in arriving(self._video, self._clock):
+            self._check_plug()  # a read can succeed, with the last picture, after an unplug
+            yield frame
+        self._check_plug()
+        raise CameraError(f"camera '{self.device}': gives no frames: check cable and power")
+
+    def _check_plug(self) -> None:
+        if not os.path.exists(self.device):
+            raise CameraError(f"camera '{self.device}': unplugged")
+
+    def close(self) -> None:
+        self._video.release()
+
+
+def devices() -> list[str]:
+    """The cameras of this machine: their stable names when udev made some, then /dev/videoN."""
+    return [str(p) for folder, name in (("/dev/v4l/by-id", "*"), ("/dev", "video*")) for p in _sorted(folder, name)]
+
+
+def _sorted(folder: str, name: str) -> list[Path]:
+    return sorted(Path(folder).glob(name))
+
+
+def _check(device: str) -> None:
+    if not os.path.exists(device):
+        there = ", ".join(devices()) or "none"
+        raise CameraError(f"camera '{device}': does not exist; cameras of this machine: {there}")
+    if not os.access(device, os.R_OK | os.W_OK):
+        raise CameraError(
+            f"camera '{device}': not permitted: add the user to the group 'video' (sudo usermod -aG video USER)"
+        )

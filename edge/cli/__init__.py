@@ -1,0 +1,66 @@
+"""The command `maskcam`: the parser, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from edge import __version__
+from edge.core.errors import ConfigError, MaskcamError
+
+COMMANDS = (
+    "run",
+    "replay",
+    "benchmark",
+    "accuracy",
+    "backends",
+    "config",
+    "doctor",
+    "alerts",
+    "flash",
+    "update",
+    "pack",
+)
+"""Modules of `edge.cli`, in the order of the help."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}: see {self.prog} --help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns 0, 2 for a mistake of the caller's or the machine's, 130 when interrupted twice.
+
+    A command that returns a number ends with that number.
+    """
+    try:
+        args = parser().parse_args(argv)
+        code: int | None = args.command(args)
+        sys.stdout.flush()
+        return code or 0
+    except BrokenPipeError:  # `maskcam config reference | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (MaskcamError, OSError) as error:
+        for line in str(error).splitlines():
+            print(f"maskcam: error: {line}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    root = _Parser(prog="maskcam", description="Sees faces, knows whether a mask is worn, lights an LED.")
+    root.add_argument("--version", action="version", version=f"maskcam {__version__}")
+    commands = root.add_subparsers(metavar="command", required=True)
+    for name in COMMANDS:
+        importlib.import_module(f"edge.cli.{name}").add(commands)
+    return root

@@ -1,0 +1,86 @@
+"""`maskcam alerts`: what the lights look like, and how to put them out."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from edge.cli.arguments import command, loaded, positive, settings
+from edge.core.errors import ConfigError, MaskcamError, SinkError
+
+if TYPE_CHECKING:
+    from edge.sinks.gpio import GpioSink
+
+LIGHTS = ("gpio", "buzzer")
+OTHERS = ("journal", "webhook", "command", "mqtt")
+
+
+def add(commands: Any) -> None:
+    parser = command(commands, "alerts", run, "try the lights and other alerts, or put them out", "maskcam alerts test")
+    actions = parser.add_subparsers(metavar="action", dest="action", required=True)
+    test = actions.add_parser("test", help="play every pattern and say what should be seen; send an event elsewhere")
+    test.add_argument("--seconds", type=positive(float), default=3.0, metavar="S", help="for each pattern (3)")
+    off = actions.add_parser("off", help="put every pin into its safe state, as after a crash")
+    for action in (test, off):
+        settings(action)
+
+
+def run(args: argparse.Namespace) -> None:
+    act = _safe if args.action == "off" else partial(_show, args.seconds)
+    names = LIGHTS if args.action == "off" else (*LIGHTS, *OTHERS)
+    # A service that fell back to its last good settings has used the pins these name.
+    chosen = loaded(args, service=args.action == "off").settings.sinks
+    on = {name: section for name in names if (section := getattr(chosen, name))}
+    if not on and args.action == "test":
+        raise ConfigError("no alert is switched on: expected a section such as [sinks.gpio] in the settings")
+    mistakes = []
+    for name, section in on.items():
+        try:
+            act(name, section)
+        except MaskcamError as error:
+            mistakes.append(f"sinks.{name}: {error}")
+    if mistakes:
+        raise SinkError("\n".join(mistakes))
+
+
+def _safe(name: str, section: Any) -> None:
+    from edge import assemble
+
+    assemble.sink(name, section, live=False).close()
+
+
+def _show(seconds: float, name: str, section: Any) -> None:
+    from edge import assemble
+    from edge.core.records import Event
+    from edge.sinks.gpio import GpioSink
+
+    with closing(assemble.sink(name, section, live=False)) as sink:
+        if isinstance(sink, GpioSink):
+            play(sink, seconds)
+        else:
+            sink.send(Event("state", 0.0, state="starting", detail="a test of the alerts"))
+            print(f"sinks.{name}: took an event", flush=True)
+
+
+def play(
+    light: GpioSink,
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Shows the alert and then every state, `seconds` each, and says what should be seen."""
+    from edge.core.records import STATES, Event
+    from edge.sinks.patterns import ALERT, describe
+
+    for shown in (ALERT, *STATES):
+        light.send(Event("no_mask" if shown == ALERT else "all_clear", 0.0))
+        light.send(Event("state", 0.0, state="" if shown == ALERT else shown))
+        print(f"{light.name}: {shown}: {describe(light.pattern)}", flush=True)
+        until = clock() + seconds
+        while (now := clock()) < until:
+            due = light.advance(now)
+            sleep(min(until, due or until) - now)

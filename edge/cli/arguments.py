@@ -1,0 +1,71 @@
+"""What several commands' arguments share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edge.config import Loaded
+    from edge.config.settings import Settings
+
+
+def command(commands: Any, name: str, function: Any, purpose: str, example: str) -> argparse.ArgumentParser:
+    """A new command: its one-line purpose, and an example that its help ends with."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=purpose, description=f"{name}: {purpose}.", epilog=f"example:\n  {example}"
+    )
+    parser.set_defaults(command=function)
+    return parser
+
+
+def settings(parser: argparse.ArgumentParser) -> None:
+    """--config and --set."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings, instead of the system's files (see maskcam config -h)"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as camera.width=320"
+    )
+
+
+def positive(kind: Any) -> Any:
+    """An argparse type: a number of `kind` above zero."""
+
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not value > 0:
+            raise ValueError
+        return value
+
+    number.__name__ = "positive number"  # argparse names it in its message
+    return number
+
+
+def load(args: argparse.Namespace, **overrides: Any) -> Settings:
+    """Settings of files, variables, --set and, above all, the command's own options (`section__key`), where given."""
+    return loaded(args, **overrides).settings
+
+
+def loaded(args: argparse.Namespace, service: bool = False, **overrides: Any) -> Loaded:
+    """The same with what became of it. A `service` that systemd gives a state directory keeps to its last good ones.
+
+    Raises ConfigError, but not for a service with a state directory.
+    """
+    from edge import config
+    from edge.runtime.systemd import state_directory
+
+    own = [f"{key.replace('__', '.')}={json.dumps(value)}" for key, value in overrides.items() if value is not None]
+    state = state_directory() if service else None
+    return config.load_or_last_good(config.files(args.config), [*args.set, *own], os.environ, state)
+
+
+def print_events() -> None:
+    """Events and warnings, one line each, on standard output."""
+    import logging
+    import sys
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)

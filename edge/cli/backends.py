@@ -1,0 +1,31 @@
+"""`maskcam backends`: what can run the networks on this machine, how right and how fast."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from edge.cli.arguments import command, load, settings
+
+
+def add(commands: Any) -> None:
+    parser = command(
+        commands,
+        "backends",
+        run,
+        "try every way to run the networks on this machine",
+        "maskcam backends --config door.toml",
+    )
+    settings(parser)
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of model.bundle")
+
+
+def run(args: argparse.Namespace) -> None:
+    from edge import assemble
+    from edge.backends.selection.probe import render
+    from edge.vision import bundle
+
+    settings = load(args, model__bundle=args.bundle and str(args.bundle))
+    rows = assemble.probe(settings, bundle.load(settings.model.bundle or None), anew=True)
+    print(render(rows))

@@ -1,0 +1,57 @@
+"""`maskcam config`: show, check or explain settings."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from edge.cli.arguments import command, loaded, settings
+from edge.core.errors import ConfigError
+
+ORDER = """
+What is set later wins:
+  1. the defaults (maskcam config reference)
+  2. /etc/maskcam/maskcam.toml
+  3. /boot/firmware/maskcam.toml, which any laptop can edit on the card
+  4. MASKCAM_SECTION__KEY=value, such as MASKCAM_CAMERA__WIDTH=320
+  5. --set section.key=value
+--config FILE takes the place of 2 and 3.
+"""
+
+
+def add(commands: Any) -> None:
+    parser = command(commands, "config", run, "show, check or explain settings", "maskcam config check door.toml")
+    parser.description = f"{parser.description}\n{ORDER}"
+    actions = parser.add_subparsers(metavar="action", dest="action", required=True)
+    show = actions.add_parser("show", help="print the settings in force and who set them, as TOML")
+    settings(show)
+    check = actions.add_parser("check", help="check files, each by itself: exit code 2 and a line per mistake")
+    check.add_argument("file", type=Path, nargs="+")
+    actions.add_parser("reference", help="print every setting with its default and meaning, as TOML")
+
+
+def run(args: argparse.Namespace) -> None:
+    from edge.config import template
+
+    if args.action == "reference":
+        print(template.reference(), end="")
+    elif args.action == "check":
+        _check(args.file)
+    else:
+        found = loaded(args)
+        print(template.show(found.settings, found.origins), end="")
+
+
+def _check(paths: list[Path]) -> None:
+    from edge import config
+
+    mistakes = []
+    for path in paths:
+        try:
+            config.load(path)
+            print(f"{path}: no mistakes")
+        except ConfigError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))

@@ -1,0 +1,175 @@
+"""`maskcam flash`: make a freshly written card a mask camera."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.cli.arguments import command
+from edge.core.errors import FlashError
+
+if TYPE_CHECKING:
+    from edge.config.settings import Settings
+    from edge.operations.flash.host import Host
+    from edge.operations.flash.plan import Plan
+    from edge.operations.flash.release import Release
+
+
+def add(commands: Any) -> None:
+    parser = command(
+        commands,
+        "flash",
+        run,
+        "make a freshly written card a mask camera",
+        "maskcam flash --config configs/pi.toml --hostname door --offline --dry-run",
+    )
+    parser.add_argument(
+        "boot",
+        type=Path,
+        nargs="?",
+        metavar="BOOT",
+        help="mounted boot partition, .img or .img.xz (default: the one card that is mounted)",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", required=True, help="settings, which go onto the card")
+    parser.add_argument("--hostname", metavar="NAME", help="name of the board")
+    parser.add_argument("--user", metavar="NAME", help="user who may log in; needs a password or --ssh-key")
+    parser.add_argument("--ssh-key", metavar="FILE", type=Path, help="public key of that user; turns SSH on")
+    parser.add_argument("--wifi", metavar="SSID", help="network to join; its passphrase is asked for")
+    parser.add_argument("--wifi-country", metavar="CC", help="country whose radio rules hold, such as GB")
+    parser.add_argument("--timezone", metavar="ZONE", help="such as Europe/Berlin")
+    parser.add_argument(
+        "--password-stdin",
+        action="store_true",
+        help="read the password (with --user), then the passphrase (with --wifi), a line each, from standard input",
+    )
+    parser.add_argument(
+        "--offline", action="store_true", help="put every package onto the card: no network at first boot"
+    )
+    parser.add_argument(
+        "--board",
+        choices=("cpu", "pi", "coral"),
+        help="packages for it (default: pi, or coral where the settings say so)",
+    )
+    parser.add_argument("--machine", choices=("aarch64", "x86_64"), help="processor, where the card is not for an Arm")
+    parser.add_argument("--out", type=Path, metavar="IMG", help="image to make of an .img.xz (default: beside it)")
+    parser.add_argument("--dry-run", action="store_true", help="show what would change, write nothing")
+    parser.add_argument("--yes", action="store_true", help="write; without it nothing is changed")
+
+
+def run(args: argparse.Namespace) -> None:
+    from edge import config
+    from edge.operations.flash import image, plan, release, target, wheels
+
+    settings = config.load(args.config)
+    host, checkout, boot = _host(args), wheels.source(), args.boot
+    if boot is not None and boot.suffix == ".xz":
+        if args.dry_run or not args.yes:
+            raise FlashError(f"BOOT {boot}: nothing can be shown of a packed image: unpack it, or add --yes")
+        boot = args.out or boot.with_suffix("")
+        image.unpack(args.boot, boot, lambda done: _progress(f"unpacking: {done >> 20} MB"))
+        print()
+    card = target.open_target(boot)
+    try:
+        system = release.recognise(card)
+        print(f"{card.name}: {system.name}, {system.bits} bit")
+        with tempfile.TemporaryDirectory() as scratch:
+            board = args.board or (
+                "coral" if "coral" in (settings.backend.detector, settings.backend.classifier) else "pi"
+            )
+            packages = _packages(args, system, board, checkout, Path(scratch))
+            files = plan.payload(checkout, packages, _bundle(settings, args.config))
+            planned = plan.build(card, system, host, args.config.read_text("utf-8-sig"), files, board, args.offline)
+            _write(args, card, planned)
+    finally:
+        card.close()
+    if args.yes and not args.dry_run:
+        print(_readable(host))
+
+
+def _host(args: argparse.Namespace) -> Host:
+    """What is asked for, with secrets from standard input or the keyboard, turned to hashes and keys."""
+    from edge.operations.flash import credentials
+    from edge.operations.flash.host import Host
+
+    key = args.ssh_key.read_text().strip() if args.ssh_key else None
+    password = passphrase = None
+    if args.user and (args.password_stdin or not key):
+        password = credentials.password_hash(_secret(args, f"password of {args.user}"))
+    if args.wifi is not None:
+        passphrase = credentials.wifi_key(args.wifi, _secret(args, f"passphrase of {args.wifi}"))
+    return Host(
+        hostname=args.hostname,
+        user=args.user,
+        password=password,
+        ssh_key=key,
+        ssid=args.wifi,
+        wifi_key=passphrase,
+        country=args.wifi_country,
+        timezone=args.timezone,
+    )
+
+
+def _secret(args: argparse.Namespace, what: str) -> str:
+    if args.password_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise FlashError(f"the {what} is needed: add --password-stdin")
+    return getpass.getpass(f"{what}: ")
+
+
+def _packages(args: argparse.Namespace, system: Release, board: str, checkout: Path, scratch: Path) -> list[Path]:
+    from edge.operations.flash import wheels
+
+    if not args.offline:
+        return [wheels.own(checkout, scratch)]
+    if system.python is None:
+        raise FlashError(f"--offline: {system.name} has no python3-venv, which only the network brings: go without it")
+    return wheels.gather(checkout, scratch, board, system.python, args.machine or system.machine, system.glibc)
+
+
+def _bundle(settings: Settings, config: Path) -> tuple[str, Path] | None:
+    """Where a bundle of one's own goes: on the card it lies as the settings say, seen from maskcam.toml."""
+    if not settings.model.bundle:
+        return None
+    folder = Path(settings.model.bundle).resolve()
+    if not folder.is_relative_to(config.parent.resolve()):
+        raise FlashError(f"{config}: model.bundle = {folder}: expected a folder beside the file, to come onto the card")
+    from edge.vision import bundle
+
+    bundle.load(folder)
+    return folder.relative_to(config.parent.resolve()).as_posix(), folder
+
+
+def _write(args: argparse.Namespace, card: Any, planned: Plan) -> None:
+    from edge.operations.flash import plan
+
+    plan.check_space(card, planned)
+    if not planned.files and not planned.remove:
+        print("nothing to do: the card has all of it")
+        return
+    if args.dry_run or not args.yes:
+        print(plan.diff(card, planned))
+        if not args.dry_run:
+            raise FlashError("nothing was written: add --yes to write what stands above")
+        return
+    backups = plan.write(card, planned, lambda done, total: _progress(f"writing: {done >> 20} of {total >> 20} MB"))
+    print(f"\nwritten and read back: {len(planned.files)} files")
+    if backups:
+        print(f"what was there before: {', '.join(backups)}")
+
+
+def _readable(host: Host) -> str:
+    """What anybody with a card reader can read."""
+    parts = ["maskcam.toml with all that is in it"]
+    parts += [f"the hash of {host.user}'s password"] if host.password else []
+    parts += [f"the key of {host.ssid}, which opens that network"] if host.wifi_key else []
+    return f"readable on the card for whoever holds it: {', '.join(parts)}"
+
+
+def _progress(text: str) -> None:
+    if sys.stdout.isatty():
+        print(f"\r{text}", end="", flush=True)

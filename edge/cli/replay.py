@@ -1,0 +1,93 @@
+"""`maskcam replay`: go through a recording, every frame of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.cli.arguments import command, load, print_events, settings
+from edge.core.errors import DataError
+
+if TYPE_CHECKING:
+    from edge.assemble import Runtime
+    from edge.core.metrics import Counters
+    from edge.runtime.outputs import Watcher
+
+
+def add(commands: Any) -> None:
+    parser = command(
+        commands,
+        "replay",
+        run,
+        "go through pictures, a folder or a video, every frame of it",
+        "maskcam replay door.mp4 --out annotated.mp4 --events events.jsonl",
+    )
+    parser.add_argument("source", help="a picture, a folder of pictures, a video file, or 'synthetic'")
+    settings(parser)
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of model.bundle")
+    parser.add_argument("--out", type=Path, help="annotated copy: .mp4; for pictures .png, .jpg or a folder")
+    parser.add_argument("--events", type=Path, metavar="JSONL", help="write the events as JSON lines")
+    parser.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet")
+    parser.add_argument("--show", action="store_true", help="show it in a window; q ends it")
+
+
+def run(args: argparse.Namespace) -> None:
+    from edge import assemble
+    from edge.runtime import loop, outputs
+    from edge.runtime.signals import stop_on_signals
+
+    settings = load(args, camera__source=args.source, model__bundle=args.bundle and str(args.bundle))
+    _check_outputs(args)
+    print_events()
+    with stop_on_signals() as stop, assemble.runtime(settings, live=False) as runtime, ExitStack() as stack:
+        watchers = []
+        if args.out:
+            watchers.append(stack.enter_context(_annotated(args, runtime)))
+        if args.sheet:
+            watchers.append(stack.enter_context(outputs.sheet(args.sheet)))
+        if args.show:
+            watchers.append(stack.enter_context(outputs.window(stop.request)))
+        if args.events:
+            part = stack.enter_context(outputs.replacing(args.events))
+            journal = stack.enter_context(closing(assemble.resolve(assemble.SINKS["journal"])(part)))
+            runtime = replace(runtime, sinks=[*runtime.sinks, journal])
+        progress = _progress if sys.stderr.isatty() else None
+        counters = loop.replay(runtime, stop, watchers, progress)
+    print(f"{runtime.timers.render()}\n{counters.render()}")
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    from edge.runtime import outputs
+
+    into_folder = args.out and (args.out.is_dir() or not args.out.suffix)
+    for path, suffixes in (
+        (args.events, ()),
+        (args.sheet, outputs.PICTURES),
+        (None if into_folder else args.out, (".mp4", *outputs.PICTURES)),
+    ):
+        if path:
+            outputs.check_output(path, args.source, suffixes)
+    if into_folder and not args.out.parent.is_dir():
+        raise DataError(f"output '{args.out}': folder '{args.out.parent}' does not exist: create it first")
+
+
+def _annotated(args: argparse.Namespace, runtime: Runtime) -> AbstractContextManager[Watcher]:
+    """The writer that suits the source and the name given."""
+    from edge.runtime import outputs
+
+    if args.out.suffix.lower() == ".mp4":
+        return outputs.video(args.out, runtime.fps)
+    if not runtime.pictures:
+        raise DataError(f"output '{args.out}': the source is no picture: expected a name that ends in .mp4")
+    source = Path(args.source)
+    return outputs.pictures(args.out, runtime.pictures, source if source.is_dir() else source.parent)
+
+
+def _progress(counters: Counters) -> None:
+    """One line on the terminal, written over and over."""
+    if counters.frames % 10 == 0:
+        print(f"\r{counters.frames} frames, {counters.fps:.1f} FPS ", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,55 @@
+"""`maskcam run`: watch a live camera."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.cli.arguments import command, loaded, positive, print_events, settings
+
+if TYPE_CHECKING:
+    from edge.config import Loaded
+
+
+def add(commands: Any) -> None:
+    parser = command(commands, "run", run, "watch a live camera", "maskcam run --config /etc/maskcam/maskcam.toml")
+    settings(parser)
+    parser.add_argument(
+        "--source", help="instead of camera.source: an index, /dev/..., 'pi', 'csi', an address, 'synthetic', a video"
+    )
+    parser.add_argument("--duration", type=positive(float), metavar="S", help="stop after so many seconds")
+    parser.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet of the run")
+
+
+def run(args: argparse.Namespace) -> None:
+    from edge.assemble import Assembly
+    from edge.runtime import outputs
+    from edge.runtime.service import Service
+    from edge.runtime.signals import Flag, reload_on_signal, stop_on_signals
+    from edge.runtime.systemd import Notifier
+
+    def read() -> Loaded:
+        return loaded(args, service=True, camera__source=args.source, camera__duration=args.duration)
+
+    if args.sheet:
+        outputs.check_output(args.sheet, str(read().settings.camera.source), outputs.PICTURES)
+    print_events()
+    with ExitStack() as stack:
+        notifier = stack.enter_context(closing(Notifier()))
+        stop = stack.enter_context(stop_on_signals())
+        # At a terminal SIGHUP says that the terminal is gone, and ends the run as it ends any other program.
+        reload = stack.enter_context(reload_on_signal()) if notifier.supervised else Flag()
+        assembly = stack.enter_context(closing(Assembly(live=True)))
+        watchers = [stack.enter_context(outputs.sheet(args.sheet))] if args.sheet else []
+        service = Service(assembly, read, notifier, _runtime_folder(), watchers)
+        counters = service.run(stop, reload, args.duration)
+        print(f"{service.runtime.timers.render()}\n{counters.render()}")
+
+
+def _runtime_folder() -> Path | None:
+    """Where systemd wants passing files of the service; None without systemd."""
+    folder = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    return Path(folder) if folder else None

@@ -1,0 +1,89 @@
+"""`maskcam update`: a new release or bundle, signed, tried, and taken back when it fails."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edge.cli.arguments import command, load, positive, settings
+from edge.core.errors import UpdateError
+
+SHORTEST = 20.0
+"""Seconds; systemd's watchdog of 30 s is fed every 7.5."""
+
+
+def add(commands: Any) -> None:
+    parser = command(
+        commands, "update", run, "install a signed release or bundle", "maskcam update maskcam-0.2.0.tar --health 60"
+    )
+    parser.add_argument("package", nargs="?", metavar="FILE|URL", help="what maskcam pack wrote")
+    settings(parser)
+    parser.add_argument(
+        "--health",
+        type=positive(float),
+        default=60.0,
+        metavar="S",
+        help="how long it is watched before it may stay: 20 or more",
+    )
+    parser.add_argument("--allow-downgrade", action="store_true", help="take one older than what runs")
+    parser.add_argument(
+        "--resume", action="store_true", help="end a trial that was interrupted; systemd does so at start"
+    )
+    parser.add_argument("--prove", action="store_true", help="only check that the networks give their known answers")
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.prove:
+        from edge.operations.update.self_test import prove
+
+        print(prove(load(args)))
+        return
+    if args.health < SHORTEST:
+        raise UpdateError(
+            f"--health {args.health:g}: expected {SHORTEST:g} s at least, in which the watchdog is fed twice"
+        )
+    from edge import __version__
+    from edge.operations.update import activate, apply, stage
+    from edge.operations.update.service import Systemd
+    from edge.vision import bundle
+
+    home, unit = stage.here(), Systemd()
+    if args.resume:
+        activate.resume(home.journal, unit, args.health, print)
+        return
+    if not args.package:
+        raise UpdateError("FILE or URL: expected a package that maskcam pack wrote")
+    own = load(args)
+    versions = __version__, bundle.load().created.replace("-", ".")
+    with _fetched(args.package, home.root) as path:
+        apply.apply(
+            path, home, own.update.key, versions, unit, lambda: unit.arm(home), args.health, args.allow_downgrade
+        )
+
+
+@contextmanager
+def _fetched(package: str, root: Path) -> Iterator[Path]:
+    """The package as a file. A plain http:// address is as good as any: the signature is what counts."""
+    if "://" not in package:
+        path = Path(package)
+        if not path.is_file():
+            raise UpdateError(f"{path}: no such file: expected a package that maskcam pack wrote")
+        yield path
+        return
+    import urllib.request
+
+    if not package.startswith(("http://", "https://")):
+        raise UpdateError(f"{package}: expected a file or an http(s):// address")
+    with tempfile.NamedTemporaryFile(dir=root, prefix=".update-") as file:
+        try:
+            with urllib.request.urlopen(package, timeout=60) as answer:
+                shutil.copyfileobj(answer, file, 1 << 20)
+        except OSError as error:
+            raise UpdateError(f"{package}: cannot be fetched: {error}") from None
+        file.flush()
+        yield Path(file.name)

@@ -1,0 +1,164 @@
+"""Settings (`edge.config.settings`) from all their sources, later ones first: defaults, files, variables, `--set`.
+
+Every mistake is one line that names its place, key, value and expectation, and all come at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from edge.config import sources
+from edge.config.settings import Settings
+from edge.config.sources import Entry, Key
+from edge.config.template import show
+from edge.config.validation_errors import explain
+from edge.core.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+SYSTEM_FILES = (Path("/etc/maskcam/maskcam.toml"), Path("/boot/firmware/maskcam.toml"))
+"""Read where no file is named. The second lies on the part of a card that any laptop can edit."""
+LAST_GOOD = "last-good.toml"
+
+Source = Callable[[], list[Entry]]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings and how they came about."""
+
+    settings: Settings
+    origins: Mapping[Key, str]
+    """Who set a key: "FILE:LINE", the name of a variable, or "--set". Defaults are absent."""
+    fallback: str | None = None
+    """Why these are not the settings that were asked for; several lines where there are several mistakes."""
+
+
+def files(config: Path | None) -> list[Path]:
+    """What to read: the file that was named, else the system's files that exist."""
+    return [path for path in SYSTEM_FILES if os.path.lexists(path)] if config is None else [config]
+
+
+def load(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Settings:
+    """Settings of one file (None: defaults) and `section.key=value` overrides. Raises ConfigError."""
+    return read([] if path is None else [Path(path)], overrides).settings
+
+
+def read(files: Sequence[Path], overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Loaded:
+    """Settings of several files, later ones first, variables of `environ`, then overrides.
+
+    Raises ConfigError with one line per mistake.
+    """
+    return _read([*_files(files), *_own(overrides, environ or {})])
+
+
+def load_or_last_good(
+    files: Sequence[Path], overrides: Sequence[str], environ: Mapping[str, str], state_dir: Path | None
+) -> Loaded:
+    """The same for a service, which a broken file must not stop: with a `state_dir` it never raises ConfigError.
+
+    What loads is kept there. When something does not, that takes the place of the files; where nothing was kept
+    yet, a broken source is left out as a whole, for half of an edit may be worse than none of it.
+    """
+    own = _own(overrides, environ)
+    if state_dir is None:
+        return _read([*_files(files), *own])
+    try:
+        loaded = _read([*_files(files), *own])
+    except ConfigError as error:
+        return _fall_back(_files(files), own, state_dir / LAST_GOOD, str(error))
+    _keep(state_dir / LAST_GOOD, show(loaded.settings))
+    return loaded
+
+
+def _files(files: Sequence[Path]) -> list[Source]:
+    return [partial(sources.from_file, path) for path in files]
+
+
+def _own(overrides: Sequence[str], environ: Mapping[str, str]) -> list[Source]:
+    named = sorted(name for name in environ if name.startswith(sources.PREFIX))
+    variables: list[Source] = [partial(sources.from_variable, name, environ[name]) for name in named]
+    return [*variables, *(partial(sources.from_override, text) for text in overrides)]
+
+
+def _read(chosen: Sequence[Source]) -> Loaded:
+    entries: list[Entry] = []
+    mistakes: list[str] = []
+    for source in chosen:
+        try:
+            entries += source()
+        except ConfigError as error:
+            mistakes.append(str(error))
+    origins: dict[Key, str] = {}
+    for entry in entries:
+        origins.pop(entry.key, None)  # the order of mistakes is that of the sources
+        origins[entry.key] = entry.origin
+    try:
+        settings = Settings.model_validate(_merged(entries))
+        if not mistakes:
+            return Loaded(settings, origins)
+    except ValidationError as error:
+        mistakes += explain(error, origins)
+    except ConfigError as error:
+        mistakes.append(str(error))
+    raise ConfigError("\n".join(mistakes))
+
+
+def _merged(entries: Sequence[Entry]) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for entry in entries:
+        place = data
+        for part in entry.key[:-1]:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"{entry.origin}: {'.'.join(entry.key)}: '{part}' is a value, not a section")
+        if entry.value != {}:
+            place[entry.key[-1]] = entry.value
+        elif not isinstance(place.get(entry.key[-1]), dict):
+            place[entry.key[-1]] = {}
+    return data
+
+
+def _fall_back(files: Sequence[Source], own: Sequence[Source], last_good: Path, why: str) -> Loaded:
+    # The working directory is the same at every start, so paths that were relative to it still are.
+    kept: Source = partial(sources.from_file, last_good, "")
+    try:
+        _read([kept])
+        candidates, what = [kept, *own], f"the last good settings ({last_good}) are in force"
+    except ConfigError:
+        candidates, what = [*files, *own], "there are no last good settings; what is broken is left out"
+    good: list[Source] = []
+    for source in candidates:
+        with contextlib.suppress(ConfigError):
+            _read([*good, source])
+            good.append(source)
+    return replace(_read(good), fallback=f"{why}\n{what}")
+
+
+def _keep(path: Path, text: str) -> None:
+    """Writes whole or not at all, and only what differs: memory cards wear out."""
+    try:
+        with contextlib.suppress(FileNotFoundError, UnicodeDecodeError):
+            if path.read_text(encoding="utf-8") == text:
+                return
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as part:
+            try:
+                part.write(text)
+                part.flush()
+                os.fsync(part.fileno())
+                os.replace(part.name, path)
+            except BaseException:
+                os.unlink(part.name)
+                raise
+    except OSError as error:
+        log.warning("the settings were not kept as last good ones in %s: %s", path.parent, error.strerror or error)

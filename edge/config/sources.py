@@ -1,0 +1,135 @@
+"""Where settings come from: files, `MASKCAM_...` variables and `--set`, each as entries that know their origin.
+
+A relative path belongs to the file that says it; one of a variable or of `--set` to the working directory.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.config.schema import field, keys
+from edge.core.errors import ConfigError
+
+tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+
+PREFIX = "MASKCAM_"
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One key that somebody set. The value of a section is {}; its keys follow as entries of their own."""
+
+    key: Key
+    value: Any
+    origin: str
+    """"FILE:LINE", the name of a variable, or "--set"."""
+
+
+def from_file(path: Path, folder: str | Path | None = None) -> list[Entry]:
+    """Entries of a TOML file; relative paths are taken from `folder`, by default the file's own.
+
+    Raises ConfigError for a file that cannot be read or is not TOML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # a card edited on Windows may begin with a byte order mark
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}): expected a TOML file") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}: save it as UTF-8") from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        number = int(line[1]) if line else len(text.rstrip().split("\n"))
+        raise ConfigError(f"{path}:{number}: not TOML: {error}") from None
+    numbers, base = lines(text), path.parent if folder is None else folder
+    return [Entry(key, _anchored(key, value, base), f"{path}:{numbers[key]}") for key, value in _flat(data)]
+
+
+def from_variable(name: str, text: str) -> list[Entry]:
+    """MASKCAM_SECTION__KEY=value. Raises ConfigError for a variable that names no setting."""
+    key = tuple(name.removeprefix(PREFIX).lower().split("__"))
+    if field(key) is None:
+        known = {PREFIX + "__".join(key).upper(): key for key in keys()}
+        close = difflib.get_close_matches(name, known, n=1)
+        remedy = f"did you mean {close[0]}?" if close else f"expected {PREFIX}SECTION__KEY, such as {next(iter(known))}"
+        raise ConfigError(f"{name}: no such setting: {remedy}")
+    return [Entry((*key, *below), value, name) for below, value in _flat_value(_value(text))]
+
+
+def from_override(text: str) -> list[Entry]:
+    """section.key=value, as `--set` takes it. Raises ConfigError where it is something else."""
+    key, equals, value = text.partition("=")
+    if not equals or not re.fullmatch(r"\w+(\.\w+)+", key.strip()):
+        raise ConfigError(f"--set {text}: expected section.key=value, such as camera.width=320")
+    start = tuple(key.strip().split("."))
+    return [Entry((*start, *below), value, "--set") for below, value in _flat_value(_value(value))]
+
+
+def lines(text: str) -> dict[Key, int]:
+    """The line, from 1, at which a TOML document first names each key and section.
+
+    No TOML library in use tells lines. But a statement is the shortest run of lines that parses by itself.
+    """
+    found: dict[Key, int] = {}
+    section: Key = ()
+    statement: list[str] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        statement.append(line)
+        try:
+            data = tomllib.loads("\n".join(statement))
+        except tomllib.TOMLDecodeError:
+            continue
+        header = statement[0].lstrip().startswith("[")
+        named = [key if header else (*section, *key) for key, _ in _flat(data)]
+        for key in named:
+            found.setdefault(key, number - len(statement) + 1)
+        if header:
+            section = named[-1]
+        statement = []
+    return found
+
+
+def _value(text: str) -> Any:
+    """A TOML value; what is none is a string."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+    return parsed["value"] if len(parsed) == 1 else text.strip()
+
+
+def _flat_value(value: Any) -> Iterator[tuple[Key, Any]]:
+    yield (), {} if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        yield from _flat(value)
+
+
+def _flat(data: dict[str, Any]) -> Iterator[tuple[Key, Any]]:
+    """Every section, as {}, before the keys in it."""
+    for name, value in data.items():
+        for below, inner in _flat_value(value):
+            yield (name, *below), inner
+
+
+def _anchored(key: Key, value: Any, folder: str | Path) -> Any:
+    """The value, or where the key names a file the path from `folder`."""
+    found = field(key)
+    extra = found.json_schema_extra if found else None
+    if isinstance(extra, dict) and extra.get("path") and isinstance(value, str) and _is_path(value):
+        return os.path.join(folder, value)
+    return value
+
+
+def _is_path(value: str) -> bool:
+    """Tells a path from what else a camera source may be."""
+    return bool(value) and not re.fullmatch(r"synthetic|\d+|(pi|csi)(:\d+)?", value) and "://" not in value

@@ -1,0 +1,1 @@
+"""What everything else is built on: records, geometry, labels, errors, the Protocols between the parts."""

@@ -1,0 +1,139 @@
+"""Stage timers, counters and the table a run ends with. Measures with the thing that runs."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from edge.core.records import Event, Observation
+
+T = TypeVar("T")
+Clock = Callable[[], float]
+
+
+class Timers:
+    """Durations per stage, of the last `window` times; `clock` gives seconds.
+
+    with timers("detect"):
+        ...
+    """
+
+    def __init__(self, window: int = 1000, clock: Clock = time.perf_counter) -> None:
+        self._clock = clock
+        self._window = window
+        self._stages: dict[str, deque[float]] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Times the block; one that raises is not counted."""
+        start = self._clock()
+        yield
+        self._stages.setdefault(stage, deque(maxlen=self._window)).append(self._clock() - start)
+
+    def each(self, stage: str, items: Iterable[T]) -> Iterator[T]:
+        """Times the wait for every item of a stream."""
+        iterator = iter(items)
+        end = object()
+        while True:
+            start = self._clock()
+            item = next(iterator, end)
+            if item is end:
+                return
+            self._stages.setdefault(stage, deque(maxlen=self._window)).append(self._clock() - start)
+            yield item  # type: ignore[misc]
+
+    @property
+    def stages(self) -> Sequence[str]:
+        """In the order in which they were first timed."""
+        return list(self._stages)
+
+    def durations(self, stage: str) -> Sequence[float]:
+        """Seconds, oldest first, at most `window` of them."""
+        return list(self._stages.get(stage, ()))
+
+    def clear(self) -> None:
+        self._stages.clear()
+
+    def render(self) -> str:
+        """A row per stage: how many were timed in the window, p50 and p95 in milliseconds."""
+        rows = [f"{'stage':<10}{'n':>7}{'p50 ms':>9}{'p95 ms':>9}"]
+        for stage in self._stages:
+            d = self.durations(stage)
+            rows.append(f"{stage:<10}{len(d):>7}{quantile(d, 0.5) * 1e3:>9.1f}{quantile(d, 0.95) * 1e3:>9.1f}")
+        return "\n".join(rows)
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """The `q` (0..1) quantile, linear between neighbours as in NumPy; 0 for no values."""
+    if not values:
+        return 0.0
+    ordered = sorted(values)
+    at = q * (len(ordered) - 1)
+    low = int(at)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
+
+
+class Counters:
+    """What a run saw.
+
+    person_hits: frames a track must be seen in to count as a person; a ghost of one frame is nobody.
+    clock: seconds, for the frames per second.
+    """
+
+    def __init__(self, person_hits: int = 3, clock: Clock = time.perf_counter) -> None:
+        self._person_hits = person_hits
+        self._clock = clock
+        self._start = clock()
+        self.frames = 0
+        self.faces = 0
+        self.people = 0
+        self.decisions = 0
+        self.alerts = 0
+        self.blind = 0
+        """Frames from which nothing could be judged."""
+        self.failed = 0
+        """Deliveries to a sink that failed."""
+        self.skipped = 0
+        """Damaged pictures of a set."""
+        self.dropped = 0
+        """Frames of a live camera that came while another was being worked on."""
+
+    def count(self, observation: Observation, events: Sequence[Event]) -> None:
+        self.frames += 1
+        self.faces += len(observation.tracks)
+        self.blind += observation.blind is not None
+        # A track passes each number of hits once, so this needs no memory of who was counted.
+        self.people += sum(track.hits == self._person_hits for track in observation.tracks)
+        self.decisions += sum(event.kind == "decision" for event in events)
+        self.alerts += sum(event.kind == "no_mask" for event in events)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of wall time since the start."""
+        elapsed = self._clock() - self._start
+        return self.frames / elapsed if elapsed > 0 else 0.0
+
+    def report(self) -> dict[str, int]:
+        """Every counter by name."""
+        names = ("frames", "faces", "people", "decisions", "alerts", "blind", "failed", "skipped", "dropped")
+        return {name: getattr(self, name) for name in names}
+
+    def render(self) -> str:
+        counts = {
+            "faces": self.faces,
+            "people seen": self.people,
+            "decisions": self.decisions,
+            "alerts": self.alerts,
+        }
+        mishaps = {
+            "too dark or covered": self.blind,
+            "skipped": self.skipped,
+            "dropped": self.dropped,
+            "failed deliveries": self.failed,
+        }
+        parts = [f"{self.frames} frames", f"{self.fps:.1f} FPS", *(f"{n} {name}" for name, n in counts.items())]
+        return ", ".join(parts + [f"{n} {name}" for name, n in mishaps.items() if n])

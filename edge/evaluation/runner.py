@@ -1,0 +1,123 @@
+"""Runs both networks over annotated pictures and makes the table of figures, in all and per source."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.core.errors import DataError
+from edge.core.geometry import Box
+from edge.core.labels import MEANING, Mask
+from edge.core.ports import Engine
+from edge.core.records import Image
+from edge.evaluation import coco, slices
+from edge.evaluation.scoring import Scorer
+from edge.vision.bundle import Bundle
+from edge.vision.classifier import MaskClassifier
+from edge.vision.detector import FaceDetector
+
+Rows = NDArray[np.float64]
+LOWEST = 0.001
+"""Faces down to this score are listed, for the average precision."""
+NAMED_FROM = 0.03
+"""Faces below this score are not worth a run of the classifier: their label stays unsaid (-1)."""
+
+
+class BundleDetector:
+    """Both networks of a bundle as one function picture -> rows x0, y0, x1, y1, score, label."""
+
+    def __init__(self, bundle: Bundle, detector: Engine, classifier: Engine) -> None:
+        self.operating = bundle.detector.score_threshold
+        self._detector = FaceDetector(detector, bundle.detector, threshold=LOWEST)
+        self._classifier = MaskClassifier(classifier, bundle.classifier)
+        self._on = np.array([MEANING[label] is Mask.ON for label in bundle.classifier.labels])
+
+    def rows(self, image: Image) -> Rows:
+        """(N, 6) rows of an RGB picture; label 1 with mask, 0 without, -1 not said."""
+        found = self._detector.rows(image)
+        labels = np.full(len(found), -1.0)
+        for i in np.flatnonzero(found[:, 4] >= NAMED_FROM):
+            p = self._classifier.probabilities(image, Box(*found[i, :4].tolist()))
+            labels[i] = float(p[self._on].sum() >= p[~self._on].sum())
+        return np.c_[found, labels]
+
+    def __call__(self, bgr: NDArray[np.uint8]) -> Rows:
+        """The same for a BGR picture, as OpenCV reads it."""
+        return self.rows(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]
+
+
+def score(
+    pictures: list[coco.Annotated],
+    detect: Callable[[Image], Rows],
+    operating: float,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, dict[str, float]]:
+    """Scores `detect(RGB) -> rows` on all pictures, per source and per slice (`edge.evaluation.slices`).
+
+    Name -> figures (see `Scorer`). "all" stands first and has `median_ms`. Pictures that cannot be read
+    are skipped; DataError when none can.
+    """
+    scorers: dict[str, Scorer] = {"all": Scorer(operating)}
+    cuts: dict[str, Scorer] = {}
+    times = []
+    for n, truth in enumerate(pictures, 1):
+        bgr = cv2.imread(str(truth.path))
+        if bgr is None:
+            continue
+        image: Any = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+        start = time.perf_counter()
+        rows = detect(image)
+        times.append(time.perf_counter() - start)
+        for name in ("all", truth.source) if truth.source else ("all",):
+            scorers.setdefault(name, Scorer(operating)).add(truth, rows)
+        for name, part, some in slices.of(truth, image, rows, scorers["all"].threshold):
+            cuts.setdefault(name, Scorer(operating)).add(part, some)
+        progress(n, len(pictures))
+    if not times:
+        raise DataError(f"none of the {len(pictures)} pictures can be read; the first is {pictures[0].path}")
+    ordered = scorers | dict(sorted(cuts.items(), key=lambda cut: (not cut[0][0].isdigit(), len(cut[0]), cut[0])))
+    result = {name: {"pictures": s.pictures, "faces": s.faces, **s.result()} for name, s in ordered.items()}
+    result["all"]["median_ms"] = float(np.median(times) * 1e3)
+    return result
+
+
+COLUMNS = {
+    "pictures": "pictures",
+    "faces": "faces",
+    "face_ap": "face AP",
+    "recall_masked": "rec. masked",
+    "recall_bare": "rec. bare",
+    "false_per_image": "false/pic",
+    "ap_with_mask": "AP mask",
+    "ap_without_mask": "AP no mask",
+    "label_accuracy": "label acc",
+    "masked_called_bare": "mask>bare",
+    "bare_called_masked": "bare>mask",
+}
+
+
+def table(result: dict[str, dict[str, float]]) -> str:
+    """The figures as text, one row per source and slice."""
+    wide = max(len(name) for name in result) + 2
+    lines = [f"{'slice':<{wide}}" + "".join(f"{title:>12}" for title in COLUMNS.values())]
+    for name, figures in result.items():
+        cells = [figures[key] for key in COLUMNS]
+        texts = ["-" if v != v else f"{v:d}" if isinstance(v, int) else f"{v:.3f}" for v in cells]
+        lines.append(f"{name:<{wide}}" + "".join(f"{text:>12}" for text in texts))
+    if "median_ms" in result["all"]:
+        lines.append(f"median {result['all']['median_ms']:.1f} ms per picture, detector and classifier together")
+    return "\n".join(lines)
+
+
+def without_nan(value: Any) -> Any:
+    """JSON has no NaN: a figure without data is null."""
+    if isinstance(value, dict):
+        return {k: without_nan(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(v) for v in value]
+    return None if isinstance(value, float) and value != value else value

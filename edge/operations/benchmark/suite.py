@@ -1,0 +1,118 @@
+"""All that `maskcam benchmark` measures, one after the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import Any
+
+from edge import __version__, assemble
+from edge.config.settings import Backend, Gpio, Settings
+from edge.core.errors import DataError, MaskcamError
+from edge.core.records import Frame, Image
+from edge.operations.benchmark import faces, latency, machine, stages
+from edge.operations.benchmark.report import Combination, Report
+from edge.runtime.pipeline import Pipeline
+from edge.tracking.alerts import AlertPolicy
+
+SCOUTED = 30
+"""Frames at the start of the source in which the clearest face is looked for."""
+PORTRAIT = 256
+"""Pixels of the sides of its copy."""
+
+
+def measure(
+    settings: Settings,
+    seconds: float,
+    frames: int | None,
+    numbers: Sequence[int],
+    sweep: bool,
+    health: Callable[[], Mapping[str, str]],
+) -> Report:
+    """`seconds` (or `frames`) for the source, a fifth of it for every further figure; see `Report` for what comes out.
+
+    numbers: of faces in a frame. health: what the board says of its temperature and supply, asked at the end.
+    Raises CameraError, BundleError, DataError, EngineError and MissingPackage.
+    """
+    short = seconds / 5
+    with assemble.runtime(settings, live=False) as runtime:
+        pipeline = runtime.pipeline
+        with closing(assemble.camera(settings, live=False)) as scout:
+            seen = islice(scout, SCOUTED)
+            first = _first(seen)
+            pipeline.rehearse(first.image)
+            start = machine.age()
+            portrait = _clearest(pipeline, [first, *seen])
+        speed = stages.measure(runtime.camera, pipeline, seconds, frames)
+        size = (speed.width, speed.height)
+        pictures = {"no_mask": faces.picture(portrait, 1, *size), "all_clear": faces.picture(None, 0, *size)}
+        to_pin = _to_pin(pipeline, pictures, short)
+        rows = faces.rows(pipeline, portrait, numbers, size, short, settings.decision.recheck_every)
+        peak = machine.peak_memory()
+        running = {network: stage.running for network, stage in runtime.backends.items()}
+    combinations = list(_sweep(settings, pictures["no_mask"], short)) if sweep else []
+    return Report(
+        version=__version__,
+        bundle=settings.model.bundle or "shipped",
+        board=machine.board(),
+        health=dict(health()),
+        backends=running,
+        threads=settings.backend.threads,
+        start_s=start,
+        peak_mib=peak,
+        speed=speed,
+        faces=rows,
+        latency=to_pin,
+        sweep=combinations,
+    )
+
+
+def _first(frames: Iterator[Frame]) -> Frame:
+    try:
+        return next(frames)
+    except StopIteration:
+        raise DataError("benchmark: the source has no frame") from None
+
+
+def _clearest(pipeline: Pipeline, frames: Sequence[Frame]) -> Image | None:
+    """A copy of the face with the best score; None when there is none."""
+    found = [(face.score, frame.image, face) for frame in frames for face in pipeline.detector.detect(frame.image)[:1]]
+    if not found:
+        return None
+    _, image, face = max(found, key=lambda one: one[0])
+    return faces.portrait(image, face, PORTRAIT)
+
+
+def _to_pin(pipeline: Pipeline, pictures: Mapping[str, Image], seconds: float) -> latency.Latency | None:
+    section = Gpio(driver="mock", heartbeat=False, self_test=False, announce=False)
+    light: Any = assemble.sink("gpio", section, live=True)
+    isolated = assemble.resolve("edge.sinks.isolated:Isolated")
+    with closing(isolated("sinks.gpio", lambda: light)) as sink:
+        return latency.measure(pipeline, AlertPolicy(0, 0, 0), sink, light.pin, pictures, seconds)
+
+
+def _sweep(settings: Settings, image: Image, seconds: float) -> Iterator[Combination]:
+    """Every backend with 1, 2, 4, ... threads; one that does not work is tried once."""
+    processors = os.cpu_count() or 1
+    threads = sorted({1, 2, processors, *(n for n in (4, 8) if n < processors)})
+    for name, candidate in assemble.candidates().items():
+        if name == "scripted":
+            continue
+        for n in threads[:1] if candidate.isolated else threads:
+            try:
+                yield _combination(settings, name, n, image, seconds)
+            except MaskcamError as error:
+                yield Combination(name, n, problem=str(error).splitlines()[0])
+                break
+
+
+def _combination(settings: Settings, name: str, threads: int, image: Image, seconds: float) -> Combination:
+    """The face of `image` is judged in every frame."""
+    own = settings.backend.model_dump() | {"detector": name, "classifier": name, "threads": threads, "strict": True}
+    with assemble.runtime(settings.model_copy(update={"backend": Backend(**own)}), live=False) as runtime:
+        camera = faces.Still(image, step=faces.judged(settings.decision.recheck_every))
+        speed = stages.measure(camera, runtime.pipeline, seconds)
+    detect, classify = speed.stages["detect"].p50_ms, speed.stages.get("classify")
+    return Combination(name, threads, speed.fps, detect, classify.p50_ms if classify else None)

@@ -1,0 +1,55 @@
+"""Google's Coral: on the bus, fast enough, allowed, and with its library."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
+from edge.operations.doctor.probes import Run, text
+
+USB3 = 5000
+"""Mbit/s."""
+_LOAD = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
+RUNTIME = "install libedgetpu1-std from Google's package source: https://coral.ai/software"
+
+
+def coral(
+    root: Path, wanted: bool, run: Run, may: Callable[[Path], bool] = lambda path: os.access(path, os.R_OK | os.W_OK)
+) -> Iterator[Finding]:
+    """`wanted`: the settings ask for it; `may` tells whether this user can open a device."""
+    from edge.backends.coral import USB, library
+
+    sticks = [
+        device
+        for device in sorted((root / "sys/bus/usb/devices").glob("*"))
+        if (text(device / "idVendor"), text(device / "idProduct")) in USB
+    ]
+    boards = sorted((root / "dev").glob("apex_*"))
+    if not sticks and not boards:
+        yield bad("Coral", "none found", "plug it into a USB 3 port") if wanted else absent("Coral", "none found")
+        return
+    for stick in sticks:
+        yield _stick(root, stick, may)
+    for board in boards:
+        if may(board):
+            yield ok("Coral", f"{board}, PCIe")
+        else:
+            yield bad("Coral", f"{board}: no permission", "sudo usermod -aG apex $USER, then log in again")
+    if run(sys.executable, "-c", _LOAD, library()) is None:
+        yield bad("Coral library", f"{library()} is not installed or does not load", RUNTIME)
+    else:
+        yield ok("Coral library", library())
+
+
+def _stick(root: Path, stick: Path, may: Callable[[Path], bool]) -> Finding:
+    bus, number, speed = (text(stick / name) for name in ("busnum", "devnum", "speed"))
+    before = text(stick / "idVendor") == "1a6e"
+    found = f"USB stick at {speed or '?'} Mbit/s, {'before' if before else 'after'} its first inference"
+    if not may(root / f"dev/bus/usb/{bus.zfill(3)}/{number.zfill(3)}"):
+        return bad("Coral", f"{found}: no permission", "sudo usermod -aG plugdev $USER, log in, plug it in again")
+    if speed.isdigit() and int(speed) < USB3:
+        return warn("Coral", f"{found}: three times slower than on USB 3", "plug it into a USB 3 (blue) port")
+    return ok("Coral", found)

@@ -1,0 +1,85 @@
+"""Pins: the chip, the library that drives them, and who may."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+
+from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
+from edge.operations.doctor.packages import NO_MODULE, PIP, Package
+from edge.operations.doctor.probes import text
+
+_CHIPINFO = 0x8044B401  # linux/gpio.h: GPIO_GET_CHIPINFO_IOCTL
+HEADERS = ("pinctrl-rp1", "pinctrl-bcm")
+"""Labels of the chips behind a Raspberry Pi's 40 pins begin so; their numbers differ between kernels."""
+GROUPS = ("video", "gpio", "plugdev")
+
+
+def label(path: Path) -> tuple[str, int]:
+    """Label and number of lines of a GPIO chip. Raises OSError."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        said = bytearray(68)
+        fcntl.ioctl(number, _CHIPINFO, said)
+    finally:
+        os.close(number)
+    _, name, lines = struct.unpack("=32s32sI", said)
+    return name.partition(b"\0")[0].decode("ascii", "replace"), lines
+
+
+def chips(root: Path, wanted: bool, label: Callable[[Path], tuple[str, int]] = label) -> Iterator[Finding]:
+    """`wanted`: the settings name a real pin."""
+    said, header = [], False
+    for chip in sorted((root / "dev").glob("gpiochip*")):
+        try:
+            name, lines = label(chip)
+        except PermissionError:
+            remedy = "sudo usermod -aG gpio $USER, then log in again; where root owns it: sudo systemd/install.sh"
+            yield (bad if wanted else warn)("GPIO", f"{chip}: no permission", remedy)
+            return
+        said.append(f"{chip.name} {name} ({lines} lines)")
+        header = header or name.startswith(HEADERS)
+    if said:
+        yield ok("GPIO", ", ".join(said) + ("" if header else "; none is a Raspberry Pi's header: driver = 'gpiod'"))
+    elif wanted:
+        yield bad("GPIO", "no /dev/gpiochip*", "set driver = 'mock', or switch the section off")
+    else:
+        yield absent("GPIO", "no /dev/gpiochip*")
+
+
+def drivers(found: Mapping[str, Package], wanted: Collection[str]) -> Iterator[Finding]:
+    """`wanted`: the drivers that the settings name, "gpiozero" or "gpiod"."""
+    lgpio = found["lgpio"]
+    if lgpio.error == NO_MODULE or (lgpio.version or "").startswith("0.0."):
+        yield bad(
+            "lgpio",
+            f"{lgpio.version} from PyPI is an empty placeholder",
+            f"{PIP} uninstall -y lgpio; sudo apt install python3-lgpio",
+        )
+    elif "gpiozero" in wanted and (not lgpio or lgpio.error):
+        yield bad("lgpio", lgpio.error or "not installed", "sudo apt install python3-lgpio")
+    for driver, extra in (("gpiozero", "pi"), ("gpiod", "jetson")):
+        package = found[driver]
+        if driver not in wanted:
+            continue
+        if not package or package.error or (driver == "gpiod" and package.major < 2):
+            state = package.error or package.version or "not installed"
+            yield bad(driver, f"{state}: the settings ask for it", f"{PIP} install 'maskcam[{extra}]'")
+        else:
+            yield ok(driver, package.version or "installed")
+
+
+def groups(root: Path, user: str, extra: Collection[str] = ()) -> Iterator[Finding]:
+    """Whether `user` may open cameras, pins and a Coral; `extra`: groups that its unit adds."""
+    known = {line.split(":")[0]: line.split(":")[-1].split(",") for line in text(root / "etc/group").splitlines()}
+    missing = [group for group in GROUPS if group in known and user not in known[group] and group not in extra]
+    if user == "root":
+        yield ok("groups", "root may open everything")
+    elif missing:
+        remedy = f"sudo usermod -aG {','.join(missing)} {user}, then log in again"
+        yield warn("groups", f"{user} is not in {', '.join(missing)}", remedy)
+    else:
+        yield ok("groups", f"{user}: {', '.join(group for group in GROUPS if group in known) or 'none of the usual'}")

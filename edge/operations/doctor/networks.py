@@ -1,0 +1,55 @@
+"""The bundle, whole and right, and each backend's answer to the picture in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from edge.core.errors import BundleError
+from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
+from edge.operations.doctor.packages import PIP
+
+if TYPE_CHECKING:
+    from edge.backends.selection.probe import Row
+    from edge.config.settings import Settings
+
+HARMFUL = ("wrong answer", "crashed", "did not answer")
+"""What stands in the reason when a backend that is there cannot be trusted."""
+
+
+def networks(settings: Settings, coral_taken: bool) -> Iterator[Finding]:
+    """Each backend is tried in a process of its own. `coral_taken`: the service has the Coral, which has one user."""
+    from edge import assemble
+    from edge.backends.selection.probe import probe
+    from edge.vision import bundle
+
+    own = settings.model.bundle
+    try:
+        loaded = bundle.load(own or None)
+    except BundleError as error:
+        yield bad("bundle", str(error), "set model.bundle = ''" if own else f"{PIP} install --force-reinstall maskcam")
+        return
+    yield ok("bundle", f"{loaded.name} of {loaded.created}: {len(loaded.files)} files, every digest right")
+    wanted = {settings.backend.detector, settings.backend.classifier}
+    known, fit = assemble.candidates(), False
+    for name in [name for name in known if name in assemble.AUTO or name in wanted]:
+        if name == "coral" and coral_taken:
+            yield absent(name, "in use by the service; 'running' tells")
+            fit = True
+            continue
+        rows = probe([known[name]], loaded, settings.backend.threads, settings.backend.device)
+        fit = fit or all(row.ms is not None for row in rows)
+        yield backend(name, rows, wanted)
+    if not fit:
+        yield bad("backends", "none runs both networks", f"{PIP} install 'maskcam[cpu]'")
+
+
+def backend(name: str, rows: Sequence[Row], wanted: Collection[str]) -> Finding:
+    """What the probe of one backend comes to. `wanted`: the backends that the settings name."""
+    said = next((row.why for row in rows if row.ms is None), "")
+    if not said:
+        return ok(name, "right answers: " + ", ".join(f"{row.stage} {row.ms:.1f} ms" for row in rows))
+    remedy = "maskcam backends shows what runs here; set backend.detector and backend.classifier to 'auto'"
+    if name in wanted:
+        return bad(name, said, remedy)
+    return warn(name, said, remedy) if any(word in said for word in HARMFUL) else absent(name, said)

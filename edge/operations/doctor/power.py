@@ -1,0 +1,50 @@
+"""Supply and temperature: what slows a board down or stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
+from edge.operations.doctor.probes import Run, text
+
+FLAGS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
+"""Bits of the firmware's get_throttled; 16 higher: since the start.
+https://www.raspberrypi.com/documentation/computers/os.html#get_throttled"""
+WARM, HOT = 80.0, 85.0
+"""Degrees Celsius between which a Raspberry Pi slows itself down."""
+SUPPLY = "use the board's own power supply (5 V 3 A; Pi 5: 5 A) and a short cable, then look again"
+COOLING = "give it air, a heat sink or a fan, then look again: maskcam doctor"
+
+
+def throttling(root: Path, run: Run) -> Iterator[Finding]:
+    said = (run("vcgencmd", "get_throttled") or "").partition("=")[2]
+    said = said or text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
+    try:
+        bits = int(said, 16)
+    except ValueError:
+        yield absent("power", "no firmware that tells (it is a Raspberry Pi's)")
+        return
+    now = [name for bit, name in FLAGS.items() if bits >> bit & 1]
+    before = [name for bit, name in FLAGS.items() if bits >> bit + 16 & 1]
+    remedy = SUPPLY if bits & 0x10001 else COOLING
+    if now:
+        yield bad("power", f"now: {', '.join(now)}", remedy)
+    elif before:
+        yield warn("power", f"since the start: {', '.join(before)}", remedy)
+    else:
+        yield ok("power", "no under-voltage, no throttling since the start")
+
+
+def temperature(root: Path) -> Iterator[Finding]:
+    """Of the hottest zone."""
+    zones = [text(path) for path in (root / "sys/class/thermal").glob("thermal_zone*/temp")]
+    degrees = [int(zone) / 1000 for zone in zones if zone.lstrip("-").isdigit()]
+    if not degrees:
+        yield absent("temperature", "no sensor")
+    elif max(degrees) >= HOT:
+        yield bad("temperature", f"{max(degrees):.0f} °C: the board slows itself down", COOLING)
+    elif max(degrees) >= WARM:
+        yield warn("temperature", f"{max(degrees):.0f} °C", COOLING)
+    else:
+        yield ok("temperature", f"{max(degrees):.0f} °C")

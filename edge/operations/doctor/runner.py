@@ -1,0 +1,85 @@
+"""All checks, one after the other."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import struct
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.core.errors import ConfigError
+from edge.operations.doctor import cameras, configuration, coral, gpio, networks, packages, power, system, unit
+from edge.operations.doctor.findings import Finding, bad, warn
+from edge.operations.doctor.probes import Run, run
+
+if TYPE_CHECKING:
+    from edge.config.settings import Settings
+
+
+def examine(
+    load: Callable[[], Settings], files: Sequence[Path], root: Path = Path("/"), run: Run = run
+) -> Iterator[Finding]:
+    """Findings as they come; it takes some seconds. `load` gives the settings of `files` or raises ConfigError."""
+    yield from _guarded("operating system", system.operating_system, root, platform.machine())
+    yield from _guarded("board", system.boards, root)
+    yield from _guarded("power", power.throttling, root, run)
+    yield from _guarded("temperature", power.temperature, root)
+    yield from _guarded("clock", system.clock, datetime.now(), run)
+    yield from _guarded("disk", system.disk, root)
+    found = packages.look_at_all()
+    yield from _guarded("packages", packages.packages, found, this_platform(root))
+    yield from _guarded("configuration", configuration.configuration, load, files)
+    try:
+        settings, broken = _settings(load)
+    except ImportError as error:
+        yield bad("pydantic", f"does not load: {error}", f"{packages.PIP} install --force-reinstall pydantic")
+        return
+    yield from _guarded("last good", configuration.last_good, root, broken)
+    properties = unit.show(run)
+    yield from _guarded("groups", _groups, root, properties)
+    source = settings.camera.source
+    yield from _guarded("camera", cameras.v4l2, root, source)
+    yield from _guarded("Pi camera", cameras.pi, bool(found["picamera2"]), str(source).startswith("pi"), run)
+    pins = {pin.driver for pin in (settings.sinks.gpio, settings.sinks.buzzer) if pin} - {"mock"}
+    yield from _guarded("GPIO", gpio.chips, root, bool(pins))
+    yield from _guarded("GPIO", gpio.drivers, found, pins)
+    wanted = {settings.backend.detector, settings.backend.classifier}
+    yield from _guarded("Coral", coral.coral, root, "coral" in wanted, run)
+    yield from _guarded("bundle", networks.networks, settings, properties.get("ActiveState") == "active")
+    yield from _guarded("service", unit.unit, properties)
+    yield from _guarded("running", unit.status, root)
+
+
+def _guarded(name: str, check: Callable[..., Iterable[Finding]], *arguments: Any) -> Iterator[Finding]:
+    """A check that stumbles over a machine nobody thought of must not end the others."""
+    try:
+        yield from check(*arguments)
+    except Exception as error:
+        yield warn(name, f"could not be looked at: {type(error).__name__}: {error}", "sudo maskcam doctor")
+
+
+def _settings(load: Callable[[], Settings]) -> tuple[Settings, bool]:
+    """The settings, or the defaults and True where they are broken. Raises ImportError where pydantic does not load."""
+    from edge.config.settings import Settings
+
+    try:
+        return load(), False
+    except ConfigError:
+        return Settings(), True
+
+
+def _groups(root: Path, properties: dict[str, str]) -> Iterator[Finding]:
+    """Of the service's user where there is a service, else of this one."""
+    user = properties.get("User") or getpass.getuser()
+    return gpio.groups(root, user, properties.get("SupplementaryGroups", "").split())
+
+
+def this_platform(root: Path) -> packages.Platform:
+    name, version = platform.libc_ver()
+    glibc = tuple(int(part) for part in version.split(".") if part.isdigit()) if name == "glibc" else ()
+    jetson = any(word in system.board(root) for word in ("NVIDIA", "Jetson"))
+    return packages.Platform(sys.version_info[:2], 8 * struct.calcsize("P"), glibc, jetson)

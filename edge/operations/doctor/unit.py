@@ -1,0 +1,62 @@
+"""The service: its unit, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
+from edge.operations.doctor.probes import Run, assignments, text
+
+UNIT = "maskcam.service"
+STATUS = "run/maskcam/status.json"
+PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,Result,NRestarts,User,SupplementaryGroups"
+LOG = "journalctl -u maskcam -b -n 50"
+
+
+def show(run: Run) -> dict[str, str]:
+    """Properties of the unit, empty where no systemd runs."""
+    return assignments(run("systemctl", "show", UNIT, f"--property={PROPERTIES}") or "")
+
+
+def unit(properties: Mapping[str, str]) -> Iterator[Finding]:
+    active, sub = properties.get("ActiveState"), properties.get("SubState")
+    restarts = properties.get("NRestarts", "0")
+    if not properties:
+        yield absent("service", "no systemd answers")
+    elif properties.get("LoadState") == "not-found":
+        yield absent("service", "not installed", "sudo systemd/install.sh")
+    elif properties.get("LoadState") != "loaded":
+        yield bad("service", f"the unit is {properties.get('LoadState')}", f"systemctl status {UNIT}")
+    elif active == "failed":
+        result = properties.get("Result")
+        yield bad(
+            "service", f"failed ({result})", f"{LOG}; sudo systemctl reset-failed maskcam; sudo systemctl start maskcam"
+        )
+    elif sub == "auto-restart":
+        yield bad("service", f"does not stay up, {restarts} restarts", LOG)
+    elif active != "active":
+        yield warn("service", f"{active} ({sub})", "sudo systemctl start maskcam")
+    elif properties.get("UnitFileState") != "enabled":
+        yield warn("service", f"runs, but is {properties.get('UnitFileState')}", "sudo systemctl enable maskcam")
+    elif restarts != "0":
+        yield warn("service", f"runs, after {restarts} restarts", LOG)
+    else:
+        yield ok("service", f"{active} ({sub}), {properties.get('UnitFileState')}")
+
+
+def status(root: Path) -> Iterator[Finding]:
+    """What a running service says: state, camera, frame rate, settings."""
+    try:
+        said = json.loads(text(root / STATUS))
+    except ValueError:
+        return
+    detail = f" ({said['detail']})" if said.get("detail") else ""
+    found = f"{said['state']}{detail}, camera {said['camera']}, {said['fps']:.1f} FPS, {said['frames']} frames"
+    yield ok("running", found) if said["state"] == "ok" else warn("running", found, LOG)
+    if said.get("configuration"):
+        reason = " ".join(str(said["configuration"]).split())
+        yield bad(
+            "running", f"not on the settings asked for: {reason}", "maskcam config show; sudo systemctl reload maskcam"
+        )

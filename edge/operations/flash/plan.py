@@ -1,0 +1,176 @@
+"""What will change on a card: collected first, shown, then written with backups and read back."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.core.errors import FlashError
+from edge.operations.flash import cloudinit, firmware, firstrun
+from edge.operations.flash.host import Host
+from edge.operations.flash.release import Release
+from edge.operations.flash.target import Target
+from edge.operations.flash.wheels import SUMS, sums
+
+Content = bytes | Path
+HOME = "maskcam"
+"""Our folder on the card."""
+BACKUP = ".before-maskcam"
+RESERVE = 16 << 20
+"""Bytes that stay free on the card: for the kernels that the system's updates put there."""
+Progress = Callable[[int, int], None]
+"""Hears the bytes written and the bytes in all."""
+
+
+@dataclass
+class Plan:
+    files: dict[str, Content] = field(default_factory=dict)
+    """Name on the card -> new content, in the order of writing: what starts the first boot comes last."""
+    remove: list[str] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
+    """What a diff must not show."""
+
+
+def payload(checkout: Path, wheels: list[Path], bundle: tuple[str, Path] | None) -> dict[str, Content]:
+    """Installer, unit, configurations, wheels and a bundle of one's own, by name on the card."""
+    files: dict[str, Content] = {}
+    for folder in ("systemd", "configs"):
+        for path in sorted(p for p in (checkout / folder).iterdir() if p.is_file()):
+            files[f"{HOME}/{folder}/{path.name}"] = path
+    for path in wheels:
+        files[f"{HOME}/wheels/{path.name}"] = path
+    if bundle:
+        name, folder_path = bundle
+        for path in sorted(p for p in folder_path.iterdir() if p.is_file()):
+            files[f"{name}/{path.name}"] = path
+    return files
+
+
+def build(
+    target: Target,
+    release: Release,
+    host: Host,
+    settings: str,
+    files: Mapping[str, Content],
+    board: str,
+    offline: bool,
+) -> Plan:
+    """Everything for the card. `settings` is the text of maskcam.toml. Raises FlashError."""
+    plan = Plan(dict(files), secrets=[secret for secret in (host.password, host.wifi_key) if secret])
+    wheels = {name for name in files if name.startswith(f"{HOME}/wheels/")}
+    present = (f"{HOME}/wheels/{name}" for name in target.names(f"{HOME}/wheels"))
+    plan.remove = [name for name in present if name.casefold() not in {w.casefold() for w in wheels}]
+    # sha256sum runs in the folder of the partition.
+    digests = sums(sorted(files.items()))
+    name = cloudinit.instance(digests, board)
+    wishes = {"ID": name, "BOARD": board, "OFFLINE": "yes" if offline else "no"}
+    wishes |= {"PYTHON": release.python or "", "SSH": "yes" if host.ssh_key else "no"}
+    plan.files[f"{HOME}/{SUMS}"] = digests.encode()
+    plan.files[f"{HOME}/first-boot.conf"] = "".join(f"{k}={shlex.quote(v)}\n" for k, v in wishes.items()).encode()
+    plan.files["maskcam.toml"] = settings.encode()
+    plan.files["config.txt"] = firmware.config_txt(_text(target, "config.txt")).encode()
+    _instructions(plan, target, release, host, name)
+    unchanged = [name for name, content in plan.files.items() if _same(target.read(name), content)]
+    for name in unchanged:
+        del plan.files[name]
+    return plan
+
+
+def _instructions(plan: Plan, target: Target, release: Release, host: Host, name: str) -> None:
+    """The files that make the system begin our first boot."""
+    kernel = _text(target, release.cmdline)
+    parameters = {"cfg80211.ieee80211_regdom": host.country} if host.country else {}
+    if release.first_boot == "firstrun":
+        plan.files[firstrun.NAME] = firstrun.script(_text(target, firstrun.NAME), host).encode()
+        plan.files[release.cmdline] = firmware.cmdline(kernel, {**parameters, **firstrun.RUN}).encode()
+        return
+    user = cloudinit.user_data(_text(target, "user-data"), host, release)
+    network = cloudinit.network_config(_text(target, "network-config"), host)
+    plan.files["user-data"] = user.encode()
+    if network:
+        plan.files["network-config"] = network.encode()
+    kernel = firmware.instance(kernel, cloudinit.instance(user, network, name))
+    plan.files[release.cmdline] = firmware.cmdline(kernel, parameters).encode()
+    # Last: with a new instance cloud-init takes up all the others.
+    plan.files["meta-data"] = cloudinit.meta_data(_text(target, "meta-data"), user, network, name).encode()
+
+
+def diff(target: Target, plan: Plan) -> str:
+    """What `write` would do: unified diffs of the system's text files, a line for each of our own."""
+    lines = [f"remove {name}" for name in plan.remove]
+    for name, content in plan.files.items():
+        if isinstance(content, Path) or name.startswith(HOME + "/"):
+            lines.append(f"write {name} ({_size(content)} bytes)")
+            continue
+        old, new = _text(target, name).splitlines(), content.decode().splitlines()
+        lines += difflib.unified_diff(old, new, f"{name} (now)", f"{name} (then)", lineterm="")
+    text = "\n".join(lines)
+    for secret in plan.secrets:
+        text = text.replace(secret, "(not shown)")
+    return text
+
+
+def write(target: Target, plan: Plan, progress: Progress = lambda done, total: None) -> list[str]:
+    """Writes, then reads everything back; returns the names of the backups. Raises FlashError."""
+    check_space(target, plan)
+    backups = [backup for name in plan.files if (backup := _back_up(target, name))]
+    for name in plan.remove:
+        target.remove(name)
+    done, total = 0, sum(_size(content) for content in plan.files.values())
+    for name, content in plan.files.items():
+        data = content if isinstance(content, bytes) else content.read_bytes()
+        target.write(name, data)
+        done += len(data)
+        progress(done, total)
+    target.settle()
+    for name, content in plan.files.items():
+        if not _same(target.read(name), content):
+            raise FlashError(
+                f"{target.name}: {name} reads back wrong: the card or its reader is faulty: try another one"
+            )
+    return backups
+
+
+def check_space(target: Target, plan: Plan) -> None:
+    """Raises FlashError before anything is written."""
+    gone = sum(len(target.read(name) or b"") for name in [*plan.remove, *plan.files])
+    need, free = sum(_size(content) for content in plan.files.values()), target.free() + gone
+    if need + RESERVE > free:
+        raise FlashError(
+            f"{target.name}: {free / 1e6:.0f} MB can be written, {(need + RESERVE) / 1e6:.0f} MB are needed: "
+            "remove what is not the system's, or go without --offline"
+        )
+
+
+def _back_up(target: Target, name: str) -> str | None:
+    """Copies a file of the system or of the user beside itself; one that is kept already, in the same words, is not."""
+    data = None if name.startswith(HOME + "/") else target.read(name)
+    if data is None:
+        return None
+    number = 1
+    while (kept := target.read(backup := f"{name}{BACKUP}{number if number > 1 else ''}")) is not None:
+        if kept == data:
+            return None
+        number += 1
+    target.write(backup, data)
+    return backup
+
+
+def _text(target: Target, name: str) -> str:
+    try:
+        return (target.read(name) or b"").decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FlashError(
+            f"{name}: not UTF-8 ({error.reason} at byte {error.start}): nothing can be added to it"
+        ) from None
+
+
+def _same(data: bytes | None, content: Content) -> bool:
+    return data == (content if isinstance(content, bytes) else content.read_bytes())
+
+
+def _size(content: Content) -> int:
+    return len(content) if isinstance(content, bytes) else content.stat().st_size

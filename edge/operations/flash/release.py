@@ -1,0 +1,60 @@
+"""Which system a boot partition belongs to, and how that system takes instructions for its first boot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edge.core.errors import FlashError
+from edge.operations.flash.target import Target
+
+
+@dataclass(frozen=True)
+class Release:
+    """A system that maskcam can prepare."""
+
+    name: str
+    first_boot: Literal["cloud-init", "firstrun"]
+    python: str | None
+    """Version of its python3; None where the boot partition does not tell."""
+    glibc: str
+    bits: Literal[32, 64]
+    cmdline: str = "cmdline.txt"
+    """The file of kernel parameters."""
+
+    @property
+    def machine(self) -> str:
+        return "aarch64" if self.bits == 64 else "armv7l"
+
+    @property
+    def raspberry(self) -> bool:
+        """Raspberry Pi OS, with what only it understands."""
+        return self.name.startswith("Raspberry Pi OS")
+
+
+def recognise(target: Target) -> Release:
+    """Raises FlashError, one sentence, for what is not a system that maskcam knows."""
+    names = {name.casefold() for name in target.names()}
+    config = (target.read("config.txt") or b"").decode(errors="replace")
+    if not config:
+        raise FlashError(f"{target.name}: no config.txt: this is not the boot partition of a Raspberry Pi")
+    issue = (target.read("issue.txt") or b"").decode(errors="replace")
+    cmdline = "cmdline.txt" if "cmdline.txt" in names else "current/cmdline.txt"
+    kernel = (target.read(cmdline) or b"").decode(errors="replace")
+    cloud = bool(names & {"user-data", "meta-data"})
+    bits: Literal[32, 64] = 32 if names & {"kernel7.img", "kernel7l.img"} else 64
+    if "root=LABEL=writable" in kernel and cloud:
+        return Release("Ubuntu for Raspberry Pi", "cloud-init", None, "2.35", 64, cmdline)
+    if not issue.startswith("Raspberry Pi reference"):
+        raise FlashError(
+            f"{target.name}: a system that maskcam does not know (no issue.txt of Raspberry Pi OS, no Ubuntu): "
+            "write Raspberry Pi OS Lite (64-bit) with the Imager"
+        )
+    if cloud:
+        return Release("Raspberry Pi OS Trixie", "cloud-init", "3.13", "2.40", bits)
+    if "auto_initramfs" in config or names & {"initramfs8", "initramfs7", "initramfs_2712"}:
+        return Release("Raspberry Pi OS Bookworm", "firstrun", "3.11", "2.36", bits)
+    raise FlashError(
+        f"{target.name}: {issue.splitlines()[0]}: older than Bookworm, which has no Python that maskcam runs on: "
+        "write Raspberry Pi OS Lite (64-bit) with the Imager"
+    )

@@ -1,0 +1,147 @@
+"""Where a boot partition is: a mounted folder, or FAT inside an image. Both look the same from outside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from edge.core.errors import FlashError
+
+LOOKS = ("config.txt", "issue.txt"), ("config.txt", "user-data")
+"""Files of which a Raspberry Pi OS or Ubuntu boot partition has either pair."""
+
+
+class Target(Protocol):
+    """A boot partition. Names are relative, with "/" between folders; case does not matter, as FAT has it."""
+
+    name: str
+
+    def read(self, name: str) -> bytes | None:
+        """The content; None where there is no such file."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Makes folders as needed."""
+
+    def remove(self, name: str) -> None: ...
+
+    def names(self, folder: str = "") -> list[str]:
+        """Files and folders in a folder, sorted; empty where there is none."""
+
+    def free(self) -> int:
+        """Bytes that can still be written."""
+
+    def settle(self) -> None:
+        """Sees to it that what is read from now on comes from the card."""
+
+    def close(self) -> None: ...
+
+
+class Folder:
+    """A mounted boot partition."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._path = path
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return (self._path / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """The old content stays until the new one is complete."""
+        path = self._path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        try:
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def remove(self, name: str) -> None:
+        (self._path / name).unlink()
+
+    def names(self, folder: str = "") -> list[str]:
+        path = self._path / folder
+        return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+
+    def free(self) -> int:
+        return shutil.disk_usage(self._path).free
+
+    def settle(self) -> None:
+        if not hasattr(os, "posix_fadvise"):  # macOS and Windows: the read-back may come from memory
+            return
+        os.sync()
+        for path in self._path.rglob("*"):
+            if path.is_file():
+                fd = os.open(path, os.O_RDONLY)
+                try:
+                    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+                finally:
+                    os.close(fd)
+
+    def close(self) -> None:
+        pass
+
+
+def find(roots: Iterable[Path] | None = None) -> Path:
+    """The one mounted partition that looks like a Raspberry Pi's. Raises FlashError for none, or several."""
+    found = sorted({path for path in (mounts() if roots is None else roots) if looks_right(path)})
+    if not found:
+        raise FlashError(
+            "no mounted boot partition found: write Raspberry Pi OS with the Imager, put the card in again, "
+            "and name the folder where it appears"
+        )
+    if len(found) > 1:
+        raise FlashError(f"several boot partitions are mounted: name the one you mean: {', '.join(map(str, found))}")
+    return found[0]
+
+
+def looks_right(path: Path) -> bool:
+    try:
+        return any(all((path / name).is_file() for name in names) for names in LOOKS)
+    except OSError:  # an empty card reader, a folder of somebody else
+        return False
+
+
+def mounts(platform: str = sys.platform, environ: Mapping[str, str] = os.environ) -> Iterator[Path]:
+    """Where each system mounts cards."""
+    if platform == "win32":
+        yield from (Path(f"{letter}:\\") for letter in "DEFGHIJKLMNOPQRSTUVWXYZ")
+    elif platform == "darwin":
+        yield from _below(Path("/Volumes"))
+    else:
+        user = environ.get("SUDO_USER") or environ.get("USER") or ""
+        for base in (Path("/media"), Path("/media") / user, Path("/run/media") / user, Path("/mnt")):
+            yield from _below(base)
+        yield Path("/mnt")
+
+
+def _below(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def open_target(path: Path | None) -> Target:
+    """A folder, an image file, or (None) the card that is mounted. Raises FlashError."""
+    from edge.operations.flash.image import Image
+
+    path = find() if path is None else path
+    if path.is_dir():
+        return Folder(path)
+    if path.is_file():
+        return Image(path)
+    if path.exists():
+        raise FlashError(f"BOOT {path}: is a device: give the folder where its boot partition is mounted, or an image")
+    raise FlashError(f"BOOT {path}: no such folder or file: expected a mounted boot partition or an image")

@@ -1,0 +1,78 @@
+"""The service as systemd sees it, and the unit that ends a trial which a power cut interrupted."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edge.operations.update.stage import Home
+
+RESUME = "maskcam-update.service"
+UNIT = """[Unit]
+Description=maskcam: end an interrupted update
+After=maskcam.service
+ConditionPathExists={root}/update.json
+
+[Service]
+Type=oneshot
+# The environment of install.sh, which no update changes.
+ExecStart={root}/bin/python -m edge update --resume
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def _systemctl(arguments: Sequence[str]) -> tuple[int, str]:
+    done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True)
+    return done.returncode, done.stdout
+
+
+class Systemd:
+    """maskcam.service. `systemctl` runs it and returns exit code and output; it and the clock are for tests to take."""
+
+    def __init__(
+        self,
+        systemctl: Callable[[Sequence[str]], tuple[int, str]] = _systemctl,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._systemctl, self._clock, self._sleep = systemctl, clock, sleep
+
+    def restart(self) -> bool:
+        """A unit of Type=notify has started when it is READY: a frame has gone through both networks."""
+        self._systemctl(["reset-failed", "maskcam"])
+        return self._systemctl(["restart", "maskcam"])[0] == 0
+
+    def healthy(self, seconds: float, every: float = 5.0) -> str:
+        """Running all the time, not started anew by systemd, and its watchdog fed, which only verdicts on frames do.
+
+        The unit feeds it every few seconds: `seconds` should be 20 at least.
+        """
+        first = self._show()
+        last, deadline = first, self._clock() + seconds
+        while self._clock() < deadline:
+            self._sleep(min(every, seconds))
+            last = self._show()
+            if (last.get("ActiveState"), last.get("SubState")) != ("active", "running"):
+                return f"it is {last.get('ActiveState')} ({last.get('SubState')}) while it should run"
+            if last.get("NRestarts") != first.get("NRestarts"):
+                return "it failed and was started anew"
+        if last.get("WatchdogTimestampMonotonic") == first.get("WatchdogTimestampMonotonic"):
+            return f"its watchdog was not fed: no frame went through both networks ({last.get('StatusText')})"
+        return ""
+
+    def arm(self, home: Home, units: Path = Path("/etc/systemd/system")) -> None:
+        """Sees to it that an interrupted trial is ended at the next start."""
+        text, path = UNIT.format(root=home.root), units / RESUME
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            self._systemctl(["daemon-reload"])
+        self._systemctl(["enable", "--quiet", RESUME])
+
+    def _show(self) -> dict[str, str]:
+        names = "ActiveState,SubState,NRestarts,StatusText,WatchdogTimestampMonotonic"
+        _, text = self._systemctl(["show", "maskcam", f"--property={names}"])
+        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)

@@ -1,0 +1,116 @@
+"""Puts a package beside what runs, complete or not at all: nothing here touches what runs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.core.errors import UpdateError
+from edge.operations.update.package import Manifest, unpack
+
+Run = Callable[[Sequence[str]], None]
+COMPLETE = "complete"
+"""A file in a folder of ours that says that all before it was done."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """An installation. `environment` is the one that runs now: `root` itself, or a release in it."""
+
+    root: Path
+    environment: Path
+
+    @property
+    def entry(self) -> Path:
+        """What the unit starts."""
+        return self.root / "bin" / "maskcam"
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "update.json"
+
+
+def here() -> Home:
+    """The installation that this process runs from. Raises UpdateError where it is none that can be updated."""
+    environment = Path(sys.prefix)
+    root = environment.parent.parent if environment.parent.name == "releases" else environment
+    if sys.prefix == sys.base_prefix or not os.path.lexists(root / "bin" / "maskcam"):  # a link may lead nowhere
+        raise UpdateError(f"{environment}: not an installation of install.sh: expected {root / 'bin' / 'maskcam'}")
+    return Home(root, environment)
+
+
+def run(command: Sequence[str]) -> None:
+    """Raises UpdateError with the end of what the command said."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise UpdateError(f"{' '.join(command)} failed: {' '.join((done.stderr or done.stdout).split())[-400:]}")
+
+
+def check(manifest: Manifest, current: str, home: Home, allow_downgrade: bool) -> None:
+    """Raises UpdateError for what does not fit this device, or is older than what runs (`current`)."""
+    from packaging.version import Version
+
+    python = "{}.{}".format(*sys.version_info)
+    for name, wanted, found in (
+        ("Python", manifest.python, python),
+        ("processor", manifest.machine, platform.machine()),
+    ):
+        if wanted and wanted != found:
+            raise UpdateError(f"the package is for {name} {wanted}, this device has {found}")
+    if Version(manifest.version) < Version(current) and not allow_downgrade:
+        raise UpdateError(
+            f"the package is {manifest.kind} {manifest.version}, older than {current}, which runs: "
+            "an old one may be brought in to use its faults; --allow-downgrade if you mean it"
+        )
+    free = shutil.disk_usage(home.root).free
+    if free < 4 * manifest.bytes:  # packed, unpacked with its bytecode, and room to breathe
+        raise UpdateError(f"{home.root}: {free >> 20} MB free, {4 * manifest.bytes >> 20} MB needed: make room first")
+
+
+def release(path: Path, manifest: Manifest, home: Home, execute: Run = run) -> Path:
+    """A new environment with the release in it; returns its folder."""
+    folder = home.root / "releases" / manifest.version
+    if folder == home.environment:
+        raise UpdateError(f"release {manifest.version} runs already")
+    if (folder / COMPLETE).exists():
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)  # what an interrupted pip leaves looks installed
+    python = str(folder / "bin" / "python")
+    base = getattr(sys, "_base_executable", sys.executable)
+    execute([base, "-m", "venv", "--system-site-packages", str(folder)])
+    wheels = folder / "wheels"
+    unpack(path, manifest, wheels)
+    extra = f"[{manifest.board}]" if manifest.board else ""
+    options = ["--quiet", "--disable-pip-version-check", "--no-index", "--find-links", str(wheels)]
+    execute([python, "-m", "pip", "install", *options, f"maskcam{extra}"])
+    # The system's packages are in sight: pip may find a maskcam there and be content.
+    execute([python, "-m", "pip", "install", *options, "--force-reinstall", "--no-deps", "maskcam"])
+    shutil.rmtree(wheels)
+    os.sync()
+    (folder / COMPLETE).touch()
+    os.sync()
+    return folder
+
+
+def bundle(path: Path, manifest: Manifest, home: Home) -> Path:
+    """The bundle's folder, checked as the service will check it."""
+    from edge.vision.bundle import load
+
+    folder = home.root / "bundles" / manifest.version
+    if folder.exists():
+        return folder
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    unpack(path, manifest, part)
+    load(part)
+    os.sync()
+    part.rename(folder)
+    os.sync()
+    return folder

@@ -1,0 +1,1 @@
+"""What runs: the loop, the live service, a replay, and what they report."""

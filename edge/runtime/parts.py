@@ -1,0 +1,37 @@
+"""The opened parts of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.core.metrics import Timers
+from edge.core.ports import Camera, Sink
+from edge.runtime.pipeline import Pipeline
+from edge.tracking.alerts import AlertPolicy
+
+if TYPE_CHECKING:
+    from edge.backends.supervised.failover import Stage
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Everything a run needs, opened."""
+
+    camera: Camera
+    pipeline: Pipeline
+    policy: AlertPolicy
+    sinks: Sequence[Sink]
+    timers: Timers
+    fps: float
+    """Frame rate of the source, 1/s: what a video made of it should play at."""
+    pictures: Sequence[Path]
+    """The file of each picture of a set, by frame index; empty for anything else."""
+    person_hits: int
+    """Frames that make a track a person."""
+    source: str = ""
+    """Name of the camera, without passwords."""
+    backends: Mapping[str, Stage] = field(default_factory=dict)
+    """Of "detector" and "classifier": what was asked for, what runs and why."""

@@ -1,0 +1,59 @@
+"""The hot loop."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from edge.core.geometry import Box
+from edge.core.metrics import Timers
+from edge.core.ports import Camera, Classifier, Detector, Judge, Tracker
+from edge.core.records import Frame, Image, Observation
+from edge.vision.visibility import Sight
+
+
+class Pipeline:
+    """A camera in, a stream of observations out; every stage is timed under its name."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        tracker: Tracker,
+        classifier: Classifier,
+        judge: Judge,
+        timers: Timers,
+        sight: Sight | None = None,
+    ) -> None:
+        self.detector = detector
+        self.tracker = tracker
+        self.classifier = classifier
+        self.judge = judge
+        self.timers = timers
+        self.sight = sight
+
+    def watch(self, camera: Camera) -> Generator[Observation, None, None]:
+        """One observation per frame, in the camera's order. Raises CameraError and EngineError."""
+        for frame in self.timers.each("camera", camera):
+            yield self.look(frame)
+
+    def look(self, frame: Frame) -> Observation:
+        """One frame through every stage; what cannot be judged gives no votes and no decisions. Raises EngineError."""
+        timers = self.timers
+        blind = self.sight.update(frame.image, frame.t) if self.sight else None
+        with timers("detect"):
+            faces = self.detector.detect(frame.image)
+        with timers("track"):
+            tracks = self.tracker.update(faces, frame.t)
+        judged = not blind and (self.sight is None or self.sight.clear)
+        for track in self.judge.due(tracks, frame.t) if judged else ():  # settled tracks cost nothing
+            with timers("classify"):
+                verdict = self.classifier.classify(frame.image, track.box)
+            self.judge.hear(track, verdict, frame.t)
+        with timers("decide"):
+            decisions = self.judge.decide(tracks, frame.t)
+        return Observation(frame, tracks, [] if blind else decisions, blind)
+
+    def rehearse(self, image: Image) -> None:
+        """Runs both networks once, be there a face or not, and forgets what they say. Raises EngineError."""
+        self.detector.detect(image)
+        height, width = image.shape[:2]
+        self.classifier.classify(image, Box(0, 0, width, height))

@@ -1,0 +1,158 @@
+"""A live run that looks after itself: says what state it is in, feeds the watchdog, reloads its settings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from edge.cameras.base import ENDED, Live
+from edge.core.errors import ConfigError, MaskcamError
+from edge.core.metrics import Counters
+from edge.core.ports import Sink
+from edge.core.records import Event, Frame
+from edge.runtime.loop import Turn, deliver
+from edge.runtime.outputs import Watcher
+from edge.runtime.parts import Runtime
+from edge.runtime.signals import Flag
+from edge.runtime.status import Status
+from edge.runtime.systemd import Notifier
+
+if TYPE_CHECKING:
+    from edge.config import Loaded
+    from edge.config.settings import Settings
+
+log = logging.getLogger(__name__)
+
+POLL = 0.5
+"""Seconds to wait for a frame before the flags are looked at again."""
+
+
+class Assembly(Protocol):
+    """What is used of `edge.assemble.Assembly`."""
+
+    def sinks(self, settings: Settings) -> Sequence[Sink]: ...
+
+    def fit(self, settings: Settings) -> Runtime: ...
+
+
+class Service:
+    """Watches a live camera.
+
+    The supervisor hears "ready" once a frame has gone through both networks, and its watchdog is fed by those that
+    follow and by nothing else: the camera hands out no repeated picture as new, and a network that hangs hands out
+    nothing. While the camera is lost the process stays and reopens it; the watchdog then has it replaced by a fresh
+    one, which heals what reopening does not.
+    """
+
+    def __init__(
+        self,
+        assembly: Assembly,
+        load: Callable[[], Loaded],
+        notifier: Notifier,
+        folder: Path | None = None,
+        watchers: Sequence[Watcher] = (),
+    ) -> None:
+        """`load` reads the settings, at the start and at every reload; status.json goes into `folder`."""
+        self._assembly, self._load, self._notifier = assembly, load, notifier
+        loaded = load()
+        self._settings = loaded.settings
+        self._t = 0.0
+        """`Frame.t` of the newest frame."""
+        self._ready = False
+        deliver(Event("state", 0.0, state="starting"), assembly.sinks(loaded.settings))
+        notifier.status("starting: loading the networks")
+        self._turn = Turn(assembly.fit(loaded.settings), watchers)
+        self._status = Status(self._turn.counters, folder)
+        self._note(loaded.fallback or "")
+
+    @property
+    def runtime(self) -> Runtime:
+        return self._turn.runtime
+
+    @property
+    def _camera(self) -> Live:
+        return cast(Live, self._turn.runtime.camera)  # a recording would not do here
+
+    def run(self, stop: Flag, reload: Flag, duration: float | None = None) -> Counters:
+        """Until `stop` is requested, a camera that can end has ended, or `duration` seconds of its time have passed.
+
+        Raises EngineError, and CameraError for what reopening cannot heal.
+        """
+        while not stop.requested:
+            if reload.take():
+                self._reload()
+            camera = self._camera
+            with self.runtime.timers("camera"):
+                frame = camera.poll(POLL)
+            if frame is not None:
+                self._look(frame)
+            elif camera.state == ENDED:
+                break
+            elif camera.state.startswith("lost: "):
+                self._enter("camera lost", camera.state.removeprefix("lost: "))
+            self._status.write(self.runtime)
+            if duration is not None and self._ready and self._t >= duration:
+                break
+        self._enter("stopping")
+        self._notifier.stopping()
+        return self._turn.counters
+
+    def _look(self, frame: Frame) -> None:
+        """One frame through everything; the first one through both networks, be there a face or not."""
+        pipeline, self._t = self.runtime.pipeline, frame.t
+        if not self._ready:
+            pipeline.rehearse(frame.image)
+        observation = pipeline.look(frame)
+        if any(event.kind == "no_mask" for event in self._turn.take(observation)):
+            self._status.alerted()
+        if observation.blind:
+            self._enter("blind", observation.blind)
+        else:
+            self._enter("configuration error" if self._status.notice else "ok", self._status.notice)
+        if not self._ready:
+            self._ready = True
+            self._notifier.ready()
+        self._notifier.alive(self._status.line(self.runtime))
+
+    def _enter(self, state: str, detail: str = "") -> None:
+        """Tells sinks and supervisor of a state, once."""
+        if (state, detail) == (self._status.state, self._status.detail):
+            return
+        self._status.state, self._status.detail = state, detail
+        self._turn.send(Event("state", self._t, state=state, detail=detail))
+        self._notifier.status(self._status.line(self.runtime))
+
+    def _reload(self) -> None:
+        """Reads the settings again; those in force stay where the new ones cannot be used."""
+        if self._ready:
+            self._notifier.reloading()
+        try:
+            loaded = self._load()
+            if loaded.fallback:
+                raise ConfigError(loaded.fallback)
+            self._apply(loaded.settings)
+            self._note("")
+            log.info("settings reloaded")
+        except MaskcamError as error:
+            self._note(str(error))
+        if self._ready:
+            self._notifier.ready()
+
+    def _apply(self, settings: Settings) -> None:
+        if self.runtime.policy.active:  # the new policy begins without an alert
+            self._turn.send(Event("all_clear", self._t))
+        try:
+            self._turn.runtime = self._assembly.fit(settings)
+        except MaskcamError:
+            self._turn.runtime = self._assembly.fit(self._settings)
+            raise
+        self._settings = settings
+        self._status.state = ""  # so that sinks that were opened anew hear it
+
+    def _note(self, problem: str) -> None:
+        """Why the settings asked for are not those in force; empty when they are."""
+        for line in problem.splitlines():
+            log.error("the settings in force stay: %s", line)
+        self._status.notice = problem.partition("\n")[0]

@@ -1,0 +1,88 @@
+"""What a live run says of itself: a line for `systemctl status` and a file of counters in the runtime directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge.core.metrics import Counters
+from edge.runtime.parts import Runtime
+
+FILE = "status.json"
+PERIOD = 1.0
+"""Seconds between two writings of the file."""
+
+
+class Status:
+    """The state of a live run. `folder` is a folder in memory (None: no file); `clock` gives seconds."""
+
+    def __init__(
+        self, counters: Counters, folder: Path | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.state, self.detail = "starting", ""
+        """One of `edge.core.records.STATES`, and a line about it."""
+        self.notice = ""
+        """Why the settings in force are not those asked for; empty when they are."""
+        self._counters, self._clock = counters, clock
+        self._path = folder / FILE if folder else None
+        self._start = clock()
+        self._alerted: float | None = None
+        self._written = float("-inf")
+        self._samples: deque[tuple[float, int]] = deque([(self._start, 0)], maxlen=11)
+
+    def alerted(self) -> None:
+        """An alert was raised now."""
+        self._alerted = self._clock()
+
+    @property
+    def fps(self) -> float:
+        """Frames per second over about the last ten seconds."""
+        (before, frames), now = self._samples[0], self._clock()
+        return (self._counters.frames - frames) / (now - before) if now > before else 0.0
+
+    def line(self, runtime: Runtime) -> str:
+        what = f"{self.state} ({self.detail})" if self.detail else self.state
+        backends = ", ".join(f"{network}: {backend}" for network, backend in _backends(runtime).items())
+        alert = "no alert yet" if self._alerted is None else f"last alert {self._clock() - self._alerted:.0f} s ago"
+        parts = [what, f"camera: {runtime.source}", backends, f"{self.fps:.1f} FPS", alert]
+        if self.notice:
+            parts.append(f"not the settings asked for: {self.notice}")
+        return "; ".join(parts)
+
+    def report(self, runtime: Runtime) -> dict[str, Any]:
+        """What the file holds: texts, counters, and seconds."""
+        now = self._clock()
+        return {
+            "pid": os.getpid(),
+            "state": self.state,
+            "detail": self.detail,
+            "configuration": self.notice,
+            "camera": runtime.source,
+            "backends": _backends(runtime),
+            "uptime": round(now - self._start, 1),
+            "fps": round(self.fps, 2),
+            "since_alert": None if self._alerted is None else round(now - self._alerted, 1),
+            **self._counters.report(),
+        }
+
+    def write(self, runtime: Runtime) -> None:
+        """Writes the file if the last writing is PERIOD ago; who reads it finds it whole."""
+        now = self._clock()
+        if now - self._written < PERIOD:
+            return
+        self._written = now
+        if self._path:
+            part = self._path.with_suffix(".part")
+            part.write_text(json.dumps(self.report(runtime)) + "\n", encoding="utf-8")
+            part.chmod(0o644)  # nothing in it is secret, whatever the umask
+            part.replace(self._path)
+        self._samples.append((now, self._counters.frames))
+
+
+def _backends(runtime: Runtime) -> dict[str, str]:
+    return {network: stage.describe() for network, stage in runtime.backends.items()}

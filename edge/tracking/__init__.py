@@ -1,0 +1,1 @@
+"""From faces to alerts: tracks, votes, the alert policy."""

@@ -1,0 +1,109 @@
+"""From decisions to events: what the world is told, and how seldom.
+
+The alert has hold and release times, so a LED neither flickers nor lights for a passer-by, and a cool-down after
+which it is armed again. Holds are seconds, not frames, for boards differ tenfold in frames per second. The "N of M
+frames" of other systems is here a share of the frames within the hold: 0.8 of one second is 24 of 30 frames on a fast
+board and 4 of 5 on a slow one. Its cost: at 2 frames a second three frames fill the window, and one lapse restarts it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TypeVar
+
+from edge.core.labels import Mask
+from edge.core.records import Decision, Event, Observation
+
+T = TypeVar("T")
+_Window = deque[tuple[float, bool]]
+"""Time of each frame with a person, seconds, and whether they were OFF in it."""
+
+_REMEMBERED = 256
+"""Tracks about which something is kept: far more than stand before one camera within `max_gap`."""
+
+
+class AlertPolicy:
+    """A stream of observations in, a stream of events out.
+
+    raise_after: seconds one person must be OFF before "no_mask" is raised, lapses included.
+    clear_after: seconds without anybody OFF after which "all_clear" is said.
+    cooldown: seconds after an "all_clear" before the next "no_mask"; one who is still OFF then raises it at once.
+    raise_share: part (0..1) of the frames of the last `raise_after` seconds with that person in which they must be
+        OFF, the newest among them; ON and UNSURE both count against it, so UNSURE never raises an alert.
+
+    The alert stands still while no frames come. Should a source's time jump back, holds start anew.
+    """
+
+    def __init__(
+        self, raise_after: float = 1.0, clear_after: float = 2.0, cooldown: float = 3.0, raise_share: float = 0.8
+    ) -> None:
+        self.raise_after = raise_after
+        self.clear_after = clear_after
+        self.cooldown = cooldown
+        self.raise_share = raise_share
+        self.active = False
+        """Whether "no_mask" stands."""
+        self._told: dict[int, Mask] = {}
+        self._windows: dict[int, _Window] = {}
+        self._last_off = float("-inf")
+        self._cleared = float("-inf")
+
+    def events(self, observation: Observation) -> list[Event]:
+        """The events of one turn of the loop: changed decisions first, then the alert.
+
+        A frame that cannot be judged counts as none: who covers the lens does not clear the alert. Holds start anew.
+        """
+        if observation.blind:
+            self._windows.clear()
+            return []
+        t = observation.frame.t
+        changed = [Event("decision", t, d) for d in observation.decisions if self._is_news(d)]
+        self._last_off, self._cleared = min(self._last_off, t), min(self._cleared, t)
+        return changed + self._alert(observation.decisions, t)
+
+    def _is_news(self, decision: Decision) -> bool:
+        """A first UNSURE is no news: everybody begins so."""
+        before = self._told.get(decision.track_id, Mask.UNSURE)
+        if decision.mask is before:
+            return False
+        _remember(self._told, decision.track_id, decision.mask)
+        return True
+
+    def _alert(self, decisions: Sequence[Decision], t: float) -> list[Event]:
+        held = [d for d in decisions if self._holds(d, t)]
+        if any(d.mask is Mask.OFF for d in decisions):
+            self._last_off = t
+        elif self.active and t - self._last_off >= self.clear_after:
+            self.active, self._cleared = False, t
+            return [Event("all_clear", t)]
+        if not self.active and held and t - self._cleared >= self.cooldown:
+            self.active = True
+            return [Event("no_mask", t, min(held, key=lambda d: d.since))]
+        return []
+
+    def _holds(self, decision: Decision, t: float) -> bool:
+        """Takes the decision into the window of its track; says whether it is enough for an alert."""
+        window = self._windows.get(decision.track_id) or deque()
+        _remember(self._windows, decision.track_id, window)
+        off = decision.mask is Mask.OFF
+        if window and window[-1][0] > t:
+            window.clear()
+        window.append((t, off))
+        while len(window) > 1 and t - window[1][0] >= self.raise_after:  # the first is what reaches back far enough
+            window.popleft()
+        while window and not window[0][1]:  # and it is OFF: that is when the hold began
+            window.popleft()
+        return (
+            off
+            and t - window[0][0] >= self.raise_after
+            and sum(off for _, off in window) >= self.raise_share * len(window)
+        )
+
+
+def _remember(memory: dict[int, T], id: int, value: T) -> None:
+    """Puts the value last and drops the oldest of too many."""
+    memory.pop(id, None)
+    memory[id] = value
+    if len(memory) > _REMEMBERED:
+        del memory[next(iter(memory))]

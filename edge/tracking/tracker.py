@@ -1,0 +1,94 @@
+"""Follows people from frame to frame: greedy IoU matching against a constant-velocity prediction.
+
+Greedy instead of the optimal assignment: at a door there are few faces, the two differ only when several boxes
+overlap at once, and the greedy rule (the best pair first) needs no solver and is easy to foresee.
+Faces carry no appearance here, so two people who swap places behind a pillar swap their numbers too; the votes
+of `edge.tracking.voting` put that right within a second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge.core.geometry import Box
+from edge.core.records import Face, Track
+
+
+@dataclass(slots=True)
+class _Person:
+    id: int
+    box: Box
+    first: float
+    last: float
+    """`Frame.t` of the first and the last match, seconds."""
+    hits: int = 1
+    vx: float = 0.0
+    vy: float = 0.0
+    """Velocity of the centre, pixels per second, smoothed."""
+
+    def predicted(self, t: float) -> Box:
+        return self.box.moved(self.vx * (t - self.last), self.vy * (t - self.last))
+
+    def see(self, box: Box, t: float, smoothing: float) -> Track:
+        """Takes the box of the frame at `t`; the weight of its velocity grows with the time it covers."""
+        dt = t - self.last
+        if dt > 0:
+            weight = 1 - math.exp(-dt / smoothing)
+            (x, y), (x0, y0) = box.centre, self.box.centre
+            self.vx += weight * ((x - x0) / dt - self.vx)
+            self.vy += weight * ((y - y0) / dt - self.vy)
+        self.box, self.last, self.hits = box, t, self.hits + 1
+        return self.track()
+
+    def track(self) -> Track:
+        return Track(self.id, self.box, self.last - self.first, self.hits)
+
+
+class GreedyTracker:
+    """Implements the `Tracker` port.
+
+    min_iou: overlap (0..1) of prediction and face from which they are the same person.
+    max_gap: seconds a person may stay unseen before the number is given up.
+    smoothing: time constant of the velocity in seconds; larger trusts single frames less.
+    duplicate: a face that covers this part (0..1) of the smaller of itself and a face already matched in the
+        frame is a second detection of that person, and starts no track.
+    """
+
+    def __init__(
+        self, min_iou: float = 0.2, max_gap: float = 1.0, smoothing: float = 0.15, duplicate: float = 0.6
+    ) -> None:
+        self.min_iou = min_iou
+        self.max_gap = max_gap
+        self.smoothing = smoothing
+        self.duplicate = duplicate
+        self._people: list[_Person] = []
+        self._next_id = 1
+
+    def update(self, faces: Sequence[Face], t: float) -> Sequence[Track]:
+        """Matches `faces` (full-frame pixels) of the frame at `t` seconds; returns the tracks seen in it, by id."""
+        self._people = [p for p in self._people if t - p.last <= self.max_gap]
+        predicted = [p.predicted(t) for p in self._people]
+        pairs = [(box.iou(face.box), i, j) for i, box in enumerate(predicted) for j, face in enumerate(faces)]
+        matches: dict[int, int] = {}
+        for overlap, i, j in sorted(pairs, key=lambda pair: -pair[0]):
+            if overlap >= self.min_iou and i not in matches.values() and j not in matches:
+                matches[j] = i
+        seen = [self._people[i].see(faces[j].box, t, self.smoothing) for j, i in matches.items()]
+        for j, face in enumerate(faces):
+            if j not in matches and not any(_covered(face.box, track.box) > self.duplicate for track in seen):
+                seen.append(self._start(face.box, t))
+        return sorted(seen, key=lambda track: track.id)
+
+    def _start(self, box: Box, t: float) -> Track:
+        person = _Person(self._next_id, box, t, t)
+        self._next_id += 1
+        self._people.append(person)
+        return person.track()
+
+
+def _covered(a: Box, b: Box) -> float:
+    """Intersection over the smaller of the two areas, 0..1."""
+    smaller = min(a.area, b.area)
+    return a.intersection(b) / smaller if smaller > 0 else 0.0

@@ -1,0 +1,125 @@
+"""Many verdicts, one decision per person: a bounded sum of votes with hysteresis.
+
+A verdict votes +(2p - 1) for ON or -(2p - 1) for OFF, p its confidence: 1 when certain, 0 at a toss-up. The sum is
+bounded, so a minute of ON can be outweighed by a few frames of OFF. Counting votes, not seconds, makes a slow board
+slower to decide but never more hasty.
+A mask worn wrongly votes OFF, for it alerts like none; which of the two it is is a second, smaller sum.
+A settled person is looked at only now and then, which is what makes the classifier cheap; the first vote against
+the decision takes the sum off its bound, and from then on every frame counts again until the matter is settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge.core.labels import Mask
+from edge.core.records import Decision, Track, Verdict
+
+_SIDE = {Mask.ON: 1.0, Mask.OFF: -1.0}
+
+
+@dataclass(slots=True)
+class _Ballot:
+    """What is known of one track. Times are `Frame.t` in seconds."""
+
+    since: float
+    seen: float
+    looked: float = float("-inf")
+    unsure_from: float | None = None
+    """When the classifier began to say nothing but UNSURE."""
+    mask: Mask = Mask.UNSURE
+    votes: int = 0
+    evidence: float = 0.0
+    """Positive speaks for ON, negative for OFF."""
+    wrongly: float = 0.0
+    """Of the votes for OFF: positive speaks for a mask worn wrongly, negative for none. Bounded likewise."""
+
+
+class VotingJudge:
+    """Implements the `Judge` port.
+
+    min_votes: verdicts ON or OFF that a track needs before anything but UNSURE is said of it.
+    threshold: evidence, in certain votes, that one side needs to take the decision.
+    limit: bound of the evidence, in certain votes; a decision flips after `limit + threshold` votes against it.
+    recheck_every: seconds between two looks at a settled track.
+    doubt_after: seconds of nothing but UNSURE verdicts after which a decision is given up.
+    min_face: pixels of the shorter side of a box below which a face is not judged.
+    forget_after: seconds unseen after which a track's votes are dropped: the tracker's `max_gap` or more.
+    """
+
+    def __init__(
+        self,
+        min_votes: int = 3,
+        threshold: float = 1.5,
+        limit: float = 4.0,
+        recheck_every: float = 0.5,
+        doubt_after: float = 3.0,
+        min_face: float = 20.0,
+        forget_after: float = 1.0,
+    ) -> None:
+        self.min_votes = min_votes
+        self.threshold = threshold
+        self.limit = limit
+        self.recheck_every = recheck_every
+        self.doubt_after = doubt_after
+        self.min_face = min_face
+        self.forget_after = forget_after
+        self._ballots: dict[int, _Ballot] = {}
+
+    def due(self, tracks: Sequence[Track], t: float) -> Sequence[Track]:
+        """The tracks to classify in the frame at `t`: large enough, and unsettled or not looked at for a while."""
+        return [track for track in tracks if self._large(track) and self._waits(self._ballot(track, t), t)]
+
+    def hear(self, track: Track, verdict: Verdict, t: float) -> None:
+        """Takes one verdict; UNSURE is no vote, but too long a row of it ends a decision."""
+        ballot = self._ballot(track, t)
+        ballot.looked = t
+        if verdict.mask is Mask.UNSURE:
+            ballot.unsure_from = t if ballot.unsure_from is None else ballot.unsure_from
+            if ballot.mask is not Mask.UNSURE and t - ballot.unsure_from >= self.doubt_after:
+                ballot.mask, ballot.since, ballot.votes, ballot.evidence, ballot.wrongly = Mask.UNSURE, t, 0, 0.0, 0.0
+            return
+        ballot.unsure_from = None
+        ballot.votes += 1
+        vote = _SIDE[verdict.mask] * max(2 * verdict.confidence - 1, 0.0)
+        ballot.evidence = self._bounded(ballot.evidence + vote)
+        if verdict.mask is Mask.OFF:
+            ballot.wrongly = self._bounded(ballot.wrongly - vote if verdict.worn_wrongly else ballot.wrongly + vote)
+        speaks_for = Mask.ON if ballot.evidence > 0 else Mask.OFF
+        strong = ballot.votes >= self.min_votes and abs(ballot.evidence) >= self.threshold
+        if strong and speaks_for is verdict.mask and speaks_for is not ballot.mask:  # never on a vote against it
+            ballot.mask, ballot.since = speaks_for, t
+
+    def decide(self, tracks: Sequence[Track], t: float) -> Sequence[Decision]:
+        """One decision per track given, in their order.
+
+        Its confidence is the evidence on the way from all against (0) through none (0.5) to all for it (1).
+        """
+        for track in tracks:
+            self._ballot(track, t).seen = t
+        self._ballots = {id: ballot for id, ballot in self._ballots.items() if t - ballot.seen <= self.forget_after}
+        return [self._decision(track.id) for track in tracks]
+
+    def _decision(self, id: int) -> Decision:
+        ballot = self._ballots[id]
+        share = abs(ballot.evidence) if ballot.mask is Mask.UNSURE else ballot.evidence * _SIDE[ballot.mask]
+        wrongly = ballot.mask is Mask.OFF and ballot.wrongly > 0
+        return Decision(id, ballot.mask, (1 + share / self.limit) / 2, ballot.since, wrongly)
+
+    def _bounded(self, votes: float) -> float:
+        return min(max(votes, -self.limit), self.limit)
+
+    def _ballot(self, track: Track, t: float) -> _Ballot:
+        return self._ballots.setdefault(track.id, _Ballot(since=t, seen=t))
+
+    def _large(self, track: Track) -> bool:
+        return min(track.box.width, track.box.height) >= self.min_face
+
+    def _waits(self, ballot: _Ballot, t: float) -> bool:
+        settled = (
+            ballot.mask is not Mask.UNSURE
+            and ballot.unsure_from is None
+            and ballot.evidence * _SIDE[ballot.mask] >= self.limit
+        )
+        return not settled or t - ballot.looked >= self.recheck_every

@@ -1,0 +1,1 @@
+"""From a picture to faces and verdicts: the bundle, preprocessing, decoding, both networks' wrappers."""

@@ -1,0 +1,195 @@
+"""The model bundle: a folder with `bundle.json` and one file per network and backend.
+
+`convert` writes it, the device reads it and nothing else. Every file is named with its digest, and each
+network carries a known answer, so a damaged card or a wrong backend is noticed before a door is watched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+
+from edge.core.errors import BundleError
+from edge.core.labels import MEANING
+from edge.vision.preprocess import InputSpec
+
+SCHEMA = 1
+NAME = "bundle.json"
+LFS_POINTER = b"version https://git-lfs"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Input(_Part):
+    """Input of a network: NHWC, one picture, RGB, real value (byte - mean) / std."""
+
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    colour: Literal["RGB"] = "RGB"
+    mean: float = 127.5
+    std: float = Field(127.5, gt=0)
+
+    def spec(self) -> InputSpec:
+        return InputSpec(self.width, self.height, self.mean, self.std)
+
+
+class Quantisation(_Part):
+    """Of one tensor: real = (q - zero_point) * scale."""
+
+    dtype: str
+    scale: float
+    zero_point: int
+
+
+class Network(_Part):
+    """What both networks have in common."""
+
+    input: Input
+    outputs: dict[str, list[int]]
+    """Name -> shape without the batch axis, in the order the engines return them; shapes are distinct."""
+    files: dict[str, str]
+    """Format ("tflite", "onnx", "edgetpu") -> file name in the bundle."""
+    quantisation: dict[str, Quantisation] = {}
+    """Tensor name ("input" or an output) -> how the int8 file quantises it."""
+    edgetpu: dict[str, Any] = {}
+    """What the Edge TPU compiler's log said: its version, operations, mapped, and which stay on the processor."""
+    known_answer: str
+    """A .npz file: `input` (height, width, 3) uint8 and the int8 network's output under each output's name."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Network:
+        shapes = [tuple(s) for s in self.outputs.values()]
+        if len(set(shapes)) != len(shapes):
+            raise ValueError(f"output shapes {shapes} are not distinct, so an engine could mix the outputs up")
+        return self
+
+
+class DetectorSpec(Network):
+    strides: list[int]
+    score_threshold: float = Field(gt=0, lt=1)
+    """Operating point chosen on the validation pictures."""
+    overlap: float = Field(gt=0, lt=1)
+    """Boxes that overlap more (IoU) are one face."""
+
+
+class ClassifierSpec(Network):
+    labels: list[str]
+    margin: float = Field(ge=0)
+    """Share of the face's longer side added around it on each side before it is scaled to the input."""
+
+    @field_validator("labels")
+    @classmethod
+    def _known(cls, labels: list[str]) -> list[str]:
+        unknown = [x for x in labels if x not in MEANING]
+        if unknown:
+            raise ValueError(f"label {unknown[0]!r} is unknown; known: {', '.join(MEANING)}")
+        return labels
+
+
+class Digest(_Part):
+    sha256: str
+    bytes: int
+
+
+class Bundle(_Part):
+    """A checked bundle. Build one with `load`."""
+
+    schema_version: Literal[1]
+    name: str
+    created: str
+    licence: str
+    detector: DetectorSpec
+    classifier: ClassifierSpec
+    files: dict[str, Digest]
+    training: dict[str, Any] = {}
+    accuracy: dict[str, Any] = {}
+    _folder: Path = PrivateAttr(default=Path())
+
+    def path(self, network: str, form: str) -> Path:
+        """The file of "detector" or "classifier" in a format. Raises BundleError when the bundle has none."""
+        files: dict[str, str] = getattr(self, network).files
+        if form not in files:
+            remedy = f"; make it with: maskcam-convert edgetpu {self._folder}" if form == "edgetpu" else ""
+            raise BundleError(f"{self._folder}: no {form} file of the {network}; there is: {', '.join(files)}{remedy}")
+        return self._folder / files[form]
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
+    def known_answer(self, network: str) -> Path:
+        return self._folder / str(getattr(self, network).known_answer)
+
+
+def shipped() -> Path:
+    """The folder of the bundle that comes with the package."""
+    return Path(str(resources.files("edge") / "shipped"))
+
+
+def installed(environment: Path | None = None) -> Path | None:
+    """The folder of the bundle that `maskcam update` gave to an environment (None: this one), if it gave one."""
+    link = (environment or Path(sys.prefix)) / "bundle"
+    return link if (link / NAME).is_file() else None
+
+
+def load(folder: Path | str | None = None) -> Bundle:
+    """Reads and checks a bundle, by default the installed or else the shipped one. Raises BundleError, one line."""
+    folder = Path(folder) if folder is not None else installed() or shipped()
+    try:
+        text = (folder / NAME).read_text()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BundleError(f"{folder}: not a bundle: no {NAME} in it; make one with 'maskcam-convert bundle'") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"{folder / NAME}: cannot be read: {error}") from error
+    bundle = _parse(folder / NAME, text)
+    used = {*bundle.detector.files.values(), *bundle.classifier.files.values()}
+    used |= {bundle.detector.known_answer, bundle.classifier.known_answer}
+    for name in sorted(used | set(bundle.files)):
+        _check(folder, name, bundle.files.get(name))
+    bundle._folder = folder
+    return bundle
+
+
+def _parse(path: Path, text: str) -> Bundle:
+    try:
+        values = json.loads(text)
+        version = values.get("schema_version") if isinstance(values, dict) else None
+        if version != SCHEMA:
+            raise BundleError(
+                f"{path}: schema_version = {version!r}: this maskcam reads {SCHEMA}; update one of the two"
+            )
+        return Bundle.model_validate(values)
+    except json.JSONDecodeError as error:
+        raise BundleError(f"{path}: not JSON: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(k) for k in first["loc"])
+        raise BundleError(f"{path}: {key} = {first['input']!r}: {first['msg']}") from error
+
+
+def _check(folder: Path, name: str, expected: Digest | None) -> None:
+    """One file: stands in the bundle, is named with a digest, and has it."""
+    if Path(name).name != name:
+        raise BundleError(f"{folder / NAME}: file name {name!r} leaves the bundle's folder")
+    if expected is None:
+        raise BundleError(f"{folder / NAME}: no digest for {name}")
+    try:
+        data = (folder / name).read_bytes()
+    except OSError as error:
+        raise BundleError(f"{folder / name}: named in {NAME} but cannot be read: {error.strerror}") from error
+    if data.startswith(LFS_POINTER):
+        raise BundleError(f"{folder / name}: a Git-LFS pointer, not the model; fetch it with 'git lfs pull'")
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected.sha256:
+        raise BundleError(
+            f"{folder / name}: wrong digest: sha256 {found[:12]}..., {NAME} says {expected.sha256[:12]}...; "
+            "the file is damaged or was replaced: install the bundle again"
+        )

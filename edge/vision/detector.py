@@ -1,0 +1,81 @@
+"""Finds faces in a full frame with the bundle's detector on any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.core.geometry import Box
+from edge.core.metrics import Timers
+from edge.core.ports import Engine
+from edge.core.records import Face, Image
+from edge.vision.bundle import DetectorSpec
+from edge.vision.decode import cells, decode
+from edge.vision.nms import suppress
+from edge.vision.preprocess import InputSpec, letterbox
+
+MOST_FACES = 100
+
+
+def float_rows(
+    outputs: Callable[[NDArray[np.float32]], Sequence[Any]],
+    width: int,
+    height: int,
+    threshold: float,
+    overlap: float,
+) -> Callable[[Image], NDArray[np.float64]]:
+    """A float detector as a function picture (RGB) -> rows (N, 5) x0, y0, x1, y1, score in pixels of the picture.
+
+    `outputs` maps a normalised batch of one to scores (1, N, 1) and distances (1, N, 4): a network on the workstation,
+    before there is a bundle and an engine for it.
+    """
+    spec, (centres, strides) = InputSpec(width, height), cells(width, height)
+
+    def rows(image: Image) -> NDArray[np.float64]:
+        small, fit = letterbox(image, width, height)
+        logits, distances = (np.asarray(output)[0] for output in outputs(spec.normalise(small)[None]))
+        found = suppress(decode(logits, distances, centres, strides, threshold), overlap, MOST_FACES)
+        found[:, :4] /= fit.scale
+        return found.astype(np.float64)
+
+    return rows
+
+
+class FaceDetector:
+    """Letterbox, network, decode, suppress; boxes come back in pixels of the full frame."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        spec: DetectorSpec,
+        threshold: float | None = None,
+        overlap: float | None = None,
+        timers: Timers | None = None,
+    ):
+        """`threshold` (score 0..1) and `overlap` (IoU) default to the bundle's operating point.
+
+        `timers` time the scaling of the picture as "resize"; the whole is timed by whoever calls.
+        """
+        self._engine, self._width, self._height = engine, spec.input.width, spec.input.height
+        self._centres, self._strides = cells(self._width, self._height, spec.strides)
+        self._threshold = spec.score_threshold if threshold is None else threshold
+        self._overlap = spec.overlap if overlap is None else overlap
+        self._timers = timers or Timers()
+
+    def rows(self, image: Image) -> NDArray[np.float64]:
+        """Faces as rows (N, 5): x0, y0, x1, y1 in pixels of `image` (RGB), score; best first."""
+        with self._timers("resize"):
+            small, fit = letterbox(image, self._width, self._height)
+        logits, distances = self._engine.infer(small)
+        found = decode(logits, distances, self._centres, self._strides, self._threshold)
+        found = suppress(found, self._overlap, MOST_FACES).astype(np.float64)
+        height, width = image.shape[:2]
+        found[:, :4] = np.clip(found[:, :4] / fit.scale, 0, [width, height, width, height])
+        return found
+
+    def detect(self, image: Image) -> Sequence[Face]:
+        """See `edge.core.ports.Detector`."""
+        return [Face(Box(*row[:4]), row[4]) for row in self.rows(image).tolist()]

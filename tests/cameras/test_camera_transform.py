@@ -1,0 +1,75 @@
+"""Turning, mirroring and cutting, told on a picture whose every pixel says where it came from."""
+
+import numpy as np
+import pytest
+
+from edge.cameras.transform import View
+from edge.core.records import Frame
+from edge.testing.camera import Script, pictures
+
+WIDTH, HEIGHT = 40, 30
+PLACES = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+PLACES[..., 0], PLACES[..., 1] = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
+"""Red is the column, green the row."""
+
+
+def corner(image, bottom, right):
+    return tuple(int(v) for v in image[-bottom, -right][:2])
+
+
+@pytest.mark.parametrize(
+    ("rotation", "flip", "shape", "top_left", "bottom_right"),
+    [
+        (0, "none", (30, 40), (0, 0), (39, 29)),
+        (90, "none", (40, 30), (0, 29), (39, 0)),  # clockwise: what was bottom left comes to the top left
+        (180, "none", (30, 40), (39, 29), (0, 0)),
+        (270, "none", (40, 30), (39, 0), (0, 29)),
+        (0, "horizontal", (30, 40), (39, 0), (0, 29)),
+        (0, "vertical", (30, 40), (0, 29), (39, 0)),
+        (90, "horizontal", (40, 30), (0, 0), (39, 29)),  # mirrored after it was turned
+    ],
+)
+def test_turned_then_mirrored(rotation, flip, shape, top_left, bottom_right):
+    seen = View([], rotation, flip).apply(PLACES)
+    assert seen.shape == (*shape, 3)
+    assert corner(seen, 0, 0) == top_left
+    assert corner(seen, 1, 1) == bottom_right
+
+
+def test_a_region_is_of_the_turned_picture_and_copies_nothing():
+    seen = View([], region=(0.25, 0.5, 0.75, 1.0)).apply(PLACES)
+    assert seen.shape == (15, 20, 3)
+    assert corner(seen, 0, 0) == (10, 15)
+    assert np.shares_memory(seen, PLACES)
+    turned = View([], 180, region=(0.0, 0.0, 0.5, 0.5)).apply(PLACES)
+    assert corner(turned, 0, 0) == (39, 29)
+
+
+def test_the_smallest_region_is_a_pixel():
+    assert View([], region=(0.999, 0.999, 1.0, 1.0)).apply(PLACES).shape == (1, 1, 3)
+
+
+def test_frames_keep_index_and_time_and_the_camera_shows_through():
+    class Recording:
+        fps, paths, closed = 12.0, ["a.png"], 0
+
+        def __iter__(self):
+            yield Frame(3, 0.25, PLACES)
+
+        def close(self):
+            self.closed += 1
+
+    recording = Recording()
+    with View(recording, 90) as view:
+        (frame,) = view
+        assert (frame.index, frame.t, frame.image.shape) == (3, 0.25, (40, 30, 3))
+        assert (view.fps, view.paths) == (12.0, ["a.png"])
+        assert not hasattr(view, "skipped")
+    assert recording.closed == 1
+
+
+def test_a_picture_that_is_none_passes_to_be_counted_as_a_fault():
+    garbage = np.zeros((30, 40), np.uint8)
+    camera = Script([(0.1, View([], 90).apply(garbage)), *pictures(10, 1), (0, None)]).camera()
+    assert len(list(camera)) == 10
+    assert camera.faults == 1

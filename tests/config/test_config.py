@@ -1,0 +1,191 @@
+"""Settings: what loads, and the one line each mistake gets."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge import assemble, config
+from edge.config import settings as schema
+from edge.config import template
+from edge.core.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "door.toml"
+    path.write_text(text)
+    return path
+
+
+def mistakes(path: Path | None, *overrides: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        config.load(path, overrides)
+    return str(caught.value).splitlines()
+
+
+def leaves(data, prefix=()):
+    for key, value in data.items():
+        if isinstance(value, dict):
+            yield from leaves(value, (*prefix, key))
+        else:
+            yield (*prefix, key), value
+
+
+def test_no_file_gives_the_defaults():
+    assert config.load() == schema.Settings()
+
+
+def test_a_file_and_overrides(tmp_path):
+    path = written(tmp_path, "[camera]\nsource = '/dev/video2'\nwidth = 1280\n[sinks.gpio]\npin = 4\n")
+    settings = config.load(path, ["camera.width=320", "sinks.gpio.active_high=false", "tracker.max_gap=2"])
+    assert (settings.camera.source, settings.camera.width, settings.camera.height) == ("/dev/video2", 320, 480)
+    assert (settings.sinks.gpio.pin, settings.sinks.gpio.active_high) == (4, False)
+    assert settings.sinks.journal is None
+    assert settings.tracker.max_gap == 2.0
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("camera.source=0", 0),
+        ("camera.source=synthetic", "synthetic"),
+        ("camera.source=rtsp://door/1?a=b", "rtsp://door/1?a=b"),
+        ('camera.source="quoted"', "quoted"),
+        ("camera.source=a\nb=1", "a\nb=1"),
+    ],
+)
+def test_override_values_are_toml_or_else_text(override, value):
+    assert config.load(None, [override]).camera.source == value
+
+
+def test_relative_paths_belong_to_the_file_that_says_them(tmp_path):
+    path = written(tmp_path, "[camera]\nsource='clip.mp4'\n[model]\nbundle='b'\n[sinks.journal]\npath='log/e.jsonl'\n")
+    settings = config.load(path)
+    assert settings.camera.source == str(tmp_path / "clip.mp4")
+    assert settings.model.bundle == str(tmp_path / "b")
+    assert settings.sinks.journal.path == str(tmp_path / "log/e.jsonl")
+    assert config.load(path, ["model.bundle=b"]).model.bundle == "b"
+
+
+@pytest.mark.parametrize("source", ["synthetic", "0", "rtsp://door/1", "/dev/video0", "pi", "pi:1", "csi"])
+def test_what_is_no_relative_path_stays(tmp_path, source):
+    assert config.load(written(tmp_path, f"camera.source = '{source}'")).camera.source == source
+
+
+def test_all_mistakes_come_at_once_one_line_each(tmp_path):
+    text = """
+    [camera]
+    widht = 640
+    height = "480"
+    fps = -1
+    source = 1.5
+    [backend]
+    threads = 0
+    fps = 3
+    [sinks]
+    log = 1
+    [sinks.gpio]
+    pin = 1.5
+    [decision]
+    threshold = 5.0
+    [camra]
+    width = 1
+    """
+    path = written(tmp_path, text)
+    assert mistakes(path) == [
+        f"{path}:3: unknown key 'camera.widht': did you mean 'camera.width'?",
+        f'{path}:4: camera.height = "480": expected a whole number',
+        f"{path}:5: camera.fps = -1: expected greater than 0",
+        f"{path}:6: camera.source = 1.5: expected a whole number or a text",
+        f"{path}:8: backend.threads = 0: expected greater than or equal to 1",
+        f"{path}:9: unknown key 'backend.fps': did you mean 'camera.fps'?",
+        f"{path}:11: sinks.log = 1: expected true or false",
+        f"{path}:13: sinks.gpio.pin = 1.5: expected a whole number or a text",
+        f"{path}:15: [decision] threshold = 5.0 must not exceed limit = 4.0",
+        f"{path}:16: unknown key 'camra': did you mean 'camera'?",
+    ]
+
+
+def test_an_unknown_key_like_no_other_lists_the_known(tmp_path):
+    (line,) = mistakes(written(tmp_path, "[model]\nzzz = 1"))
+    assert line.endswith("unknown key 'model.zzz': expected one of bundle")
+
+
+def test_a_value_where_a_section_belongs(tmp_path):
+    path = written(tmp_path, "camera = 3")
+    assert mistakes(path) == [f"{path}:1: camera = 3: expected a section [camera]"]
+    path = written(tmp_path, "[sinks]\ngpio = true")
+    assert mistakes(path) == [f"{path}:2: sinks.gpio = true: expected a section [sinks.gpio]"]
+    assert mistakes(path, "sinks.gpio.pin=4") == ["--set: sinks.gpio.pin: 'gpio' is a value, not a section"]
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("camera.width=big", '--set: camera.width = "big": expected a whole number'),
+        ("camera.widht=3", "--set: unknown key 'camera.widht': did you mean 'camera.width'?"),
+        ("width=3", "--set width=3: expected section.key=value, such as camera.width=320"),
+        (
+            "sinks.webhook.url=door",
+            "--set: sinks.webhook.url = \"door\": expected pattern '^https?://.'",
+        ),
+        (
+            "backend.device=usb3",
+            "--set: backend.device = 'usb3': expected 'usb', 'usb:0', 'pci:1' or, for any, an empty text",
+        ),
+        ("sinks.command.argv=[]", "--set: sinks.command.argv = []: expected at least 1 item after validation, not 0"),
+        ("camera.width", "--set camera.width: expected section.key=value, such as camera.width=320"),
+        ("camera.fps=nan", "--set: camera.fps = NaN: expected a finite number"),
+        ("camera.width=true", "--set: camera.width = true: expected a whole number"),
+    ],
+)
+def test_a_wrong_override_names_itself(override, line):
+    assert mistakes(None, override) == [line]
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    (line,) = mistakes(tmp_path / "none.toml")
+    assert line == f"{tmp_path}/none.toml: cannot be read (No such file or directory): expected a TOML file"
+    assert "Is a directory" in mistakes(tmp_path)[0]
+    (line,) = mistakes(written(tmp_path, "[camera]\nwidth = 640x"))
+    assert line.startswith(f"{tmp_path}/door.toml:2: not TOML: ")
+    (line,) = mistakes(written(tmp_path, "[camera]\n\nsource = [1,\n"))
+    assert line.startswith(f"{tmp_path}/door.toml:3: not TOML: ")
+    (tmp_path / "door.toml").write_bytes(b"\xff\xfe")
+    (line,) = mistakes(tmp_path / "door.toml")
+    assert "not TOML" in line
+
+
+def test_the_backends_are_those_that_can_be_assembled():
+    for name in assemble.ENGINES:
+        assert config.load(None, [f"backend.detector={name}"]).backend.detector == name
+    expected = mistakes(None, "backend.detector=none")[0]
+    assert re.findall(r"'([\w-]+)'", expected) == ["auto", *assemble.ENGINES]
+
+
+settings = st.builds(
+    schema.Settings,
+    camera=st.builds(schema.Camera, source=st.text(max_size=20) | st.integers(0, 9), fps=st.floats(0.1, 240)),
+    detector=st.builds(schema.Detector, min_face=st.floats(1, 1e9)),
+    sinks=st.builds(
+        schema.Sinks,
+        log=st.booleans(),
+        journal=st.none() | st.builds(schema.Journal, path=st.just("/tmp/e.jsonl")),
+        gpio=st.none() | st.builds(schema.Gpio, pin=st.integers(0, 40)),
+    ),
+)
+
+
+@given(settings)
+def test_what_show_prints_loads_to_the_same(tmp_path_factory, settings):
+    text = template.show(settings)
+    data = tomllib.loads(text)
+    assert schema.Settings.model_validate(data) == settings

@@ -1,0 +1,57 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.core.geometry import Box, Letterbox, iou_matrix
+
+numbers = st.floats(-500, 500, allow_nan=False)
+sides = st.floats(0.5, 400)
+boxes = st.builds(lambda x, y, w, h: Box(x, y, x + w, y + h), numbers, numbers, sides, sides)
+sizes = st.tuples(st.integers(1, 4000), st.integers(1, 4000))
+
+
+@given(boxes, sizes, sizes)
+def test_letterbox_and_back_is_the_same_box(box, picture, canvas):
+    fit = Letterbox.fit(picture, canvas)
+    back = fit.inverse(fit.forward(box))
+    assert np.allclose([back.x0, back.y0, back.x1, back.y1], [box.x0, box.y0, box.x1, box.y1], atol=1e-6)
+
+
+@given(sizes, sizes)
+def test_letterbox_fills_one_side_and_stays_inside(picture, canvas):
+    fit = Letterbox.fit(picture, canvas)
+    assert 1 <= fit.width <= canvas[0]
+    assert 1 <= fit.height <= canvas[1]
+    assert fit.width == canvas[0] or fit.height == canvas[1]
+
+
+@given(boxes, boxes)
+def test_iou_is_symmetric_bounded_and_the_matrix_agrees(a, b):
+    assert 0 <= a.iou(b) <= 1
+    assert abs(a.iou(b) - b.iou(a)) < 1e-9
+    rows = [np.array([[x.x0, x.y0, x.x1, x.y1]]) for x in (a, b)]
+    assert abs(float(iou_matrix(*rows)[0, 0]) - a.iou(b)) < 1e-6
+
+
+@given(boxes)
+def test_a_box_overlaps_itself_wholly(box):
+    assert abs(box.iou(box) - 1) < 1e-9
+
+
+def test_iou_of_half_overlap():
+    assert Box(0, 0, 2, 2).iou(Box(1, 0, 3, 2)) == 2 / 6
+
+
+@given(boxes, st.floats(0, 1))
+def test_square_has_the_longer_side_and_the_margin_on_both_sides(box, margin):
+    square = box.square(margin)
+    assert np.isclose(square.width, square.height)
+    assert np.isclose(square.width, max(box.width, box.height) * (1 + 2 * margin))
+    assert np.allclose(square.centre, box.centre)
+
+
+@given(boxes)
+def test_clipped_stays_in_the_picture(box):
+    cut = box.clipped(100, 50)
+    assert 0 <= cut.x0 <= cut.x1 <= 100
+    assert 0 <= cut.y0 <= cut.y1 <= 50

@@ -1,0 +1,100 @@
+"""The table of a bundle on annotated pictures, with scripted engines: no network, the whole path."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.core.errors import DataError
+from edge.evaluation import coco
+from edge.evaluation.runner import BundleDetector, score, table, without_nan
+from edge.evaluation.slices import of
+from edge.testing.engine import ScriptedEngine
+from edge.vision import bundle
+from edge.vision.decode import cells
+
+
+@pytest.fixture
+def detector(tmp_path, write_bundle):
+    """Always finds one face of 16 x 16 around (28, 12) of a 64 x 32 picture, and says "with mask"."""
+    centres, _ = cells(64, 32)
+    logits, distances = np.full((len(centres), 1), -9.0, "f4"), np.zeros((len(centres), 4), "f4")
+    k = int(np.flatnonzero((centres == (28, 12)).all(1))[0])
+    logits[k], distances[k] = 3.0, 0.5
+    answers = ScriptedEngine([[logits, distances]]), ScriptedEngine([[np.array([0.9, 0.1], "f4")]])
+    return BundleDetector(bundle.load(write_bundle(tmp_path / "b")), *answers)
+
+
+def door(folder, categories, truncated=False):
+    (folder / "images").mkdir(parents=True)
+    images, annotations = [], []
+    for n, category in enumerate(categories):
+        cv2.imwrite(str(folder / "images" / f"{n}.png"), np.zeros((32, 64, 3), np.uint8))
+        images.append({"id": n, "file_name": f"{n}.png", "source": f"s{category}"})
+        annotations.append({"image_id": n, "bbox": [20, 4, 16, 16], "category_id": category})
+    if truncated:
+        (folder / "images" / "0.png").unlink()
+    (folder / "coco.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    return coco.read(folder / "coco.json")
+
+
+def test_rows_are_in_pixels_of_the_picture_whatever_its_size(detector):
+    (row,) = detector.rows(np.zeros((320, 640, 3), np.uint8))
+    assert np.allclose(row[:4], [200, 40, 360, 200])
+    assert row[4] == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-6)
+    assert row[5] == 1
+
+
+def test_a_bgr_picture_reaches_the_networks_as_rgb(detector):
+    picture = np.zeros((32, 64, 3), np.uint8)
+    picture[..., 0] = 255  # blue, as OpenCV orders it
+    detector(picture)
+    assert detector._detector._engine.seen[0][0, 0].tolist() == [0, 0, 255]
+
+
+def test_figures_in_all_and_per_source(detector, tmp_path):
+    result = score(door(tmp_path / "d", [1, 1, 2]), detector.rows, 0.5)
+    assert list(result) == ["all", "s1", "s2", "12-24 px", "dark", "grey"]
+    assert result["12-24 px"]["faces"] == result["dark"]["faces"] == 3
+    assert result["all"]["face_ap"] == 1.0
+    assert result["all"]["label_accuracy"] == pytest.approx(2 / 3)
+    assert result["s2"]["bare_called_masked"] == 1.0
+    assert result["all"]["pictures"] == 3
+    text = table(result)
+    assert text.count("\n") == 7
+    assert "s2" in text
+    assert "nan" not in text
+
+
+def test_an_unreadable_picture_is_left_out(detector, tmp_path):
+    assert score(door(tmp_path / "d", [1, 2], truncated=True), detector.rows, 0.5)["all"]["pictures"] == 1
+
+
+def test_no_readable_picture_is_an_error(detector, tmp_path):
+    with pytest.raises(DataError, match="none of the 1 pictures"):
+        score(door(tmp_path / "d", [1], truncated=True), detector.rows, 0.5)
+
+
+def test_progress_is_told(detector, tmp_path):
+    told = []
+    score(door(tmp_path / "d", [1, 2]), detector.rows, 0.5, lambda done, total: told.append((done, total)))
+    assert told == [(1, 2), (2, 2)]
+
+
+def test_figures_without_data_become_null_in_json():
+    assert without_nan({"a": [float("nan"), 1.0], "b": {"c": float("nan")}}) == {"a": [None, 1.0], "b": {"c": None}}
+
+
+def test_a_slice_of_sizes_counts_its_own_faces_and_alarms_alone():
+    boxes = np.array([[0, 0, 20, 20], [50, 50, 110, 110]], np.float32)
+    truth = coco.Annotated(Path("a.png"), boxes, np.array([1, 2]), np.zeros(2, bool), "", "")
+    rows = np.array([[0, 0, 26, 26, 0.9, 1], [200, 0, 220, 20, 0.8, 1], [200, 0, 300, 100, 0.7, 0]], float)
+    picture = np.full((300, 400, 3), (120, 100, 100), np.uint8)
+    found = {name: (part.ignored.tolist(), some[:, 4].tolist()) for name, part, some in of(truth, picture, rows, 0.4)}
+    assert found == {
+        "12-24 px": ([False, True], [0.9, 0.8]),
+        "48-96 px": ([True, False], []),
+        "colour": ([False, False], [0.9, 0.8, 0.7]),
+    }

@@ -1,0 +1,535 @@
+"""`maskcam flash` against images laid out like each system's: MBR, FAT32, the release's files; read back by mtools.
+
+The layouts are those of the published images: Raspberry Pi OS Lite 64-bit (Bookworm 2024-11-19, Trixie 2025-10-01)
+and Ubuntu Server 24.04; kernels and firmware are empty here.
+"""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from edge import cli
+from edge.core.errors import FlashError
+from edge.operations.flash import wheels
+from edge.operations.flash.target import find
+
+pytest.importorskip("pyfatfs", reason="needs the extra 'flash'")
+yaml = pytest.importorskip("ruamel.yaml", reason="needs the extra 'flash'")
+
+FIRMWARE = ("bootcode.bin", "start4.elf", "fixup4.dat", "bcm2711-rpi-4-b.dtb", "kernel8.img", "kernel_2712.img")
+CONFIG = "# For more options see http://rptl.io/configtxt\ndtparam=audio=on\ncamera_auto_detect=1\nauto_initramfs=1\n"
+KERNEL = "console=serial0,115200 console=tty1 root=PARTUUID=5e3da3da-02 rootfstype=ext4 fsck.repair=yes rootwait"
+USER_DATA = """\
+#cloud-config
+# What an Imager wrote.
+hostname: theirs   # a comment
+timezone: Europe/London
+users:
+- name: ann
+  passwd: $6$theirs
+"""
+META = "# Where the data come from.\ndsmode: local\ninstance_id: rpios-image\n"
+NETWORK = """\
+network:
+  version: 2
+  # Theirs.
+  wifis:
+    wlan0:
+      dhcp4: true
+      access-points:
+        theirs: {password: 'abcdefgh'}
+"""
+FIRSTRUN = """\
+#!/bin/sh
+
+set +e
+
+echo theirs >/etc/hostname
+rm -f /boot/firstrun.sh
+sed -i 's| systemd.run.*||g' /boot/cmdline.txt
+exit 0
+"""
+UBUNTU = """\
+#cloud-config
+# ubuntu
+chpasswd:
+  expire: true
+  users:
+  - name: ubuntu
+    password: ubuntu
+    type: text
+ssh_pwauth: false
+"""
+
+LAYOUTS = {
+    "trixie": (
+        16384,
+        "bootfs",
+        {
+            "config.txt": CONFIG,
+            "cmdline.txt": f"{KERNEL} ds=nocloud;i=rpi-imager-1760000000\n",
+            "issue.txt": "Raspberry Pi reference 2025-10-01\n",
+            "user-data": USER_DATA,
+            "meta-data": META,
+            "network-config": NETWORK,
+        },
+    ),
+    "bookworm": (
+        8192,
+        "bootfs",
+        {
+            "config.txt": CONFIG,
+            "cmdline.txt": f"{KERNEL} systemd.run=/boot/firstrun.sh systemd.run_success_action=reboot\n",
+            "issue.txt": "Raspberry Pi reference 2024-11-19\n",
+            "initramfs8": "",
+            "firstrun.sh": FIRSTRUN,
+        },
+    ),
+    "ubuntu": (
+        2048,
+        "system-boot",
+        {
+            "config.txt": "[all]\nkernel=vmlinuz\ncamera_auto_detect=1\n",
+            "cmdline.txt": "console=tty1 root=LABEL=writable rootfstype=ext4 rootwait fixrtc\n",
+            "user-data": UBUNTU,
+            "meta-data": "dsmode: local\ninstance_id: cloud-image\n",
+            "network-config": "# only comments\n# here\n",
+            "vmlinuz": "",
+        },
+    ),
+}
+HOST = [
+    "--hostname",
+    "door",
+    "--user",
+    "eve",
+    "--wifi",
+    "CafeNet",
+    "--wifi-country",
+    "DE",
+    "--timezone",
+    "Europe/Berlin",
+]
+HOST += ["--password-stdin"]
+SECRETS = "correct horse\nbattery staple\n"
+MTOOLS = pytest.mark.skipif(
+    not all(map(shutil.which, ["mcopy", "mkfs.fat", "fsck.fat", "sfdisk"])), reason="needs mtools, dosfstools, fdisk"
+)
+
+
+OLD = {"issue.txt": "Raspberry Pi reference 2021-10-30\n", "config.txt": "dtparam=audio=on\n"}
+OLD |= {"user-data": None, "meta-data": None}
+
+
+def tool(*command, **options):
+    return subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"MTOOLS_SKIP_CHECK": "1", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        **options,
+    ).stdout
+
+
+MEGABYTES = 96
+"""Of the boot partition. The systems have 512, with clusters eight times as large: there are about as many."""
+
+
+def make_image(folder, layout):
+    """An image with FAT32 where the release has it, an empty second partition behind it."""
+    start, label, files = LAYOUTS[layout]
+    image, fat = folder / f"{layout}.img", folder / "fat"
+    sectors = MEGABYTES << 11
+    with image.open("wb") as file:
+        file.truncate((start + sectors + 8192) * 512)
+    tool(
+        "sfdisk",
+        "-q",
+        image,
+        input=f"label: dos\nstart={start}, size={sectors}, type=c\nstart={start + sectors}, type=83\n",
+    )
+    with fat.open("wb") as file:
+        file.truncate(sectors * 512)
+    tool("mkfs.fat", "-F", "32", "-s", "1", "-n", label.upper(), fat)
+    tree = folder / "tree"
+    tree.mkdir()
+    for name, text in {**dict.fromkeys(FIRMWARE, ""), **files}.items():
+        (tree / name).write_text(text)
+    (tree / "overlays").mkdir()
+    (tree / "overlays" / "README").write_text("overlays")
+    tool("mcopy", "-s", "-i", fat, *sorted(tree.iterdir()), "::/")
+    tool("dd", f"if={fat}", f"of={image}", "bs=1M", f"seek={start >> 11}", "conv=notrunc,sparse")
+    fat.unlink()
+    return image
+
+
+def on_card(image, name):
+    start = LAYOUTS[image.stem][0]
+    return tool("mtype", "-i", f"{image}@@{start * 512}", f"::/{name}")
+
+
+def fsck(image):
+    """What fsck.fat finds wrong, but for a count of free clusters that is said to be unknown."""
+    start = LAYOUTS[image.stem][0]
+    part = image.with_suffix(".fat")
+    tool("dd", f"if={image}", f"of={part}", "bs=1M", f"skip={start >> 11}", f"count={MEGABYTES}", "conv=sparse")
+    done = subprocess.run(["/usr/sbin/fsck.fat", "-n", part], capture_output=True, text=True)
+    part.unlink()
+    return [
+        line
+        for line in done.stdout.splitlines()[1:]
+        if line.strip()
+        and "uninitialized" not in line
+        and "Auto-setting" not in line
+        and "unchanged" not in line
+        and "clusters" not in line
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _small_wheels(monkeypatch):
+    """Building and downloading take a network: here a wheel is a few bytes."""
+
+    def own(checkout, folder):
+        (folder / "maskcam-0.1.0-py3-none-any.whl").write_bytes(b"maskcam" * 1000)
+        return folder / "maskcam-0.1.0-py3-none-any.whl"
+
+    def gather(checkout, folder, board, python, machine, glibc):
+        name = f"numpy-2.5.5-cp{python.replace('.', '')}-cp{python.replace('.', '')}-manylinux_2_27_{machine}.whl"
+        (folder / name).write_bytes(bytes(range(256)) * 20_000)
+        return [own(checkout, folder), folder / name]
+
+    monkeypatch.setattr(wheels, "own", own)
+    monkeypatch.setattr(wheels, "gather", gather)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    path = tmp_path / "door.toml"
+    path.write_text("[alerts]\nraise_after = 2.0\n")
+    return path
+
+
+@pytest.fixture
+def flash(monkeypatch, capsys, settings):
+    def flash(*argv, secrets=SECRETS):
+        import io
+
+        monkeypatch.setattr(sys, "stdin", io.StringIO(secrets))
+        code = cli.main(["flash", "--config", str(settings), *map(str, argv)])
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    return flash
+
+
+def image_or_folder(kind, layout, tmp_path):
+    if kind == "image":
+        return make_image(tmp_path, layout)
+    folder = tmp_path / "bootfs"
+    folder.mkdir()
+    for name, text in LAYOUTS[layout][2].items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def reader(path):
+    return (lambda name: (path / name).read_text()) if path.is_dir() else (lambda name: on_card(path, name))
+
+
+def load(text):
+    return yaml.YAML(typ="safe").load(text)
+
+
+@pytest.mark.parametrize("kind", ["folder", pytest.param("image", marks=MTOOLS)])
+def test_trixie_is_merged_with_what_the_imager_wrote(flash, tmp_path, kind):
+    boot = image_or_folder(kind, "trixie", tmp_path)
+    code, said = flash(boot, *HOST, "--offline", "--yes")
+    assert code == 0, said
+    assert "Raspberry Pi OS Trixie, 64 bit" in said
+    assert "correct horse" not in said
+    assert "battery staple" not in said
+    read = reader(boot)
+    user = load(read("user-data"))
+    assert read("user-data").startswith("#cloud-config\n# What an Imager wrote.\n")
+    assert user["hostname"] == "door"
+    assert [u["name"] for u in user["users"]] == ["ann", "eve"]
+    assert user["users"][0] == {"name": "ann", "passwd": "$6$theirs"}
+    assert user["users"][1]["passwd"].startswith("$6$rounds=")
+    assert user["bootcmd"] == [["sh", "/boot/firmware/maskcam/systemd/first-boot.sh", "enable"]]
+    network = load(read("network-config"))["network"]["wifis"]["wlan0"]
+    # The key of this passphrase and network, by wpa_passphrase(8).
+    assert network["access-points"]["CafeNet"] == {"password": wpa("CafeNet", "battery staple")}
+    assert network["access-points"]["theirs"] == {"password": "abcdefgh"}
+    assert network["regulatory-domain"] == "DE"
+    instance = load(read("meta-data"))["instance-id"]
+    assert f"ds=nocloud;i={instance}" in read("cmdline.txt")
+    assert read("cmdline.txt").count("\n") == 1
+    assert read("maskcam.toml") == "[alerts]\nraise_after = 2.0\n"
+    assert read("user-data.before-maskcam") == USER_DATA
+    assert "gpu_mem=64" in read("config.txt")
+    assert CONFIG in read("config.txt")
+    assert "PYTHON=3.13" in read("maskcam/first-boot.conf")
+    assert "correct horse" not in "".join(map(read, ("user-data", "network-config", "maskcam/first-boot.conf")))
+
+
+def wpa(ssid, passphrase):
+    import hashlib
+
+    return hashlib.pbkdf2_hmac("sha1", passphrase.encode(), ssid.encode(), 4096, 32).hex()
+
+
+def test_the_wifi_key_is_the_standards():
+    """IEEE 802.11i-2004, H.4.3: the test vectors of passphrase to key."""
+    from edge.operations.flash.credentials import wifi_key
+
+    assert wifi_key("IEEE", "password") == "f42c6fc52df0ebef9ebb4b90b38a5f902e83fe1b135a70e23aed762e9710a12e"
+    assert (
+        wifi_key("ThisIsASSID", "ThisIsAPassword") == "0dc0d6eb90555ed6419756b9a15ec3e3209b63df707dd508d14581f8982721af"
+    )
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
+def test_the_password_hash_is_what_openssl_makes_of_it():
+    from edge.operations.flash.credentials import password_hash
+
+    found = password_hash("correct horse")
+    _, six, rounds, salt, _ = found.split("$")
+    if rounds == "rounds=656000":
+        theirs = tool("openssl", "passwd", "-6", "-salt", f"{rounds}${salt}", "correct horse").strip()
+        assert found == theirs
+    assert six == "6"
+
+
+@MTOOLS
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_image_stays_sound_and_carries_the_payload(flash, tmp_path, layout):
+    image = make_image(tmp_path, layout)
+    offline = [] if layout == "ubuntu" else ["--offline"]
+    assert flash(image, *HOST, *offline, "--yes")[0] == 0
+    assert fsck(image) == []
+    start = LAYOUTS[layout][0]
+    out = tmp_path / "out"
+    out.mkdir()
+    tool("mcopy", "-s", "-n", "-i", f"{image}@@{start * 512}", "::/", out)
+    done = subprocess.run(
+        ["sha256sum", "--check", "--quiet", "maskcam/SHA256SUMS"], cwd=out, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (out / "overlays" / "README").read_text() == "overlays"
+    assert sum(1 for _ in (out / "maskcam" / "wheels").iterdir()) == 2 if offline else 1
+    code, said = flash(image, "--yes", *offline)  # a second time, with fewer wishes: what is there stays
+    assert code == 0, said
+    assert fsck(image) == []
+    assert "eve" in on_card(image, "firstrun.sh" if layout == "bookworm" else "user-data") or layout == "bookworm"
+
+
+def test_bookworm_keeps_the_imagers_script_behind_ours(flash, tmp_path):
+    boot = image_or_folder("folder", "bookworm", tmp_path)
+    assert flash(boot, *HOST, "--yes")[0] == 0
+    script = (boot / "firstrun.sh").read_text()
+    assert script.startswith("#!/bin/sh\n# maskcam: begin\nsh /boot/firmware/maskcam/systemd/first-boot.sh enable\n")
+    assert FIRSTRUN.split("\n", 1)[1] in script
+    assert "set_hostname door" in script
+    assert subprocess.run(["sh", "-n", boot / "firstrun.sh"]).returncode == 0
+    line = (boot / "cmdline.txt").read_text()
+    assert line.count("systemd.run=/boot/firmware/firstrun.sh ") == 1
+    assert "/boot/firstrun.sh" not in line
+    assert "cfg80211.ieee80211_regdom=DE" in line
+    assert flash(boot, *HOST, "--yes")[0] == 0
+    assert (boot / "firstrun.sh").read_text().count("# maskcam: begin") == 1
+
+
+def test_bookworm_without_the_imager_gets_a_script_that_removes_itself(flash, tmp_path):
+    boot = image_or_folder("folder", "bookworm", tmp_path)
+    (boot / "firstrun.sh").unlink()
+    (boot / "cmdline.txt").write_text(KERNEL + "\n")
+    assert flash(boot, "--yes")[0] == 0
+    # Run it where /boot/firmware is this folder: the line and the script are as before.
+    script = (boot / "firstrun.sh").read_text().replace("/boot/firmware", str(boot)).replace("sh " + str(boot), "true ")
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not (boot / "firstrun.sh").exists()
+    assert (boot / "cmdline.txt").read_text() == KERNEL + "\n"
+
+
+def test_ubuntu_gets_no_user_with_a_known_password(flash, tmp_path):
+    boot = image_or_folder("folder", "ubuntu", tmp_path)
+    assert flash(boot, *HOST, "--yes")[0] == 0
+    user = load((boot / "user-data").read_text())
+    assert "chpasswd" not in user
+    assert user["packages"] == ["python3-venv"]
+    assert "enable_ssh" not in user
+    assert "# only comments" in (boot / "network-config").read_text()
+
+
+def test_ubuntu_cannot_be_prepared_offline(flash, tmp_path):
+    boot = image_or_folder("folder", "ubuntu", tmp_path)
+    code, said = flash(boot, "--offline", "--yes")
+    assert code == 2
+    assert "python3-venv" in said
+
+
+@pytest.mark.parametrize("option", [[], ["--dry-run"], ["--dry-run", "--yes"]])
+@pytest.mark.parametrize("kind", ["folder", pytest.param("image", marks=MTOOLS)])
+def test_nothing_is_written_without_yes(flash, tmp_path, kind, option):
+    boot = image_or_folder(kind, "trixie", tmp_path)
+    files = [boot] if boot.is_file() else sorted(boot.rglob("*"))
+    before = [path.read_bytes() for path in files]
+    code, said = flash(boot, *HOST, *option)
+    assert code == (0 if option else 2)
+    assert "-hostname: theirs   # a comment" in said
+    assert "+hostname: door" in said
+    assert "(not shown)" in said
+    assert wpa("CafeNet", "battery staple") not in said
+    if boot.is_dir():
+        assert files == sorted(boot.rglob("*"))
+        assert before == [path.read_bytes() for path in files]
+    else:
+        assert boot.read_bytes() == before[0]
+
+
+def test_flashing_again_changes_nothing(flash, tmp_path):
+    boot = image_or_folder("folder", "trixie", tmp_path)
+    (boot / "network-config").unlink()
+    wishes = ["--hostname", "door", "--timezone", "Europe/Berlin", "--yes"]
+    assert flash(boot, *wishes)[0] == 0
+    before = {path: path.read_bytes() for path in boot.rglob("*") if path.is_file()}
+    assert not (boot / "network-config").exists()
+    code, said = flash(boot, *wishes)
+    assert code == 0
+    assert "nothing to do" in said
+    assert before == {path: path.read_bytes() for path in boot.rglob("*") if path.is_file()}
+
+
+def test_other_settings_leave_the_earlier_ones_beside_them(flash, tmp_path, settings):
+    boot = image_or_folder("folder", "trixie", tmp_path)
+    for value in ("2.0", "3.0", "4.0"):
+        settings.write_text(f"[alerts]\nraise_after = {value}\n")
+        assert flash(boot, "--yes")[0] == 0
+    kept = [(boot / f"maskcam.toml.before-maskcam{n}").read_text() for n in ("", "2")]
+    assert ["2.0" in kept[0], "3.0" in kept[1], "4.0" in (boot / "maskcam.toml").read_text()] == [True] * 3
+
+
+def test_packages_of_an_earlier_flash_go(flash, tmp_path):
+    boot = image_or_folder("folder", "trixie", tmp_path)
+    assert flash(boot, "--offline", "--yes")[0] == 0
+    assert len(list((boot / "maskcam" / "wheels").iterdir())) == 2
+    assert flash(boot, "--yes")[0] == 0
+    assert len(list((boot / "maskcam" / "wheels").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "argv", "message"),
+    [
+        ({"config.txt": None}, [], "not the boot partition of a Raspberry Pi"),
+        ({"issue.txt": "LibreELEC\n"}, [], "a system that maskcam does not know"),
+        (OLD, [], "older than Bookworm"),
+        ({"kernel7.img": ""}, ["--offline"], "32-bit"),
+        ({"user-data": "#!/bin/sh\necho hello\n"}, [], "user-data: does not begin with #cloud-config"),
+        ({"user-data": "#cloud-config\nusers: [\n"}, [], "user-data: not YAML"),
+        ({"user-data": "#cloud-config\n- a\n"}, [], "user-data: expected keys and values"),
+        ({"config.txt": b"\xff\xfe\x00"}, [], "config.txt: not UTF-8"),
+        ({}, ["--hostname", "a;reboot"], "--hostname 'a;reboot': expected letters"),
+        ({}, ["--wifi", "Net", "--password-stdin"], "--wifi needs --wifi-country"),
+        ({}, ["--wifi", "N" * 33, "--wifi-country", "GB", "--password-stdin"], "1 to 32"),
+        ({}, ["--user", "eve"], "the password of eve is needed: add --password-stdin"),
+        ({}, ["--timezone", "Mars; rm"], "an IANA name"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_one_sentence_and_nothing_is_written(
+    flash, tmp_path, monkeypatch, change, argv, message
+):
+    if "--offline" in argv:
+        monkeypatch.undo()
+    boot = image_or_folder("folder", "trixie", tmp_path)
+    for name, content in change.items():
+        if content is None:
+            (boot / name).unlink()
+        else:
+            (boot / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = {path: path.read_bytes() for path in boot.rglob("*") if path.is_file()}
+    code, said = flash(boot, *argv, "--yes")
+    assert code == 2
+    assert message in said
+    assert said.strip().count("maskcam: error:") == 1
+    assert before == {path: path.read_bytes() for path in boot.rglob("*") if path.is_file()}
+
+
+def test_a_full_card_is_noticed_before_anything_is_written(flash, tmp_path, monkeypatch):
+    from edge.operations.flash.target import Folder
+
+    boot = image_or_folder("folder", "trixie", tmp_path)
+    monkeypatch.setattr(Folder, "free", lambda self: 18 << 20)
+    code, said = flash(boot, "--offline", "--yes")
+    assert code == 2
+    assert "MB can be written" in said
+    assert not (boot / "maskcam.toml").exists()
+
+
+def test_a_card_that_reads_back_wrong_is_an_error(flash, tmp_path, monkeypatch):
+    from edge.operations.flash.target import Folder
+
+    boot = image_or_folder("folder", "trixie", tmp_path)
+    monkeypatch.setattr(Folder, "settle", lambda self: (boot / "maskcam.toml").write_text("rotten"))
+    code, said = flash(boot, "--yes")
+    assert code == 2
+    assert "maskcam.toml reads back wrong" in said
+
+
+@MTOOLS
+def test_a_packed_image_becomes_a_new_file(flash, tmp_path):
+    image = make_image(tmp_path, "trixie")
+    if not shutil.which("xz"):
+        pytest.skip("needs xz")
+    tool("xz", "-0", "-T0", image)
+    packed = tmp_path / "trixie.img.xz"
+    assert flash(packed)[0] == 2
+    assert not image.exists()
+    assert flash(packed, "--yes")[0] == 0
+    assert fsck(image) == []
+    assert "raise_after" in on_card(image, "maskcam.toml")
+    code, said = flash(packed, "--yes")
+    assert code == 2
+    assert "exists" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"\0" * 1024, "no partition table"), (b"\0" * 510 + b"\x55\xaa", "no FAT partition")]
+)
+def test_a_file_that_is_no_image_is_refused(flash, tmp_path, content, message):
+    (tmp_path / "some.img").write_bytes(content)
+    code, said = flash(tmp_path / "some.img", "--yes")
+    assert code == 2
+    assert message in said
+
+
+def test_the_card_is_found_where_exactly_one_is_mounted(tmp_path):
+    cards = [tmp_path / name for name in ("camera", "bootfs", "other")]
+    for card in cards:
+        card.mkdir()
+    with pytest.raises(FlashError, match="no mounted boot partition found"):
+        find(cards)
+    for name in ("config.txt", "issue.txt"):
+        (cards[1] / name).write_text("")
+    assert find(cards) == cards[1]
+    for name in ("config.txt", "user-data"):
+        (cards[2] / name).write_text("")
+    with pytest.raises(FlashError, match="name the one you mean"):
+        find(cards)
+
+
+def test_a_bundle_of_ones_own_goes_where_the_settings_say(flash, tmp_path, settings, write_bundle):
+    write_bundle(tmp_path / "nets" / "mine")
+    settings.write_text('[model]\nbundle = "nets/mine"\n')
+    boot = image_or_folder("folder", "trixie", tmp_path)
+    code, said = flash(boot, "--yes")
+    assert code == 0, said
+    assert (boot / "nets" / "mine" / "bundle.json").exists()
+    settings.write_text(f'[model]\nbundle = "{tmp_path.parent}"\n')
+    code, said = flash(boot, "--yes")
+    assert code == 2
+    assert "expected a folder beside the file" in said

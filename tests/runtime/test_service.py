@@ -1,0 +1,304 @@
+"""A live run over fakes: what supervisor and sinks hear, what a reload changes, what status says. No time passes."""
+
+import json
+import os
+import signal
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from edge.assemble import Runtime
+from edge.cameras.base import ENDED, OK, Live
+from edge.core.errors import ConfigError, EngineError, SinkError
+from edge.core.geometry import Box
+from edge.core.labels import Mask
+from edge.core.metrics import Counters, Timers
+from edge.core.records import Face, Frame, Verdict
+from edge.runtime.pipeline import Pipeline
+from edge.runtime.service import Service
+from edge.runtime.signals import Flag, reload_on_signal, stop_on_signals
+from edge.runtime.status import Status
+from edge.testing.sink import MemorySink
+from edge.tracking.alerts import AlertPolicy
+from edge.tracking.tracker import GreedyTracker
+from edge.tracking.voting import VotingJudge
+
+
+class Camera(Live):
+    """Plays a script: a number is so many frames at 10 a second, a text a state in which none comes, a call is made."""
+
+    def __init__(self, *script) -> None:
+        self.script, self.frames = list(script), 0
+
+    def poll(self, timeout):
+        while self.script:
+            step = self.script.pop(0)
+            if callable(step):
+                step()
+            elif isinstance(step, str):
+                self.state = step
+                return None
+            elif step:
+                self.script.insert(0, step - 1)
+                self.state, self.frames = OK, self.frames + 1
+                return Frame(self.frames - 1, (self.frames - 1) / 10, np.zeros((96, 128, 3), np.uint8))
+        self.state = ENDED
+        return None
+
+
+class Faces:
+    """A detector that finds one face, or none."""
+
+    def __init__(self, count=1) -> None:
+        self.count = count
+
+    def detect(self, image):
+        return [Face(Box(40, 20, 90, 80), 0.9)] * self.count
+
+
+class Bare:
+    """A classifier that counts its looks."""
+
+    looks = 0
+
+    def classify(self, image, box):
+        self.looks += 1
+        return Verdict(Mask.OFF, 1.0)
+
+
+class Stuck:
+    def detect(self, image):
+        raise EngineError("no answer")
+
+
+class Supervisor:
+    """A notifier that remembers."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.said: list[str] = []
+
+    def __getattr__(self, name):
+        return lambda: self.heard.append(name)
+
+    def alive(self, status: str) -> None:
+        self.heard.append("alive")
+        self.said.append(status)
+
+    def status(self, text: str) -> None:
+        self.heard.append(text.split(";")[0])
+        self.said.append(text)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the fake assembly is told."""
+
+    raise_after: float = 1.0
+    broken: bool = False
+
+
+@dataclass(frozen=True)
+class Loaded:
+    settings: Settings = Settings()
+    fallback: str | None = None
+
+
+class Assembly:
+    """Fits fakes around one camera and one sink."""
+
+    def __init__(self, camera, detector=None) -> None:
+        self.camera, self.detector, self.sink = camera, detector or Faces(), MemorySink()
+        self.classifier, self.fitted = Bare(), []
+
+    def sinks(self, settings):
+        return [self.sink]
+
+    def fit(self, settings):
+        self.fitted.append(settings)
+        if settings.broken:
+            raise SinkError("no such pin")
+        pipeline = Pipeline(self.detector, GreedyTracker(), self.classifier, VotingJudge(), Timers())
+        policy = AlertPolicy(raise_after=settings.raise_after)
+        return Runtime(self.camera, pipeline, policy, [self.sink], Timers(), 10.0, [], 3, "door")
+
+
+def service(assembly, *loads, folder=None):
+    """A service that loads each of `loads` in turn, and its supervisor."""
+    supervisor, texts = Supervisor(), list(loads) or [Loaded()]
+
+    def load():
+        loaded = texts.pop(0)
+        if isinstance(loaded, Exception):
+            raise loaded
+        return loaded
+
+    return Service(assembly, load, supervisor, folder), supervisor
+
+
+def told(assembly) -> list[str]:
+    return [event.state or event.kind for event in assembly.sink.events]
+
+
+def test_ready_comes_after_the_first_frame_and_the_watchdog_is_fed_by_frames_alone():
+    assembly = Assembly(Camera("starting", "lost: unplugged", 2, "lost: no frame comes", "lost: no frame comes", 1))
+    run, supervisor = service(assembly)
+    run.run(Flag(), Flag())
+    assert supervisor.heard == [
+        "starting: loading the networks",
+        "camera lost (unplugged)",
+        *("ok", "ready", "alive", "alive"),
+        "camera lost (no frame comes)",
+        *("ok", "alive"),
+        *("stopping", "stopping"),
+    ]
+
+
+def test_sinks_hear_of_every_state_once():
+    assembly = Assembly(Camera("lost: unplugged", 1, "lost: gone", "lost: gone", 2), Faces(0))
+    run, _ = service(assembly)
+    run.run(Flag(), Flag())
+    assert told(assembly) == ["starting", "camera lost", "ok", "camera lost", "ok", "stopping"]
+    assert [(e.t, e.detail) for e in assembly.sink.events if e.state == "camera lost"] == [
+        (0.0, "unplugged"),
+        (0.0, "gone"),
+    ]
+
+
+def test_both_networks_have_run_before_it_is_ready_though_nobody_is_there():
+    assembly = Assembly(Camera(3), Faces(0))
+    run, supervisor = service(assembly)
+    run.run(Flag(), Flag())
+    assert assembly.classifier.looks == 1
+    assert supervisor.heard.count("ready") == 1
+
+
+def test_networks_that_fail_are_never_ready_and_never_feed_the_watchdog():
+    run, supervisor = service(Assembly(Camera(3), Stuck()))
+    with pytest.raises(EngineError):
+        run.run(Flag(), Flag())
+    assert supervisor.heard == ["starting: loading the networks"]
+
+
+def test_it_runs_until_it_is_stopped_or_the_duration_has_passed():
+    stop = Flag()
+    run, _ = service(Assembly(Camera(3, stop.request, 5)))
+    assert run.run(stop, Flag()).frames == 4
+    run, _ = service(Assembly(Camera(30)))
+    assert run.run(Flag(), Flag(), duration=0.5).frames == 6
+
+
+def test_a_reload_changes_a_threshold_between_two_frames():
+    reload = Flag()
+    assembly = Assembly(Camera(20, reload.request, 20))
+    run, supervisor = service(assembly, Loaded(Settings(raise_after=600)), Loaded(Settings(raise_after=0.5)))
+    assert run.run(Flag(), reload).frames == 40
+    assert [e.t for e in assembly.sink.events if e.kind == "no_mask"] == pytest.approx([2.8], abs=0.21)
+    at = supervisor.heard.index("reloading")
+    assert supervisor.heard[at - 1 : at + 4] == ["alive", "reloading", "ready", "ok", "alive"]
+
+
+def test_an_alert_that_stands_at_a_reload_is_cleared_and_raised_again():
+    reload = Flag()
+    assembly = Assembly(Camera(20, reload.request, 20))
+    run, _ = service(assembly, Loaded(), Loaded(Settings(raise_after=0.5)))
+    run.run(Flag(), reload)
+    assert [kind for kind in told(assembly) if kind in ("no_mask", "all_clear")] == ["no_mask", "all_clear", "no_mask"]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        Loaded(fallback="a.toml:1: camera.width = 1: too small\nmore"),
+        ConfigError("a.toml:1: camera.width = 1: too small"),
+    ],
+)
+def test_a_reload_of_a_broken_file_keeps_the_old_settings_and_says_so_until_it_is_mended(second, caplog):
+    reload = Flag()
+    assembly = Assembly(Camera(1, reload.request, 2, reload.request, 2))
+    run, supervisor = service(assembly, Loaded(), second, Loaded())
+    run.run(Flag(), reload)
+    assert len(assembly.fitted) == 2  # the start and the mended file
+    assert [e.state for e in assembly.sink.events if e.kind == "state"] == [
+        *("starting", "ok", "configuration error", "ok", "stopping")
+    ]
+    assert "the settings in force stay: a.toml:1: camera.width = 1: too small" in caplog.messages
+    assert sum("not the settings asked for: a.toml:1" in line for line in supervisor.said) == 3
+
+
+def test_settings_that_cannot_be_opened_give_way_to_those_before(caplog):
+    reload, old, new = Flag(), Settings(), Settings(broken=True)
+    assembly = Assembly(Camera(1, reload.request, 2))
+    run, _ = service(assembly, Loaded(old), Loaded(new))
+    assert run.run(Flag(), reload).frames == 3
+    assert assembly.fitted == [old, new, old]
+    assert caplog.messages == ["the settings in force stay: no such pin"]
+
+
+def test_started_on_the_last_good_settings_it_says_so():
+    assembly = Assembly(Camera(2))
+    run, supervisor = service(assembly, Loaded(fallback="b.toml: not TOML"))
+    run.run(Flag(), Flag())
+    assert "configuration error" in told(assembly)
+    assert "ok" not in told(assembly)
+    assert supervisor.said[-1].endswith("not the settings asked for: b.toml: not TOML")
+
+
+def test_a_reload_before_the_first_frame_does_not_make_it_ready():
+    reload = Flag()
+    reload.request()
+    run, supervisor = service(Assembly(Camera("lost: unplugged")), Loaded(), Loaded())
+    run.run(Flag(), reload)
+    assert "ready" not in supervisor.heard
+
+
+def test_the_status_file_appears_whole_at_most_once_a_second_and_for_everybody_to_read(tmp_path):
+    now = [100.0]
+    runtime = Assembly(Camera()).fit(Settings())
+    counters = Counters()
+    status = Status(counters, tmp_path, clock=lambda: now[0])
+    written = []
+    for tenth in range(35):
+        now[0] = 100 + tenth / 10
+        counters.frames += 1
+        status.write(runtime)
+        written.append(json.loads((tmp_path / "status.json").read_text())["frames"])
+    [path] = tmp_path.iterdir()
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert sorted(set(written)) == [1, 11, 21, 31]
+    report = json.loads(path.read_text())
+    assert (report["state"], report["camera"], report["fps"]) == ("starting", "door", pytest.approx(10, abs=0.5))
+
+
+def test_the_status_line_tells_when_the_last_alert_was():
+    now = [0.0]
+    runtime = replace(Assembly(Camera()).fit(Settings()), backends={})
+    status = Status(Counters(), clock=lambda: now[0])
+    assert "no alert yet" in status.line(runtime)
+    status.alerted()
+    now[0] = 75.0
+    assert "last alert 75 s ago" in status.line(runtime)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_sets_the_flag_and_a_second_one_ends_the_process(number):
+    before = signal.signal(number, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    try:
+        with stop_on_signals() as stop:
+            os.kill(os.getpid(), number)
+            assert stop.requested
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), number)
+    finally:
+        signal.signal(number, before)
+
+
+def test_every_sighup_asks_for_a_reload():
+    before = signal.getsignal(signal.SIGHUP)
+    with reload_on_signal() as reload:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert reload.take()
+            assert not reload.take()
+    assert signal.getsignal(signal.SIGHUP) is before

@@ -1,0 +1,133 @@
+"""Events posted to a real HTTP server on this machine."""
+
+import base64
+import http.server
+import json
+import socket
+import threading
+
+import pytest
+
+from edge.core.errors import ConfigError, SinkError
+from edge.core.records import Event
+from edge.sinks.isolated import Isolated
+from edge.sinks.jsonl import to_json
+from edge.sinks.webhook import WebhookSink
+
+RAISED = Event("no_mask", 1.0)
+
+
+class Server(http.server.HTTPServer):
+    """Answers with `answers`, then 200; remembers (path, headers, body) of every request."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers, self.requests, self.served = [], [], threading.Semaphore(0)
+        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def url(self, path="/hook?key=s3cret", login=""):
+        return f"http://{login}127.0.0.1:{self.server_port}{path}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append((self.path, dict(self.headers), json.loads(body)))
+        code = self.server.answers.pop(0) if self.server.answers else 200
+        self.send_response(code)
+        if code == 302:
+            self.send_header("Location", "/elsewhere")
+        self.end_headers()
+        self.server.served.release()
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = Server()
+    yield server
+    server.shutdown()
+    server.thread.join()
+    server.server_close()
+
+
+def test_an_event_is_posted_as_json(server):
+    WebhookSink(server.url()).send(RAISED)
+    [(path, headers, body)] = server.requests
+    assert (path, headers["Content-Type"], body) == ("/hook?key=s3cret", "application/json", to_json(RAISED))
+    assert "Authorization" not in headers
+
+
+def test_name_and_password_go_into_a_header_and_nowhere_else(server):
+    server.answers = [403]
+    with pytest.raises(SinkError) as caught:
+        WebhookSink(server.url(login="me:p%40ss@")).send(RAISED)
+    headers = server.requests[0][1]
+    assert base64.b64decode(headers["Authorization"].removeprefix("Basic ")) == b"me:p@ss"
+    assert headers["Host"] == f"127.0.0.1:{server.server_port}"
+    assert str(caught.value) == "127.0.0.1 answered 403 Forbidden"
+
+
+@pytest.mark.parametrize("code", [302, 404, 500])
+def test_any_other_answer_than_success_is_a_failure(server, code):
+    server.answers = [code]
+    with pytest.raises(SinkError, match=f"127.0.0.1 answered {code}"):
+        WebhookSink(server.url()).send(RAISED)
+    assert len(server.requests) == 1  # a redirect is not followed
+
+
+def test_nobody_there():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(SinkError, match=r"127.0.0.1 is not reached \(.*refused"):
+        WebhookSink(f"http://me:secret@127.0.0.1:{port}/s3cret").send(RAISED)
+
+
+def test_one_who_does_not_answer_is_given_up(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}/s3cret"
+        with pytest.raises(SinkError, match=r"127.0.0.1 is not reached \(timed out\)"):
+            WebhookSink(url, timeout=0.05).send(RAISED)
+
+
+def test_one_who_speaks_something_else(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def greet():
+            connection = other.accept()[0]
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"220 mail ready\r\n\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(SinkError, match=r"127.0.0.1 does not speak HTTP \(BadStatusLine\)"):
+            WebhookSink(f"http://127.0.0.1:{other.getsockname()[1]}/").send(RAISED)
+        thread.join()
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/x", "host/path", "", "http://"])
+def test_what_is_no_web_address_is_refused_without_repeating_it(url):
+    with pytest.raises(ConfigError, match=r"^sinks\.webhook\.url: expected http:// or https://"):
+        WebhookSink(url)
+
+
+def test_behind_a_thread_a_server_that_is_down_for_a_while_misses_nothing(server, caplog):
+    server.answers = [503, 503]
+    sink = Isolated("sinks.webhook", lambda: WebhookSink(server.url(login="me:secret@")), pause=0.001)
+    sink.send(RAISED)
+    for _ in range(3):
+        assert server.served.acquire(timeout=10)
+    sink.close()
+    assert [body for _, _, body in server.requests] == [to_json(RAISED)] * 3
+    assert (sink.failed, sink.dropped) == (2, 0)
+    assert "answered 503" in caplog.text
+    assert "secret" not in caplog.text
+    assert "s3cret" not in caplog.text

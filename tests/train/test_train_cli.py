@@ -1,0 +1,113 @@
+import subprocess
+import sys
+
+import pytest
+
+from train import cli
+
+
+def refused(argv, capsys):
+    """The one line that `argv` is refused with."""
+    pytest.importorskip("keras", reason="needs the extra 'train'")
+    pytest.importorskip("tensorflow", reason="needs the extra 'train'")
+    assert cli.main(argv) == 2
+    line = capsys.readouterr().err.strip()
+    assert line.startswith("maskcam-train: error: ")
+    assert "\n" not in line
+    return line
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text(
+        'weights = "none"\n[head]\nepochs = 1\nlearning_rate = 1e-3\n[tune]\nepochs = 0\nlearning_rate = 1\n'
+    )
+    return path
+
+
+def classifier(config, data, workdir, *more):
+    return ["classifier", str(config), "--data", str(data), "--workdir", str(workdir), *map(str, more)]
+
+
+def test_missing_data_is_one_line_and_writes_nothing(config, tmp_path, capsys):
+    assert "nowhere: no such file or folder" in refused(
+        classifier(config, tmp_path / "nowhere", tmp_path / "w"), capsys
+    )
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_folder_without_pictures_is_one_line(config, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert "with_mask and without_mask" in refused(classifier(config, tmp_path / "empty", tmp_path / "w"), capsys)
+
+
+def test_a_missing_config_is_one_line(tmp_path, capsys):
+    assert "none.toml: no such file" in refused(classifier(tmp_path / "none.toml", tmp_path, tmp_path / "w"), capsys)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [("batchsize = 3", "batchsize: no such key"), ("batch = 'many'", "batch"), ("size = 8", "size = 8"), ("=", "TOML")],
+)
+def test_a_bad_config_names_the_key(config, tmp_path, capsys, line, says):
+    config.write_text(line + "\n" + config.read_text())
+    assert says in refused(classifier(config, tmp_path, tmp_path / "w"), capsys)
+
+
+def test_an_untrained_head_is_refused(config, tmp_path, capsys):
+    config.write_text(config.read_text().replace("epochs = 1", "epochs = 0"))
+    assert "head.epochs = 0" in refused(classifier(config, tmp_path, tmp_path / "w"), capsys)
+
+
+def test_arguments_that_are_missing_are_said_by_argparse(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["classifier", "c.toml"])
+    assert stopped.value.code == 2
+    assert "--data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["classifier"], ["detector"], ["evaluate"]])
+def test_help_teaches(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([*command, "--help"])
+    assert stopped.value.code == 0
+    assert "usage: maskcam-train" in capsys.readouterr().out
+
+
+def test_a_missing_package_names_the_extra(config, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "_classifier", _without_tensorflow)
+    assert cli.main(classifier(config, tmp_path, tmp_path / "w")) == 2
+    assert "pip install 'maskcam[train]'" in capsys.readouterr().err
+
+
+def _without_tensorflow(args):
+    raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(config, tmp_path, capsys, monkeypatch):
+    def interrupted(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_import_quietly", lambda: None)
+    monkeypatch.setattr(cli, "_classifier", interrupted)
+    assert cli.main(classifier(config, tmp_path, tmp_path / "w")) == 130
+    assert "goes on after the last finished epoch" in capsys.readouterr().err
+
+
+def test_help_needs_no_tensorflow():
+    code = (
+        "import sys, train.cli; train.cli.parser(); sys.exit(bool({'tensorflow', 'keras', 'cv2'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_shipped_configurations_are_valid():
+    pytest.importorskip("pydantic")
+    from pathlib import Path
+
+    from train.config import ClassifierConfig, load
+
+    folder = Path(__file__).parents[2] / "configs" / "train"
+    assert load(folder / "classifier.toml", ClassifierConfig).splits == ["cluster"]
+    assert load(folder / "tutorial.toml", ClassifierConfig).splits == ["random", "cluster"]

@@ -1,0 +1,90 @@
+import shutil
+
+import pytest
+
+from edge.core.errors import BundleError
+from edge.vision import bundle
+
+
+def test_loads_and_gives_paths(tmp_path, write_bundle):
+    loaded = bundle.load(write_bundle(tmp_path / "b"))
+    assert loaded.path("detector", "tflite") == tmp_path / "b" / "d.tflite"
+    assert loaded.classifier.labels == ["with_mask", "without_mask"]
+    assert loaded.detector.input.spec().mean == 127.5
+
+
+def test_survives_a_round_trip_through_text(tmp_path, write_bundle):
+    loaded = bundle.load(write_bundle(tmp_path / "b"))
+    (tmp_path / "b" / "bundle.json").write_text(loaded.model_dump_json())
+    assert bundle.load(tmp_path / "b") == loaded
+
+
+def test_missing_format_says_what_there_is(tmp_path, write_bundle):
+    with pytest.raises(BundleError, match=r"no edgetpu file of the detector; there is: tflite"):
+        bundle.load(write_bundle(tmp_path / "b")).path("detector", "edgetpu")
+
+
+@pytest.mark.parametrize("name", ["d.tflite", "c.npz"])
+def test_a_changed_byte_is_noticed(tmp_path, write_bundle, name):
+    folder = write_bundle(tmp_path / "b")
+    data = bytearray((folder / name).read_bytes())
+    data[-1] ^= 1
+    (folder / name).write_bytes(data)
+    with pytest.raises(BundleError, match=f"{name}: wrong digest"):
+        bundle.load(folder)
+
+
+def test_a_missing_file_is_named(tmp_path, write_bundle):
+    folder = write_bundle(tmp_path / "b")
+    (folder / "c.tflite").unlink()
+    with pytest.raises(BundleError, match=r"c\.tflite: named in bundle\.json but cannot be read"):
+        bundle.load(folder)
+
+
+def test_a_git_lfs_pointer_is_named_as_such(tmp_path, write_bundle):
+    folder = write_bundle(tmp_path / "b")
+    (folder / "c.tflite").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(BundleError, match="Git-LFS pointer"):
+        bundle.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"schema_version": 2}, "schema_version = 2: this maskcam reads 1"),
+        ({"colour": "blue"}, "colour"),
+        ({"detector": {"score_threshold": "high"}}, r"detector\.score_threshold = 'high'"),
+        ({"classifier": {"labels": ["cat", "dog"]}}, "label 'cat' is unknown"),
+        ({"detector": {"files": {"tflite": "../d.tflite"}}}, "leaves the bundle's folder"),
+        ({"detector": {"outputs": {"a": [4, 1], "b": [4, 1]}}}, "not distinct"),
+        ({"files": {}}, "no digest for"),
+    ],
+)
+def test_wrong_values_are_one_line_with_key_and_value(tmp_path, write_bundle, changes, expected):
+    folder = write_bundle(tmp_path / "b", **changes)
+    with pytest.raises(BundleError, match=expected) as caught:
+        bundle.load(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "null"])
+def test_damaged_json_is_one_line(tmp_path, write_bundle, text):
+    folder = write_bundle(tmp_path / "b")
+    (folder / "bundle.json").write_text(text)
+    with pytest.raises(BundleError) as caught:
+        bundle.load(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_bundle_says_how_to_make_one(tmp_path):
+    with pytest.raises(BundleError, match="maskcam-convert bundle"):
+        bundle.load(tmp_path)
+
+
+def test_shipped_bundle_is_whole_and_small(tmp_path):
+    loaded = bundle.load()
+    assert sum(d.bytes for d in loaded.files.values()) <= 10e6
+    assert set(loaded.files) == {p.name for p in bundle.shipped().iterdir()} - {"bundle.json"}
+    copied = shutil.copytree(bundle.shipped(), tmp_path / "copy")
+    assert bundle.load(copied).model_dump() == loaded.model_dump()
+    assert '"/' not in (bundle.shipped() / "bundle.json").read_text(), "a path of the training machine"

@@ -1,0 +1,97 @@
+"""Overlays: the colours and places that a person looks for."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge.core.errors import DataError
+from edge.core.geometry import Box
+from edge.core.labels import Mask
+from edge.core.records import Decision, Frame, Observation, Track
+from edge.vision.draw import COLOURS, GAP, annotate, contact_sheet
+
+GREY = 128
+FACE = Box(100, 80, 160, 150)
+
+
+def observation(*states, size=(240, 320), box=FACE, t=12.0):
+    image = np.full((*size, 3), GREY, np.uint8)
+    tracks = [Track(i, box.moved(80 * i - 80, 0), 1.0, 5) for i, _ in enumerate(states, start=1)]
+    decisions = [Decision(i, mask, 0.98, 1.0) for i, mask in enumerate(states, start=1) if mask]
+    return Observation(Frame(0, t, image), tracks, decisions)
+
+
+def has(image, colour):
+    return (image == colour).all(-1)
+
+
+@pytest.mark.parametrize("mask", Mask)
+def test_the_box_lies_on_the_face_in_the_colour_of_its_decision(mask):
+    seen = observation(mask)
+    image = annotate(seen)
+    assert (seen.frame.image == GREY).all(), "the frame itself is not touched"
+    painted = has(image, COLOURS[mask])
+    y, x = np.nonzero(painted[80:])
+    assert (x.min(), x.max()) == pytest.approx((100, 160), abs=2)
+    assert (y.min() + 80, y.max() + 80) == pytest.approx((80, 150), abs=2)
+    assert painted[60:80].sum() > 200, "the label stands above the box"
+    assert (image[90:140, 105:155] == GREY).all(), "the face stays visible"
+    assert not any(has(image, COLOURS[other]).any() for other in Mask if other is not mask)
+
+
+def test_each_track_has_its_own_colour_and_none_yet_means_unsure():
+    image = annotate(observation(Mask.ON, Mask.OFF, None))
+    columns = {mask: np.nonzero(has(image, COLOURS[mask])[85:150].any(0))[0].min() for mask in Mask}
+    assert columns == pytest.approx({Mask.ON: 100, Mask.OFF: 180, Mask.UNSURE: 260}, abs=2)
+
+
+def test_words_tell_the_states_apart_without_colour():
+    labels = [annotate(observation(mask))[60:78, 100:200].max(-1) > 200 for mask in (Mask.ON, Mask.OFF)]
+    assert (labels[0] != labels[1]).sum() > 20
+
+
+def test_the_bar_shows_the_time_and_the_alert():
+    calm, later, alarm = annotate(observation()), annotate(observation(t=13.0)), annotate(observation(), alert=True)
+    rows = np.nonzero((calm != GREY).any((1, 2)))[0]
+    assert rows.max() == 239
+    assert 5 < len(rows) < 30
+    assert calm[-1, -1].max() < 64
+    assert (calm != later).any(), "the time is part of it"
+    assert has(alarm, COLOURS[Mask.OFF])[-1].all()
+
+
+def test_the_bar_says_that_nothing_can_be_judged():
+    seen, blind = observation(), replace(observation(), blind="cannot judge, too dark")
+    differs = (annotate(seen) != annotate(blind)).any(-1)
+    assert differs[220:, 160:].any()
+    assert not differs[:200].any()
+
+
+@pytest.mark.parametrize("size", [(30, 40), (1080, 1920), (480, 360)])
+@pytest.mark.parametrize("box", [Box(-50, -60, 20, 20), Box(5, 0, 5000, 4000), Box(300, 20, 420, 500)])
+def test_any_picture_and_any_box_can_be_drawn(size, box):
+    image = annotate(observation(Mask.OFF, size=size, box=box), alert=True)
+    assert image.shape == (*size, 3)
+    assert has(image, COLOURS[Mask.OFF]).any()
+
+
+def test_a_contact_sheet_is_a_grid_in_reading_order():
+    images = [np.full((60, 80, 3), 60 + 40 * i, np.uint8) for i in range(5)]
+    sheet = contact_sheet(images, columns=3, width=3 * 80 + 4 * GAP)
+    assert sheet.shape == (2 * 60 + 3 * GAP, 3 * 80 + 4 * GAP, 3)
+    centres = [sheet[GAP + 30 + r * (60 + GAP), GAP + 40 + c * (80 + GAP), 0] for r in (0, 1) for c in (0, 1, 2)]
+    assert centres == [60, 100, 140, 180, 220, 32]
+    assert (sheet[:GAP] == 32).all()
+
+
+def test_a_picture_of_another_shape_is_fitted_not_stretched():
+    wide, tall = np.full((60, 80, 3), 255, np.uint8), np.full((120, 60, 3), 200, np.uint8)
+    sheet = contact_sheet([wide, tall], columns=2, width=2 * 80 + 3 * GAP)
+    y, x = np.nonzero(sheet[..., 0] == 200)
+    assert (np.ptp(y) + 1, np.ptp(x) + 1) == (60, 30)
+
+
+def test_a_contact_sheet_of_nothing():
+    with pytest.raises(DataError, match="no pictures"):
+        contact_sheet([], 3, 300)
