@@ -14,8 +14,8 @@ class Mask(Enum):
 CLASSIFIER_LABELS = ("with_mask", "without_mask")
 """Order of the classifier's outputs when `train` builds it; a bundle states its own."""
 
-WORN_WRONGLY = "mask_worn_incorrectly"
+INCORRECTLY_WORN = "mask_worn_incorrectly"
 """The label a bundle may have besides the two: OFF for the alert, since it protects as little, told apart in words."""
 
-MEANING = {"with_mask": Mask.ON, "without_mask": Mask.OFF, WORN_WRONGLY: Mask.OFF}
+MEANING = {"with_mask": Mask.ON, "without_mask": Mask.OFF, INCORRECTLY_WORN: Mask.OFF}
 """Label name (of a bundle or of COCO categories) -> mask state."""

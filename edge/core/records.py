@@ -54,7 +54,7 @@ class Verdict:
     mask: Mask
     confidence: float
     """Probability 0..1 of `mask`; for UNSURE, of the better of the two."""
-    worn_wrongly: bool = False
+    incorrectly_worn: bool = False
     """With OFF: there is a mask, but not over mouth and nose. Only bundles with such a label tell."""
 
 
@@ -67,8 +67,8 @@ class Decision:
     confidence: float
     since: float
     """`Frame.t` at which the state was entered."""
-    worn_wrongly: bool = False
-    """With OFF: most of what the votes saw was a mask worn wrongly."""
+    incorrectly_worn: bool = False
+    """With OFF: most of what the votes saw was a mask worn incorrectly."""
 
 
 KINDS = ("decision", "no_mask", "all_clear", "state")

@@ -41,7 +41,7 @@ class JournalSink:
 def to_json(event: Event) -> dict[str, Any]:
     """`kind`, `t`, `track`, `mask`, `confidence`, `since`; the last four are None without a decision.
 
-    A mask worn wrongly adds `worn_wrongly`. Of the kind "state": `kind`, `t`, `state`, `detail`.
+    A mask that is worn incorrectly adds `incorrectly_worn`. Of the kind "state": `kind`, `t`, `state`, `detail`.
     """
     d = event.decision
     if event.kind == "state":
@@ -53,5 +53,6 @@ def to_json(event: Event) -> dict[str, Any]:
         "mask": d.mask.value if d else None,
         "confidence": round(float(d.confidence), 4) if d else None,
         "since": round(d.since, 3) if d else None,
-        **({"worn_wrongly": True} if d and d.worn_wrongly else {}),
+        # "worn_wrongly" is the name before 0.2, kept for that release.
+        **({"incorrectly_worn": True, "worn_wrongly": True} if d and d.incorrectly_worn else {}),
     }

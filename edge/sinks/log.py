@@ -32,7 +32,7 @@ def sentence(event: Event) -> str:
     said = ""
     if event.decision:
         d = event.decision
-        wears = "wears the mask wrongly" if d.worn_wrongly else WORDS[d.mask]
+        wears = "wears the mask incorrectly" if d.incorrectly_worn else WORDS[d.mask]
         said = f"#{d.track_id} {wears} ({d.confidence:.0%})".replace("%", " %")
     elif event.detail:
         said = event.detail

@@ -3,7 +3,7 @@
 A verdict votes +(2p - 1) for ON or -(2p - 1) for OFF, p its confidence: 1 when certain, 0 at a toss-up. The sum is
 bounded, so a minute of ON can be outweighed by a few frames of OFF. Counting votes, not seconds, makes a slow board
 slower to decide but never more hasty.
-A mask worn wrongly votes OFF, for it alerts like none; which of the two it is is a second, smaller sum.
+A mask worn incorrectly votes OFF, since it alerts like none; a second, smaller sum tells the two apart.
 A settled person is looked at only now and then, which is what makes the classifier cheap; the first vote against
 the decision takes the sum off its bound, and from then on every frame counts again until the matter is settled.
 """
@@ -32,8 +32,8 @@ class _Ballot:
     votes: int = 0
     evidence: float = 0.0
     """Positive speaks for ON, negative for OFF."""
-    wrongly: float = 0.0
-    """Of the votes for OFF: positive speaks for a mask worn wrongly, negative for none. Bounded likewise."""
+    incorrectly: float = 0.0
+    """Of the votes for OFF: positive speaks for a mask worn incorrectly, negative for none. Bounded likewise."""
 
 
 class VotingJudge:
@@ -78,14 +78,22 @@ class VotingJudge:
         if verdict.mask is Mask.UNSURE:
             ballot.unsure_from = t if ballot.unsure_from is None else ballot.unsure_from
             if ballot.mask is not Mask.UNSURE and t - ballot.unsure_from >= self.doubt_after:
-                ballot.mask, ballot.since, ballot.votes, ballot.evidence, ballot.wrongly = Mask.UNSURE, t, 0, 0.0, 0.0
+                ballot.mask, ballot.since, ballot.votes, ballot.evidence, ballot.incorrectly = (
+                    Mask.UNSURE,
+                    t,
+                    0,
+                    0.0,
+                    0.0,
+                )
             return
         ballot.unsure_from = None
         ballot.votes += 1
         vote = _SIDE[verdict.mask] * max(2 * verdict.confidence - 1, 0.0)
         ballot.evidence = self._bounded(ballot.evidence + vote)
         if verdict.mask is Mask.OFF:
-            ballot.wrongly = self._bounded(ballot.wrongly - vote if verdict.worn_wrongly else ballot.wrongly + vote)
+            ballot.incorrectly = self._bounded(
+                ballot.incorrectly - vote if verdict.incorrectly_worn else ballot.incorrectly + vote
+            )
         speaks_for = Mask.ON if ballot.evidence > 0 else Mask.OFF
         strong = ballot.votes >= self.min_votes and abs(ballot.evidence) >= self.threshold
         if strong and speaks_for is verdict.mask and speaks_for is not ballot.mask:  # never on a vote against it
@@ -104,8 +112,8 @@ class VotingJudge:
     def _decision(self, id: int) -> Decision:
         ballot = self._ballots[id]
         share = abs(ballot.evidence) if ballot.mask is Mask.UNSURE else ballot.evidence * _SIDE[ballot.mask]
-        wrongly = ballot.mask is Mask.OFF and ballot.wrongly > 0
-        return Decision(id, ballot.mask, (1 + share / self.limit) / 2, ballot.since, wrongly)
+        incorrectly = ballot.mask is Mask.OFF and ballot.incorrectly > 0
+        return Decision(id, ballot.mask, (1 + share / self.limit) / 2, ballot.since, incorrectly)
 
     def _bounded(self, votes: float) -> float:
         return min(max(votes, -self.limit), self.limit)

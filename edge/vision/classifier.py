@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.core.geometry import Box
-from edge.core.labels import MEANING, WORN_WRONGLY, Mask
+from edge.core.labels import INCORRECTLY_WORN, MEANING, Mask
 from edge.core.ports import Engine
 from edge.core.records import Image, Verdict
 from edge.vision.bundle import ClassifierSpec
@@ -20,7 +20,7 @@ class MaskClassifier:
         """A verdict whose probability is below `unsure_below` (0.5..1) is UNSURE."""
         self._engine, self._spec, self._unsure_below = engine, spec, unsure_below
         self._on = np.array([MEANING[label] is Mask.ON for label in spec.labels])
-        self._wrongly = spec.labels.index(WORN_WRONGLY) if WORN_WRONGLY in spec.labels else None
+        self._incorrectly = spec.labels.index(INCORRECTLY_WORN) if INCORRECTLY_WORN in spec.labels else None
 
     def probabilities(self, image: Image, box: Box) -> NDArray[np.float32]:
         """Probability of each of the bundle's labels (L,) for the face at `box` of `image` (RGB)."""
@@ -38,5 +38,5 @@ class MaskClassifier:
             return Verdict(Mask.UNSURE, best)
         if on > 0.5:
             return Verdict(Mask.ON, best)
-        wrongly = self._wrongly is not None and bool(2 * p[self._wrongly] > p[~self._on].sum())
-        return Verdict(Mask.OFF, best, wrongly)
+        incorrectly = self._incorrectly is not None and bool(2 * p[self._incorrectly] > p[~self._on].sum())
+        return Verdict(Mask.OFF, best, incorrectly)

@@ -66,9 +66,9 @@ def test_journal_fields():
 
 
 def test_a_mask_worn_wrongly_is_said():
-    wrongly = Event("no_mask", 1.0, Decision(3, Mask.OFF, 0.98, 0.5, worn_wrongly=True))
-    assert to_json(wrongly)["worn_wrongly"] is True
-    assert sentence(wrongly) == "1.0 s  ALERT: #3 wears the mask wrongly (98 %)"
+    wrongly = Event("no_mask", 1.0, Decision(3, Mask.OFF, 0.98, 0.5, incorrectly_worn=True))
+    assert to_json(wrongly)["incorrectly_worn"] is to_json(wrongly)["worn_wrongly"] is True
+    assert sentence(wrongly) == "1.0 s  ALERT: #3 wears the mask incorrectly (98 %)"
 
 
 def test_states_of_the_service(caplog):

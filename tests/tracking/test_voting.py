@@ -153,26 +153,26 @@ def test_a_toss_up_for_the_other_side_does_not_complete_a_decision():
 
 
 def wrongly(confidence: float = 1.0) -> Verdict:
-    return Verdict(OFF, confidence, worn_wrongly=True)
+    return Verdict(OFF, confidence, incorrectly_worn=True)
 
 
 def test_a_mask_worn_wrongly_is_off_and_told_apart_by_most_of_the_votes():
     _, decisions = watch(VotingJudge(recheck_every=0.0), [wrongly()] * 4 + [OFF] * 3 + [OFF] * 3)
     assert states(decisions)[2:] == [OFF] * 8
-    assert [d.worn_wrongly for d in decisions] == [False] * 2 + [True] * 5 + [False] * 3
+    assert [d.incorrectly_worn for d in decisions] == [False] * 2 + [True] * 5 + [False] * 3
 
 
 def test_only_off_is_worn_wrongly():
     _, decisions = watch(VotingJudge(recheck_every=0.0, limit=2.0), [wrongly()] * 5 + [ON] * 5 + [UNSURE] * 40)
     for decision in decisions:
-        assert decision.mask is OFF or not decision.worn_wrongly
+        assert decision.mask is OFF or not decision.incorrectly_worn
     assert {d.mask for d in decisions} == {ON, OFF, UNSURE}
 
 
 def test_after_doubt_it_is_forgotten_in_which_way():
     judge = VotingJudge(doubt_after=1.0, recheck_every=0.0)
     _, decisions = watch(judge, [wrongly()] * 10 + [UNSURE] * 15 + [OFF] * 3)
-    assert (decisions[-1].mask, decisions[-1].worn_wrongly) == (OFF, False)
+    assert (decisions[-1].mask, decisions[-1].incorrectly_worn) == (OFF, False)
 
 
 @given(st.lists(verdicts, max_size=60), st.sampled_from([5.0, 10.0, 30.0]))

@@ -60,5 +60,5 @@ def test_labels_that_mean_the_same_are_added_and_the_way_of_off_is_told(
     labels, probabilities, mask, confidence, wrongly
 ):
     said = verdict(labels, *probabilities)
-    assert (said.mask, said.worn_wrongly) == (mask, wrongly)
+    assert (said.mask, said.incorrectly_worn) == (mask, wrongly)
     assert said.confidence == pytest.approx(confidence, abs=1e-6)
