@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from edge.cameras.base import ENDED, OK, Live
+from edge.core.errors import bare
 from edge.core.ports import Camera
 from edge.core.records import Frame
 
@@ -47,8 +48,13 @@ class Newest(Live):
                 self.state = OK
         if self._closing:
             return None
-        if frame is None and self._error is not None:
-            raise self._error
+        error = self._error
+        if frame is None and error is not None:
+            self._error = None
+            try:
+                raise error
+            finally:
+                del error  # kept in this frame, which its traceback holds, it would be a cycle
         return frame
 
     def _read(self) -> None:
@@ -57,7 +63,7 @@ class Newest(Live):
                 if not self._put(frame):
                     break
         except Exception as error:
-            self._error = error
+            self._error = bare(error)
         finally:
             self._camera.close()
             with self._change:

@@ -50,17 +50,18 @@ def load(args: argparse.Namespace, **overrides: Any) -> Settings:
     return loaded(args, **overrides).settings
 
 
-def loaded(args: argparse.Namespace, service: bool = False, **overrides: Any) -> Loaded:
+def loaded(args: argparse.Namespace, service: bool = False, unusable: str = "", **overrides: Any) -> Loaded:
     """The same with what became of it. A `service` that systemd gives a state directory keeps to its last good ones.
 
-    Raises ConfigError, but not for a service with a state directory.
+    Raises ConfigError, but for a service with a state directory only where settings are `unusable` and it has no
+    others (see `edge.config.load_or_last_good`).
     """
     from edge import config
     from edge.runtime.systemd import state_directory
 
     own = [f"{key.replace('__', '.')}={json.dumps(value)}" for key, value in overrides.items() if value is not None]
     state = state_directory() if service else None
-    return config.load_or_last_good(config.files(args.config), [*args.set, *own], os.environ, state)
+    return config.load_or_last_good(config.files(args.config), [*args.set, *own], os.environ, state, unusable)
 
 
 def print_events() -> None:

@@ -31,8 +31,8 @@ def run(args: argparse.Namespace) -> None:
     from edge.runtime.signals import Flag, reload_on_signal, stop_on_signals
     from edge.runtime.systemd import Notifier
 
-    def read() -> Loaded:
-        return loaded(args, service=True, camera__source=args.source, camera__duration=args.duration)
+    def read(unusable: str = "") -> Loaded:
+        return loaded(args, True, unusable, camera__source=args.source, camera__duration=args.duration)
 
     if args.sheet:
         outputs.check_output(args.sheet, str(read().settings.camera.source), outputs.PICTURES)

@@ -42,6 +42,13 @@ class Loaded:
     """Who set a key: "FILE:LINE", the name of a variable, or "--set". Defaults are absent."""
     fallback: str | None = None
     """Why these are not the settings that were asked for; several lines where there are several mistakes."""
+    last_good: Path | None = None
+    """Where a service keeps them once they have worked; None where nothing is to be kept."""
+
+    def worked(self) -> None:
+        """Keeps them as last good ones: to be called when the camera has seen with them, not when they were read."""
+        if self.last_good:
+            _keep(self.last_good, show(self.settings))
 
 
 def files(config: Path | None) -> list[Path]:
@@ -63,22 +70,35 @@ def read(files: Sequence[Path], overrides: Sequence[str] = (), environ: Mapping[
 
 
 def load_or_last_good(
-    files: Sequence[Path], overrides: Sequence[str], environ: Mapping[str, str], state_dir: Path | None
+    files: Sequence[Path],
+    overrides: Sequence[str],
+    environ: Mapping[str, str],
+    state_dir: Path | None,
+    unusable: str = "",
 ) -> Loaded:
     """The same for a service, which a broken file must not stop: with a `state_dir` it never raises ConfigError.
 
-    What loads is kept there. When something does not, that takes the place of the files; where nothing was kept
-    yet, a broken source is left out as a whole, for half of an edit may be worse than none of it.
+    What has worked is kept there (`Loaded.worked`). When something does not load, that takes the place of the files;
+    where nothing was kept yet, a broken source is left out as a whole, for half of an edit may be worse than none of
+    it. `unusable`: why settings that load cannot be used, such as a bundle that is not there; the last good ones are
+    taken then, and ConfigError says where there are none, or where they are the very same.
     """
     own = _own(overrides, environ)
     if state_dir is None:
+        if unusable:
+            raise ConfigError(unusable)
         return _read([*_files(files), *own])
+    kept = state_dir / LAST_GOOD
     try:
         loaded = _read([*_files(files), *own])
     except ConfigError as error:
-        return _fall_back(_files(files), own, state_dir / LAST_GOOD, str(error))
-    _keep(state_dir / LAST_GOOD, show(loaded.settings))
-    return loaded
+        return _fall_back(_files(files), own, kept, str(error))
+    if not unusable:
+        return replace(loaded, last_good=kept)
+    good = _read([partial(sources.from_file, kept, "")])
+    if good.settings == loaded.settings:
+        raise ConfigError(unusable)
+    return replace(good, fallback=f"{unusable}\nthe last good settings ({kept}) are in force")
 
 
 def _files(files: Sequence[Path]) -> list[Source]:

@@ -17,6 +17,23 @@ class MaskcamError(Exception):
     """The root; `maskcam` prints it as one line and exits with code 2."""
 
 
+def bare(error: Exception) -> Exception:
+    """The same error without its tracebacks, for whoever keeps it.
+
+    A traceback holds the frames it went through with all their variables: a picture, or the keeper itself, which makes
+    a cycle that lives until the next full collection.
+    """
+    waiting: list[BaseException | None] = [error]
+    seen: list[BaseException] = []
+    while waiting:
+        link = waiting.pop()
+        if link is not None and link not in seen:
+            link.__traceback__ = None
+            seen.append(link)
+            waiting += [link.__cause__, link.__context__]
+    return error
+
+
 class ConfigError(MaskcamError, ValueError):
     pass
 

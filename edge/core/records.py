@@ -102,3 +102,5 @@ class Observation:
     decisions: Sequence[Decision]
     blind: str | None = None
     """Why nothing can be judged from this frame; there are no decisions then."""
+    clear: bool = True
+    """Whether this very frame can be judged; one that cannot is no "blind" yet until it has lasted."""

@@ -50,7 +50,7 @@ class Pipeline:
             self.judge.hear(track, verdict, frame.t)
         with timers("decide"):
             decisions = self.judge.decide(tracks, frame.t)
-        return Observation(frame, tracks, [] if blind else decisions, blind)
+        return Observation(frame, tracks, [] if blind else decisions, blind, judged)
 
     def rehearse(self, image: Image) -> None:
         """Runs both networks once, be there a face or not, and forgets what they say. Raises EngineError."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -49,22 +51,46 @@ class Service:
     def __init__(
         self,
         assembly: Assembly,
-        load: Callable[[], Loaded],
+        load: Callable[[str], Loaded],
         notifier: Notifier,
         folder: Path | None = None,
         watchers: Sequence[Watcher] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`load` reads the settings, at the start and at every reload; status.json goes into `folder`."""
+        """`load` reads the settings, at the start and at every reload; status.json goes into `folder`.
+
+        Told why settings cannot be used, `load` gives others, or raises ConfigError where there are none.
+        """
         self._assembly, self._load, self._notifier = assembly, load, notifier
-        loaded = load()
-        self._settings = loaded.settings
+        self._clock = clock
+        loaded = load("")
         self._t = 0.0
         """`Frame.t` of the newest frame."""
         self._ready = False
-        deliver(Event("state", 0.0, state="starting"), assembly.sinks(loaded.settings))
         notifier.status("starting: loading the networks")
-        self._turn = Turn(assembly.fit(loaded.settings), watchers)
+        try:
+            runtime = self._start(loaded.settings)
+        except Exception as error:  # whatever a setting can cause, in our code or in a library's
+            loaded = self._others(error)
+            runtime = self._start(loaded.settings)
+        self._turn = Turn(runtime, watchers)
         self._status = Status(self._turn.counters, folder)
+        self._take(loaded)
+
+    def _start(self, settings: Settings) -> Runtime:
+        deliver(Event("state", 0.0, state="starting"), self._assembly.sinks(settings))
+        return self._assembly.fit(settings)
+
+    def _others(self, error: Exception) -> Loaded:
+        """The settings that worked last, since those asked for caused `error`; raises it where there are none."""
+        try:
+            return self._load(_words(error))
+        except ConfigError:
+            raise error from None
+
+    def _take(self, loaded: Loaded) -> None:
+        """These are in force from now on; they are the last good ones as soon as the camera has seen with them."""
+        self._settings, self._unproven = loaded.settings, None if loaded.fallback else loaded
         self._note(loaded.fallback or "")
 
     @property
@@ -76,28 +102,42 @@ class Service:
         return cast(Live, self._turn.runtime.camera)  # a recording would not do here
 
     def run(self, stop: Flag, reload: Flag, duration: float | None = None) -> Counters:
-        """Until `stop` is requested, a camera that can end has ended, or `duration` seconds of its time have passed.
+        """Until `stop` is requested, a camera that can end has ended, or `duration` seconds have passed.
 
         Raises EngineError, and CameraError for what reopening cannot heal.
         """
-        while not stop.requested:
+        end = math.inf if duration is None else self._clock() + duration
+        while not stop.requested and self._clock() < end:
             if reload.take():
                 self._reload()
-            camera = self._camera
-            with self.runtime.timers("camera"):
-                frame = camera.poll(POLL)
-            if frame is not None:
-                self._look(frame)
-            elif camera.state == ENDED:
-                break
-            elif camera.state.startswith("lost: "):
-                self._enter("camera lost", camera.state.removeprefix("lost: "))
+            try:
+                if not self._step(min(POLL, end - self._clock())):
+                    break
+            except Exception as error:
+                if self._ready or self._status.notice:
+                    raise
+                self._begin_again(error)
             self._status.write(self.runtime)
-            if duration is not None and self._ready and self._t >= duration:
-                break
         self._enter("stopping")
         self._notifier.stopping()
         return self._turn.counters
+
+    def _step(self, wait: float) -> bool:
+        """Looks at the newest frame, if one comes within `wait` seconds; False when none will ever come."""
+        camera = self._camera
+        with self.runtime.timers("camera"):
+            frame = camera.poll(wait)
+        if frame is not None:
+            self._look(frame)
+        elif camera.state.startswith("lost: "):
+            self._enter("camera lost", camera.state.removeprefix("lost: "))
+        return frame is not None or camera.state != ENDED
+
+    def _begin_again(self, error: Exception) -> None:
+        """On the last good settings, when those asked for fail before the first verdict."""
+        loaded = self._others(error)
+        self._turn.runtime = self._assembly.fit(loaded.settings)
+        self._take(loaded)
 
     def _look(self, frame: Frame) -> None:
         """One frame through everything; the first one through both networks, be there a face or not."""
@@ -109,11 +149,16 @@ class Service:
             self._status.alerted()
         if observation.blind:
             self._enter("blind", observation.blind)
-        else:
+        elif (
+            observation.clear
+        ):  # a black picture at the start is not "ok" until it has lasted long enough to be "blind"
             self._enter("configuration error" if self._status.notice else "ok", self._status.notice)
         if not self._ready:
             self._ready = True
             self._notifier.ready()
+        if self._unproven and observation.clear:
+            self._unproven.worked()
+            self._unproven = None
         self._notifier.alive(self._status.line(self.runtime))
 
     def _enter(self, state: str, detail: str = "") -> None:
@@ -129,30 +174,40 @@ class Service:
         if self._ready:
             self._notifier.reloading()
         try:
-            loaded = self._load()
-            if loaded.fallback:
-                raise ConfigError(loaded.fallback)
-            self._apply(loaded.settings)
-            self._note("")
-            log.info("settings reloaded")
+            loaded = self._load("")
+            problem = loaded.fallback or ""
         except MaskcamError as error:
-            self._note(str(error))
+            problem = str(error)
+        if problem := problem or self._apply(loaded.settings):
+            self._note(problem)
+        else:
+            self._take(loaded)
+            log.info("settings reloaded")
         if self._ready:
             self._notifier.ready()
 
-    def _apply(self, settings: Settings) -> None:
+    def _apply(self, settings: Settings) -> str:
+        """Why they cannot be used, and those before are in force again; "" when they are in force.
+
+        Raises what keeps those before from being opened again: nothing stands then.
+        """
         if self.runtime.policy.active:  # the new policy begins without an alert
             self._turn.send(Event("all_clear", self._t))
         try:
-            self._turn.runtime = self._assembly.fit(settings)
-        except MaskcamError:
+            self._turn.runtime, problem = self._assembly.fit(settings), ""
+        except Exception as error:  # whatever a setting can cause, in our code or in a library's
+            problem = _words(error)
+        if problem:
             self._turn.runtime = self._assembly.fit(self._settings)
-            raise
-        self._settings = settings
         self._status.state = ""  # so that sinks that were opened anew hear it
+        return problem
 
     def _note(self, problem: str) -> None:
         """Why the settings asked for are not those in force; empty when they are."""
         for line in problem.splitlines():
             log.error("the settings in force stay: %s", line)
         self._status.notice = problem.partition("\n")[0]
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, MaskcamError) else f"{type(error).__name__}: {error}"

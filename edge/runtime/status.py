@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections import deque
@@ -12,6 +13,8 @@ from typing import Any
 
 from edge.core.metrics import Counters
 from edge.runtime.parts import Runtime
+
+log = logging.getLogger(__name__)
 
 FILE = "status.json"
 PERIOD = 1.0
@@ -33,6 +36,7 @@ class Status:
         self._start = clock()
         self._alerted: float | None = None
         self._written = float("-inf")
+        self._unwritten = False
         self._samples: deque[tuple[float, int]] = deque([(self._start, 0)], maxlen=11)
 
     def alerted(self) -> None:
@@ -77,11 +81,24 @@ class Status:
             return
         self._written = now
         if self._path:
-            part = self._path.with_suffix(".part")
-            part.write_text(json.dumps(self.report(runtime)) + "\n", encoding="utf-8")
-            part.chmod(0o644)  # nothing in it is secret, whatever the umask
-            part.replace(self._path)
+            self._replace(self._path, json.dumps(self.report(runtime)) + "\n")
         self._samples.append((now, self._counters.frames))
+
+    def _replace(self, path: Path, text: str) -> None:
+        """A full disk, a folder that is gone or no descriptor left is said once, and again when it is over."""
+        part = path.with_suffix(".part")
+        try:
+            part.write_text(text, encoding="utf-8")
+            part.chmod(0o644)  # nothing in it is secret, whatever the umask
+            part.replace(path)
+        except OSError as error:
+            if not self._unwritten:
+                log.warning("%s is not written (%s); the camera goes on", path, error.strerror)
+            self._unwritten = True
+        else:
+            if self._unwritten:
+                log.info("%s is written again", path)
+            self._unwritten = False
 
 
 def _backends(runtime: Runtime) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """The latest frame wins; threads are led by events, never by sleeping."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -109,3 +111,33 @@ def test_closed_before_it_was_started():
     newest.close()
     assert camera.closed.is_set()
     assert list(newest) == []
+
+
+def test_a_kept_error_holds_neither_pictures_nor_its_keeper():
+    def failing():
+        yield Frame(0, 0.0, np.zeros((2, 2, 3), np.uint8))
+        try:
+            raise OSError("the cause")
+        except OSError as cause:
+            raise CameraError("ended") from cause
+
+    class Failing:
+        def __iter__(self):
+            return failing()
+
+        def close(self):
+            pass
+
+    gc.collect()
+    gc.disable()
+    try:
+        newest = Newest(Failing())
+        watched = weakref.ref(newest)
+        newest.poll(PATIENCE)
+        with pytest.raises(CameraError):
+            newest.poll(PATIENCE)
+        newest.close()
+        del newest
+        assert watched() is None, "the reader waits for a full collection, and the picture with it"
+    finally:
+        gc.enable()

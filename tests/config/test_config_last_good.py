@@ -31,7 +31,10 @@ def state(tmp_path):
 
 
 def start(files, state, *overrides, **environ):
-    return config.load_or_last_good(files, overrides, environ, state)
+    """A start whose settings work."""
+    loaded = config.load_or_last_good(files, overrides, environ, state)
+    loaded.worked()
+    return loaded
 
 
 def test_without_a_state_directory_a_mistake_is_an_error(etc):
@@ -179,3 +182,32 @@ def test_systemd_names_the_state_directory(etc, state, monkeypatch):
     loaded = arguments.loaded(args, service=True, camera__seed=3)
     assert loaded.fallback
     assert loaded.settings.camera.seed == 3
+
+
+def test_what_only_loads_is_not_kept(etc, state):
+    etc.write_text("[camera]\nwidth = 320\n")
+    start([etc], state)
+    etc.write_text("[model]\nbundle = '/no/such/folder'\n")
+    for _ in range(3):
+        loaded = config.load_or_last_good([etc], [], {}, state)
+        assert loaded.fallback is None
+        loaded = config.load_or_last_good([etc], [], {}, state, "no such bundle")
+        assert (loaded.settings.camera.width, loaded.settings.model.bundle) == (320, "")
+        assert loaded.fallback == f"no such bundle\nthe last good settings ({state / 'last-good.toml'}) are in force"
+        loaded.worked()
+    assert "/no/such/folder" not in (state / config.LAST_GOOD).read_text()
+
+
+@pytest.mark.parametrize("kept", [None, "", "[camera"])
+def test_where_no_other_settings_are_good_the_reason_is_told(etc, state, kept):
+    etc.write_text("")
+    if kept is not None:
+        (state / config.LAST_GOOD).write_text(kept)
+    with pytest.raises(ConfigError, match="no such bundle" if kept == "" else "last-good"):
+        config.load_or_last_good([etc], [], {}, state, "no such bundle")
+
+
+def test_without_a_state_directory_what_cannot_be_used_is_an_error(etc):
+    etc.write_text("")
+    with pytest.raises(ConfigError, match="no such bundle"):
+        config.load_or_last_good([etc], [], {}, None, "no such bundle")

@@ -1,9 +1,11 @@
 """A live run over fakes: what supervisor and sinks hear, what a reload changes, what status says. No time passes."""
 
+import errno
 import json
 import os
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from edge.testing.sink import MemorySink
 from edge.tracking.alerts import AlertPolicy
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
+from edge.vision.visibility import Sight
 
 
 class Camera(Live):
@@ -103,6 +106,10 @@ class Settings:
 class Loaded:
     settings: Settings = Settings()
     fallback: str | None = None
+    kept: list[Settings] = field(default_factory=list)
+
+    def worked(self) -> None:
+        self.kept.append(self.settings)
 
 
 class Assembly:
@@ -124,17 +131,21 @@ class Assembly:
         return Runtime(self.camera, pipeline, policy, [self.sink], Timers(), 10.0, [], 3, "door")
 
 
-def service(assembly, *loads, folder=None):
-    """A service that loads each of `loads` in turn, and its supervisor."""
+def service(assembly, *loads, folder=None, asked=None, **options):
+    """A service that loads each of `loads` in turn, and its supervisor; `asked`: what it told when it asked."""
     supervisor, texts = Supervisor(), list(loads) or [Loaded()]
+    asked = [] if asked is None else asked
 
-    def load():
+    def load(unusable):
+        asked.append(unusable)
+        if unusable and not texts:
+            raise ConfigError(unusable)
         loaded = texts.pop(0)
         if isinstance(loaded, Exception):
             raise loaded
         return loaded
 
-    return Service(assembly, load, supervisor, folder), supervisor
+    return Service(assembly, load, supervisor, folder, **options), supervisor
 
 
 def told(assembly) -> list[str]:
@@ -185,8 +196,99 @@ def test_it_runs_until_it_is_stopped_or_the_duration_has_passed():
     stop = Flag()
     run, _ = service(Assembly(Camera(3, stop.request, 5)))
     assert run.run(stop, Flag()).frames == 4
-    run, _ = service(Assembly(Camera(30)))
-    assert run.run(Flag(), Flag(), duration=0.5).frames == 6
+    camera = Camera(30)
+    run, _ = service(Assembly(camera), clock=lambda: camera.frames / 10)
+    assert run.run(Flag(), Flag(), duration=0.5).frames == 5
+
+
+def test_a_duration_is_over_although_no_frame_comes():
+    now = [0.0]
+
+    class Dead(Camera):
+        def poll(self, timeout):
+            now[0] += timeout
+            self.state = "lost: no frame comes"
+
+    run, _ = service(Assembly(Dead()), clock=lambda: now[0])
+    assert run.run(Flag(), Flag(), duration=1.2).frames == 0
+    assert now[0] == pytest.approx(1.2)
+
+
+def test_settings_are_good_once_the_camera_has_seen_with_them():
+    reload, first, second = Flag(), Loaded(), Loaded(Settings(raise_after=2.0))
+    camera = Camera("lost: unplugged", lambda: kept.append(list(first.kept)), 1, reload.request, 2)
+    kept = []
+    run, _ = service(Assembly(camera), first, second)
+    run.run(Flag(), reload)
+    assert kept == [[]]
+    assert (first.kept, second.kept) == ([first.settings], [second.settings])
+
+
+@pytest.mark.parametrize("wrong", [SinkError("no such pin"), RuntimeError("of a library")])
+def test_a_start_falls_back_over_whatever_a_setting_causes(wrong):
+    class Broken(Assembly):
+        def fit(self, settings):
+            if settings.broken:
+                raise wrong
+            return super().fit(settings)
+
+    asked, good = [], Loaded(Settings(), "no such pin\nthe last good settings are in force")
+    assembly = Broken(Camera(2))
+    run, _ = service(assembly, Loaded(Settings(broken=True)), good, asked=asked)
+    assert run.run(Flag(), Flag()).frames == 2
+    assert asked[1].endswith(str(wrong))
+    assert "configuration error" in told(assembly)
+    assert good.kept == []
+
+
+def test_what_fails_before_the_first_verdict_falls_back_too():
+    class Late(Assembly):
+        def fit(self, settings):
+            self.detector = Stuck() if settings.broken else Faces()
+            return super().fit(replace(settings, broken=False))
+
+    good = Loaded(Settings(), "no answer")
+    run, supervisor = service(Late(Camera(3)), Loaded(Settings(broken=True)), good)
+    assert run.run(Flag(), Flag()).frames == 2
+    assert supervisor.heard.count("ready") == 1
+
+
+def test_where_there_are_no_other_settings_the_error_is_told():
+    asked = []
+    with pytest.raises(SinkError, match="no such pin"):
+        service(Assembly(Camera(2)), Loaded(Settings(broken=True)), asked=asked)
+    assert asked == ["", "no such pin"]
+
+
+def test_a_reload_after_which_nothing_stands_ends_the_run_with_the_reason():
+    class Fragile(Assembly):
+        def fit(self, settings):
+            if len(self.fitted) == 1:
+                self.fitted.append(settings)
+                raise SinkError("no such pin")
+            if len(self.fitted) == 2:
+                raise SinkError("no descriptors left")
+            return super().fit(settings)
+
+    reload = Flag()
+    run, _ = service(Fragile(Camera(1, reload.request, 2)), Loaded(), Loaded(Settings(raise_after=3.0)))
+    with pytest.raises(SinkError, match="no descriptors left"):
+        run.run(Flag(), reload)
+
+
+def test_a_picture_that_cannot_be_judged_is_not_ok_from_the_first_frame_on():
+    class Dark(Assembly):
+        def fit(self, settings):
+            runtime = super().fit(settings)
+            runtime.pipeline.sight = Sight()
+            return runtime
+
+    loaded = Loaded()
+    assembly = Dark(Camera(25))  # black, at 10 frames a second
+    run, _ = service(assembly, loaded)
+    run.run(Flag(), Flag())
+    assert told(assembly) == ["starting", "blind", "stopping"]
+    assert loaded.kept == []
 
 
 def test_a_reload_changes_a_threshold_between_two_frames():
@@ -269,6 +371,28 @@ def test_the_status_file_appears_whole_at_most_once_a_second_and_for_everybody_t
     assert sorted(set(written)) == [1, 11, 21, 31]
     report = json.loads(path.read_text())
     assert (report["state"], report["camera"], report["fps"]) == ("starting", "door", pytest.approx(10, abs=0.5))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE, errno.ENOENT])
+def test_a_status_file_that_cannot_be_written_is_said_once(number, tmp_path, monkeypatch, caplog):
+    now, full, write = [0.0], [True], Path.write_text
+
+    def write_text(path, *arguments, **options):
+        if full[0]:
+            raise OSError(number, os.strerror(number), str(path))
+        return write(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    caplog.set_level("INFO")
+    runtime = Assembly(Camera()).fit(Settings())
+    status = Status(Counters(), tmp_path, clock=lambda: now[0])
+    for second in range(10):
+        now[0], full[0] = float(second + 1), second < 5
+        status.write(runtime)
+    first, second = caplog.messages
+    assert f"is not written ({os.strerror(number)}); the camera goes on" in first
+    assert second.endswith("is written again")
+    assert (tmp_path / "status.json").exists()
 
 
 def test_the_status_line_tells_when_the_last_alert_was():

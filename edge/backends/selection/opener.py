@@ -15,7 +15,7 @@ from edge.backends.self_test import prove
 from edge.backends.supervised.engine import PATIENCE, Accelerator
 from edge.backends.supervised.failover import Named, OnAccelerator, Stage
 from edge.backends.supervised.process_engine import Remote
-from edge.core.errors import BundleError, EngineError, MissingPackage
+from edge.core.errors import BundleError, EngineError, MissingPackage, bare
 from edge.vision.bundle import Bundle
 
 log = logging.getLogger(__name__)
@@ -73,12 +73,15 @@ class Opener:
             try:
                 first = self._opened(candidate, network)
             except UNFIT as error:
-                refused.append(error)
+                refused.append(bare(error))
                 continue
             standby = self._standby(order[position + 1 :], network) if candidate.isolated else None
             why = str(refused[0]) if refused else ""
             return Stage(network, requested, first, standby, why, self._measured(network, candidate))
-        raise refused[0]
+        try:
+            raise refused[0]
+        finally:
+            refused.clear()
 
     def _order(self, network: str, requested: str) -> list[Candidate]:
         first = [row.candidate for row in fastest(self.rows, network)] if requested == "auto" else [requested]
