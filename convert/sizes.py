@@ -77,7 +77,7 @@ def _spec(width: int, height: int, model: Any, config: ConvertConfig) -> bundles
         known_answer="",
         strides=list(STRIDES),
         score_threshold=0.5,
-        overlap=config.overlap,
+        nms_iou=config.overlap,
     )
 
 

@@ -21,7 +21,7 @@ from edge.runtime.pipeline import Pipeline
 from edge.tracking.alerts import AlertPolicy
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
-from edge.vision.visibility import Sight
+from edge.vision.visibility import Visibility
 
 if TYPE_CHECKING:  # pydantic is slow to import; only the types are wanted here
     from edge.config.settings import Settings
@@ -116,10 +116,11 @@ def _pipeline(
     settings: Settings, bundle: Bundle, engines: Mapping[str, Engine], stills: bool, timers: Timers
 ) -> Pipeline:
     """Both networks and the thinking between them."""
-    faces, judge, tracker, sight = settings.detector, settings.decision, settings.tracker, settings.sight
+    faces, judge, tracker = settings.detector, settings.decision, settings.tracker
+    visibility = settings.visibility
     return Pipeline(
         resolve("edge.vision.detector:FaceDetector")(
-            engines["detector"], bundle.detector, faces.threshold or None, faces.overlap or None, timers
+            engines["detector"], bundle.detector, faces.threshold or None, faces.nms_iou or None, timers
         ),
         GreedyTracker(tracker.min_iou, 0.0 if stills else tracker.max_gap, tracker.smoothing, tracker.duplicate),
         resolve("edge.vision.classifier:MaskClassifier")(engines["classifier"], bundle.classifier, judge.unsure_below),
@@ -133,5 +134,5 @@ def _pipeline(
             forget_after=tracker.max_gap,
         ),
         timers,
-        Sight(sight.dark, sight.flat, 0.0 if stills else sight.hold, 1.0 if stills else 1.5),
+        Visibility(visibility.dark, visibility.flat, 0.0 if stills else visibility.hold, 1.0 if stills else 1.5),
     )

@@ -40,7 +40,7 @@ def chosen(settings: Settings, live: bool) -> Iterator[Sink]:
                 restate=name in ("gpio", "buzzer", "mqtt"),
                 attempts=1 if name == "command" else 5,  # a sound is no longer wanted a minute later
             )
-        elif name == "journal" or getattr(section, "driver", "") == "mock":
+        elif name == "jsonl" or getattr(section, "driver", "") == "mock":
             yield open()
         else:
             log.info("sinks.%s: left out of a replay", name)

@@ -34,7 +34,7 @@ AUTO = ("tflite", "coral", "opencv", "opencv-cuda", "opencv-cuda-fp16")
 """What "auto" and a fallback may take."""
 SINKS = {
     "log": "edge.sinks.log:LogSink",
-    "journal": "edge.sinks.jsonl:JournalSink",
+    "jsonl": "edge.sinks.jsonl:JsonlSink",
     "gpio": "edge.sinks.gpio:GpioSink",
     "buzzer": "edge.sinks.gpio:GpioSink",
     "webhook": "edge.sinks.webhook:WebhookSink",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edge.sinks.gpio import GpioSink
 
 LIGHTS = ("gpio", "buzzer")
-OTHERS = ("journal", "webhook", "command", "mqtt")
+OTHERS = ("jsonl", "webhook", "command", "mqtt")
 
 
 def add(commands: Any) -> None:

@@ -46,6 +46,7 @@ _numbers.__name__ = "list of numbers from 0 to 100"
 
 def run(args: argparse.Namespace) -> int:
     from edge.config.settings import Sinks
+    from edge.core import files
     from edge.operations.benchmark import report as reports
     from edge.operations.benchmark import suite
     from edge.runtime import outputs
@@ -59,8 +60,7 @@ def run(args: argparse.Namespace) -> int:
     report = suite.measure(settings, args.seconds, args.frames, args.faces, args.sweep, _health)
     print(report.json() if args.json == "-" else report.render())
     if file:
-        with outputs.replacing(file) as part:
-            part.write_text(report.json() + "\n")
+        files.write(file, report.json() + "\n")
     if older is None:
         return 0
     text, worse = reports.compare(report, older, args.tolerance)

@@ -28,6 +28,8 @@ def add(commands: Any) -> None:
     settings(show)
     check = actions.add_parser("check", help="check files, each by itself: exit code 2 and a line per mistake")
     check.add_argument("file", type=Path, nargs="+")
+    migrate = actions.add_parser("migrate", help="rewrite files with today's names of settings; comments stay")
+    migrate.add_argument("file", type=Path, nargs="+")
     actions.add_parser("reference", help="print every setting with its default and meaning, as TOML")
 
 
@@ -36,6 +38,8 @@ def run(args: argparse.Namespace) -> None:
 
     if args.action == "reference":
         print(template.reference(), end="")
+    elif args.action == "migrate":
+        _migrate(args.file)
     elif args.action == "check":
         _check(args.file)
     else:
@@ -55,3 +59,13 @@ def _check(paths: list[Path]) -> None:
             mistakes.append(str(error))
     if mistakes:
         raise ConfigError("\n".join(mistakes))
+
+
+def _migrate(paths: list[Path]) -> None:
+    from edge.config.renamed import BACKUP, migrate
+
+    for path in paths:
+        changes = migrate(path)
+        for change in changes:
+            print(f"{path}: {change}")
+        print(f"{path}: rewritten; the old one is {path.name}{BACKUP}" if changes else f"{path}: nothing to rename")

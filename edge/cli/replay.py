@@ -37,6 +37,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from edge import assemble
+    from edge.core.files import replacing
     from edge.runtime import loop, outputs
     from edge.runtime.signals import stop_on_signals
 
@@ -52,9 +53,9 @@ def run(args: argparse.Namespace) -> None:
         if args.show:
             watchers.append(stack.enter_context(outputs.window(stop.request)))
         if args.events:
-            part = stack.enter_context(outputs.replacing(args.events))
-            journal = stack.enter_context(closing(assemble.resolve(assemble.SINKS["journal"])(part)))
-            runtime = replace(runtime, sinks=[*runtime.sinks, journal])
+            part = stack.enter_context(replacing(args.events))
+            jsonl = stack.enter_context(closing(assemble.resolve(assemble.SINKS["jsonl"])(part)))
+            runtime = replace(runtime, sinks=[*runtime.sinks, jsonl])
         progress = _progress if sys.stderr.isatty() else None
         counters = loop.replay(runtime, stop, watchers, progress)
     print(f"{runtime.timers.render()}\n{counters.render()}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,11 +17,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from edge.config import sources
+from edge.config.renamed import Key
 from edge.config.settings import Settings
-from edge.config.sources import Entry, Key
+from edge.config.sources import Entry
 from edge.config.template import show
 from edge.config.validation_errors import explain
 from edge.core.errors import ConfigError
+from edge.core.files import write
 
 log = logging.getLogger(__name__)
 
@@ -171,14 +172,6 @@ def _keep(path: Path, text: str) -> None:
         with contextlib.suppress(FileNotFoundError, UnicodeDecodeError):
             if path.read_text(encoding="utf-8") == text:
                 return
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as part:
-            try:
-                part.write(text)
-                part.flush()
-                os.fsync(part.fileno())
-                os.replace(part.name, path)
-            except BaseException:
-                os.unlink(part.name)
-                raise
+        write(path, text, mode=0o600, durable=True)
     except OSError as error:
         log.warning("the settings were not kept as last good ones in %s: %s", path.parent, error.strerror or error)

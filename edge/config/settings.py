@@ -68,7 +68,7 @@ class Camera(_Section):
         return self
 
 
-class Sight(_Section):
+class Visibility(_Section):
     """When a picture shows too little to be judged."""
 
     dark: float = _setting(
@@ -112,7 +112,7 @@ class Detector(_Section):
     """Which faces count."""
 
     threshold: float = _setting(0.0, "", "score from which a box is a face; 0: the bundle's own choice", ge=0, lt=1)
-    overlap: float = _setting(
+    nms_iou: float = _setting(
         0.0, "", "intersection over union above which the weaker of two boxes goes; 0: the bundle's own", ge=0, lt=1
     )
     min_face: float = _setting(20.0, "px", "faces whose shorter side is smaller are followed, not judged", ge=1)
@@ -159,7 +159,7 @@ class Alerts(_Section):
     cooldown: float = _setting(3.0, "s", "after it is cleared, until it can be raised again", ge=0)
 
 
-class Journal(_Section):
+class Jsonl(_Section):
     """Events as JSON lines. The section turns it on."""
 
     path: str = _setting("", "", "file to append to; empty: standard output", extra=_PATH)
@@ -237,7 +237,7 @@ class Sinks(_Section):
 
     log: bool = _setting(True, "", "one line per event in the log")
     memory: bool = _setting(False, "", "keep events in memory, for tests")
-    journal: Journal | None = None
+    jsonl: Jsonl | None = None
     gpio: Gpio | None = None
     buzzer: Buzzer | None = None
     webhook: Webhook | None = None
@@ -259,7 +259,7 @@ class Settings(_Section):
     camera: Camera = Camera()
     model: Model = Model()
     backend: Backend = Backend()
-    sight: Sight = Sight()
+    visibility: Visibility = Visibility()
     detector: Detector = Detector()
     tracker: Tracker = Tracker()
     decision: Judgement = Judgement()

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.config.renamed import Key, current
 from edge.config.schema import field, keys
 from edge.core.errors import ConfigError
 
 tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 PREFIX = "MASKCAM_"
-Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,17 @@ def from_file(path: Path, folder: str | Path | None = None) -> list[Entry]:
         number = int(line[1]) if line else len(text.rstrip().split("\n"))
         raise ConfigError(f"{path}:{number}: not TOML: {error}") from None
     numbers, base = lines(text), path.parent if folder is None else folder
-    return [Entry(key, _anchored(key, value, base), f"{path}:{numbers[key]}") for key, value in _flat(data)]
+    entries = []
+    for written, value in _flat(data):
+        key = current(written, str(path), f"maskcam config migrate {path}")
+        entries.append(Entry(key, _anchored(key, value, base), f"{path}:{numbers[written]}"))
+    return entries
 
 
 def from_variable(name: str, text: str) -> list[Entry]:
     """MASKCAM_SECTION__KEY=value. Raises ConfigError for a variable that names no setting."""
-    key = tuple(name.removeprefix(PREFIX).lower().split("__"))
+    written = tuple(name.removeprefix(PREFIX).lower().split("__"))
+    key = current(written, name, "set the variable of the new one")
     if field(key) is None:
         known = {PREFIX + "__".join(key).upper(): key for key in keys()}
         close = difflib.get_close_matches(name, known, n=1)
@@ -71,7 +76,7 @@ def from_override(text: str) -> list[Entry]:
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"\w+(\.\w+)+", key.strip()):
         raise ConfigError(f"--set {text}: expected section.key=value, such as camera.width=320")
-    start = tuple(key.strip().split("."))
+    start = current(tuple(key.strip().split(".")), "--set", "use the new one")
     return [Entry((*start, *below), value, "--set") for below, value in _flat_value(_value(value))]
 
 

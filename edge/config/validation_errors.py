@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from edge.config.renamed import Key
 from edge.config.schema import field, keys, section
 from edge.config.settings import Settings
-from edge.config.sources import Key
 from edge.config.template import toml
 
 

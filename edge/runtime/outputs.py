@@ -5,13 +5,13 @@ Files appear under their names only when the run has succeeded.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from edge.core.errors import DataError, EngineError
+from edge.core.files import replacing
 from edge.core.records import Image
 from edge.vision import draw
 
@@ -32,18 +32,6 @@ def check_output(path: Path, source: str, suffixes: Sequence[str] = ()) -> None:
         raise DataError(f"output '{path}': expected a name that ends in {' or '.join(suffixes)}")
     if path.resolve() == Path(source).resolve():
         raise DataError(f"output '{path}' is the source itself: expected another name")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to: it takes the place of `path` when the block succeeds, else it vanishes."""
-    part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        yield part
-        if part.exists():
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager

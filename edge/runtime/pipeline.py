@@ -8,7 +8,7 @@ from edge.core.geometry import Box
 from edge.core.metrics import Timers
 from edge.core.ports import Camera, Classifier, Detector, Judge, Tracker
 from edge.core.records import Frame, Image, Observation
-from edge.vision.visibility import Sight
+from edge.vision.visibility import Visibility
 
 
 class Pipeline:
@@ -21,14 +21,14 @@ class Pipeline:
         classifier: Classifier,
         judge: Judge,
         timers: Timers,
-        sight: Sight | None = None,
+        visibility: Visibility | None = None,
     ) -> None:
         self.detector = detector
         self.tracker = tracker
         self.classifier = classifier
         self.judge = judge
         self.timers = timers
-        self.sight = sight
+        self.visibility = visibility
 
     def watch(self, camera: Camera) -> Generator[Observation, None, None]:
         """One observation per frame, in the camera's order. Raises CameraError and EngineError."""
@@ -38,12 +38,12 @@ class Pipeline:
     def look(self, frame: Frame) -> Observation:
         """One frame through every stage; what cannot be judged gives no votes and no decisions. Raises EngineError."""
         timers = self.timers
-        blind = self.sight.update(frame.image, frame.t) if self.sight else None
+        blind = self.visibility.update(frame.image, frame.t) if self.visibility else None
         with timers("detect"):
             faces = self.detector.detect(frame.image)
         with timers("track"):
             tracks = self.tracker.update(faces, frame.t)
-        judged = not blind and (self.sight is None or self.sight.clear)
+        judged = not blind and (self.visibility is None or self.visibility.clear)
         for track in self.judge.due(tracks, frame.t) if judged else ():  # settled tracks cost nothing
             with timers("classify"):
                 verdict = self.classifier.classify(frame.image, track.box)

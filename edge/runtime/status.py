@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge.core import files
 from edge.core.metrics import Counters
 from edge.runtime.parts import Runtime
 
@@ -86,11 +87,8 @@ class Status:
 
     def _replace(self, path: Path, text: str) -> None:
         """A full disk, a folder that is gone or no descriptor left is said once, and again when it is over."""
-        part = path.with_suffix(".part")
         try:
-            part.write_text(text, encoding="utf-8")
-            part.chmod(0o644)  # nothing in it is secret, whatever the umask
-            part.replace(path)
+            files.write(path, text, mode=0o644)  # nothing in it is secret
         except OSError as error:
             if not self._unwritten:
                 log.warning("%s is not written (%s); the camera goes on", path, error.strerror)

@@ -11,7 +11,7 @@ from edge.core.errors import SinkError
 from edge.core.records import Event
 
 
-class JournalSink:
+class JsonlSink:
     """Appends to the file `path`, or writes to `stream` (standard output by default), a whole line at a time."""
 
     def __init__(self, path: str | Path | None = None, stream: TextIO | None = None) -> None:
@@ -20,14 +20,14 @@ class JournalSink:
         try:
             self._stream = open(path, "a", encoding="utf-8") if path else stream or sys.stdout  # noqa: SIM115 (closed by close)
         except OSError as error:
-            raise SinkError(f"journal '{path}': cannot be opened for appending ({error.strerror})") from error
+            raise SinkError(f"JSON lines '{path}': cannot be opened for appending ({error.strerror})") from error
 
     def send(self, event: Event) -> None:
         try:
             self._stream.write(json.dumps(to_json(event)) + "\n")
             self._stream.flush()
         except (OSError, ValueError) as error:  # ValueError: the stream was closed
-            raise SinkError(f"journal '{self._name}': cannot be written ({error})") from error
+            raise SinkError(f"JSON lines '{self._name}': cannot be written ({error})") from error
 
     def close(self) -> None:
         """Closes the file; a stream belongs to whoever opened it."""
@@ -35,7 +35,7 @@ class JournalSink:
             try:
                 self._stream.close()
             except OSError as error:
-                raise SinkError(f"journal '{self._name}': cannot be closed ({error})") from error
+                raise SinkError(f"JSON lines '{self._name}': cannot be closed ({error})") from error
 
 
 def to_json(event: Event) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class MqttSink:
     TOPIC/available  "online"; "offline" when closed and, as the last will, when the connection is lost. Retained.
     TOPIC/alert      "on" or "off". Retained.
     TOPIC/state      one of `edge.core.records.STATES`. Retained.
-    TOPIC/event      every event as the journal writes it, JSON.
+    TOPIC/event      every event as the JSON lines have it.
 
     A connection that breaks is made again by paho, and `available` with it. `timeout`: seconds to wait for the broker,
     when connecting and for each message. `tls`: verified with the system's certificates. The password is the first line

@@ -13,7 +13,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from edge.core.errors import BundleError
 from edge.core.labels import MEANING
@@ -76,8 +85,8 @@ class DetectorSpec(Network):
     strides: list[int]
     score_threshold: float = Field(gt=0, lt=1)
     """Operating point chosen on the validation pictures."""
-    overlap: float = Field(gt=0, lt=1)
-    """Boxes that overlap more (IoU) are one face."""
+    nms_iou: float = Field(gt=0, lt=1, validation_alias=AliasChoices("nms_iou", "overlap"))
+    """Boxes that overlap more (IoU) are one face. Schema 1 calls it "overlap"."""
 
 
 class ClassifierSpec(Network):

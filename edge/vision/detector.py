@@ -25,7 +25,7 @@ def float_rows(
     width: int,
     height: int,
     threshold: float,
-    overlap: float,
+    nms_iou: float,
 ) -> Callable[[Image], NDArray[np.float64]]:
     """A float detector as a function picture (RGB) -> rows (N, 5) x0, y0, x1, y1, score in pixels of the picture.
 
@@ -37,7 +37,7 @@ def float_rows(
     def rows(image: Image) -> NDArray[np.float64]:
         small, fit = letterbox(image, width, height)
         logits, distances = (np.asarray(output)[0] for output in outputs(spec.normalise(small)[None]))
-        found = suppress(decode(logits, distances, centres, strides, threshold), overlap, MOST_FACES)
+        found = suppress(decode(logits, distances, centres, strides, threshold), nms_iou, MOST_FACES)
         found[:, :4] /= fit.scale
         return found.astype(np.float64)
 
@@ -52,17 +52,17 @@ class FaceDetector:
         engine: Engine,
         spec: DetectorSpec,
         threshold: float | None = None,
-        overlap: float | None = None,
+        nms_iou: float | None = None,
         timers: Timers | None = None,
     ):
-        """`threshold` (score 0..1) and `overlap` (IoU) default to the bundle's operating point.
+        """`threshold` (score 0..1) and `nms_iou` default to the bundle's operating point.
 
         `timers` time the scaling of the picture as "resize"; the whole is timed by whoever calls.
         """
         self._engine, self._width, self._height = engine, spec.input.width, spec.input.height
         self._centres, self._strides = cells(self._width, self._height, spec.strides)
         self._threshold = spec.score_threshold if threshold is None else threshold
-        self._overlap = spec.overlap if overlap is None else overlap
+        self._nms_iou = spec.nms_iou if nms_iou is None else nms_iou
         self._timers = timers or Timers()
 
     def rows(self, image: Image) -> NDArray[np.float64]:
@@ -71,7 +71,7 @@ class FaceDetector:
             small, fit = letterbox(image, self._width, self._height)
         logits, distances = self._engine.infer(small)
         found = decode(logits, distances, self._centres, self._strides, self._threshold)
-        found = suppress(found, self._overlap, MOST_FACES).astype(np.float64)
+        found = suppress(found, self._nms_iou, MOST_FACES).astype(np.float64)
         height, width = image.shape[:2]
         found[:, :4] = np.clip(found[:, :4] / fit.scale, 0, [width, height, width, height])
         return found

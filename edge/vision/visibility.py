@@ -19,7 +19,7 @@ CELL = 8
 """Side of the averaged squares, in pixels looked at."""
 
 
-class Sight:
+class Visibility:
     """Says from frame to frame why nothing can be judged; None while the camera sees.
 
     A single dark frame is not worth a word, but neither is it worth a vote: `clear` tells of each frame by itself.
@@ -27,7 +27,7 @@ class Sight:
     dark: brightness 0..255 that one part in twenty of the picture must exceed; 0: any will do.
     flat: step of brightness, 0..255, between neighbouring cells that one in a hundred must exceed; 0: any will do.
     hold: seconds until a change is told.
-    margin: factor by which sight must exceed the limits to return.
+    margin: factor by which a picture must exceed the limits before it counts as visible again.
     """
 
     def __init__(self, dark: float = 20.0, flat: float = 8.0, hold: float = 1.0, margin: float = 1.5) -> None:

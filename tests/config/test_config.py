@@ -48,7 +48,7 @@ def test_a_file_and_overrides(tmp_path):
     settings = config.load(path, ["camera.width=320", "sinks.gpio.active_high=false", "tracker.max_gap=2"])
     assert (settings.camera.source, settings.camera.width, settings.camera.height) == ("/dev/video2", 320, 480)
     assert (settings.sinks.gpio.pin, settings.sinks.gpio.active_high) == (4, False)
-    assert settings.sinks.journal is None
+    assert settings.sinks.jsonl is None
     assert settings.tracker.max_gap == 2.0
 
 
@@ -67,11 +67,11 @@ def test_override_values_are_toml_or_else_text(override, value):
 
 
 def test_relative_paths_belong_to_the_file_that_says_them(tmp_path):
-    path = written(tmp_path, "[camera]\nsource='clip.mp4'\n[model]\nbundle='b'\n[sinks.journal]\npath='log/e.jsonl'\n")
+    path = written(tmp_path, "[camera]\nsource='clip.mp4'\n[model]\nbundle='b'\n[sinks.jsonl]\npath='log/e.jsonl'\n")
     settings = config.load(path)
     assert settings.camera.source == str(tmp_path / "clip.mp4")
     assert settings.model.bundle == str(tmp_path / "b")
-    assert settings.sinks.journal.path == str(tmp_path / "log/e.jsonl")
+    assert settings.sinks.jsonl.path == str(tmp_path / "log/e.jsonl")
     assert config.load(path, ["model.bundle=b"]).model.bundle == "b"
 
 
@@ -178,7 +178,7 @@ settings = st.builds(
     sinks=st.builds(
         schema.Sinks,
         log=st.booleans(),
-        journal=st.none() | st.builds(schema.Journal, path=st.just("/tmp/e.jsonl")),
+        jsonl=st.none() | st.builds(schema.Jsonl, path=st.just("/tmp/e.jsonl")),
         gpio=st.none() | st.builds(schema.Gpio, pin=st.integers(0, 40)),
     ),
 )

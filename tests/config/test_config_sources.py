@@ -54,11 +54,11 @@ def test_a_named_file_takes_the_place_of_the_systems(system, tmp_path):
 
 def test_a_later_file_adds_to_a_section_of_an_earlier_one(system):
     etc, boot = system
-    etc.write_text("[sinks.gpio]\npin = 4\n[sinks.journal]\npath='a'")
-    boot.write_text("sinks = {gpio = {active_high = false}, journal = {}}\n")
+    etc.write_text("[sinks.gpio]\npin = 4\n[sinks.jsonl]\npath='a'")
+    boot.write_text("sinks = {gpio = {active_high = false}, jsonl = {}}\n")
     sinks = config.read([etc, boot]).settings.sinks
     assert sinks.gpio == schema.Gpio(pin=4, active_high=False)
-    assert sinks.journal.path == str(etc.parent / "a")
+    assert sinks.jsonl.path == str(etc.parent / "a")
 
 
 def test_a_section_can_be_switched_on_without_a_file():

@@ -132,7 +132,7 @@ def test_pictures_are_judged_one_by_one_and_a_damaged_one_is_skipped(maskcam, ph
 def test_darkness_is_not_judged_and_that_is_told_once(maskcam, tmp_path):
     black, events = np.zeros((128, 128, 3), np.uint8), tmp_path / "e.jsonl"
     clip = film(tmp_path / "night.mp4", [black] * 40 + [squares(90)] * 40)
-    code, said, _ = maskcam("replay", clip, "--events", events, "--set", "sight.hold=0.5")
+    code, said, _ = maskcam("replay", clip, "--events", events, "--set", "visibility.hold=0.5")
     assert code == 0
     told = [json.loads(line) for line in events.read_text().splitlines()]
     assert [(e["kind"], e.get("state") or e["mask"]) for e in told] == [

@@ -25,7 +25,7 @@ from edge.testing.sink import MemorySink
 from edge.tracking.alerts import AlertPolicy
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
-from edge.vision.visibility import Sight
+from edge.vision.visibility import Visibility
 
 
 class Camera(Live):
@@ -280,7 +280,7 @@ def test_a_picture_that_cannot_be_judged_is_not_ok_from_the_first_frame_on():
     class Dark(Assembly):
         def fit(self, settings):
             runtime = super().fit(settings)
-            runtime.pipeline.sight = Sight()
+            runtime.pipeline.sight = Visibility()
             return runtime
 
     loaded = Loaded()

@@ -11,7 +11,7 @@ import pytest
 from edge.core.errors import SinkError
 from edge.core.labels import Mask
 from edge.core.records import STATES, Decision, Event
-from edge.sinks.jsonl import JournalSink, to_json
+from edge.sinks.jsonl import JsonlSink, to_json
 from edge.sinks.log import GRAVE, LogSink, sentence
 from edge.testing.sink import MemorySink
 
@@ -87,7 +87,7 @@ def test_grave_states_are_states():
 def test_journal_appends_whole_lines_at_once(tmp_path):
     path = tmp_path / "events.jsonl"
     path.write_text('{"kind": "before"}\n')
-    sink = JournalSink(path)
+    sink = JsonlSink(path)
     for n, event in enumerate(STORY, start=2):
         sink.send(event)
         lines = path.read_text().splitlines()  # read while the sink is still open
@@ -99,23 +99,23 @@ def test_journal_appends_whole_lines_at_once(tmp_path):
 
 
 def test_journal_writes_to_standard_output_and_leaves_it_open(capsys):
-    sink = JournalSink("")
+    sink = JsonlSink("")
     sink.send(CLEAR)
     sink.close()
     assert json.loads(capsys.readouterr().out) == to_json(CLEAR)
     assert not sys.stdout.closed
     stream = io.StringIO()
-    JournalSink(stream=stream).send(ALERT)
+    JsonlSink(stream=stream).send(ALERT)
     assert json.loads(stream.getvalue()) == to_json(ALERT)
 
 
 def test_journal_that_cannot_be_opened_or_written(tmp_path):
     with pytest.raises(SinkError, match="cannot be opened for appending"):
-        JournalSink(tmp_path / "nowhere" / "events.jsonl")
+        JsonlSink(tmp_path / "nowhere" / "events.jsonl")
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("needs Linux's /dev/full")
-    sink = JournalSink(full)
+    sink = JsonlSink(full)
     with pytest.raises(SinkError, match="No space left"):
         sink.send(ALERT)
     with pytest.raises(SinkError, match="cannot be closed"):

@@ -5,17 +5,17 @@ from contextlib import closing
 import pytest
 
 from edge import assemble
-from edge.config.settings import Buzzer, Command, Gpio, Journal, Mqtt, Settings, Sinks, Webhook
+from edge.config.settings import Buzzer, Command, Gpio, Jsonl, Mqtt, Settings, Sinks, Webhook
 from edge.core.records import Event
 from edge.sinks.gpio import GpioSink
 from edge.sinks.isolated import Isolated
-from edge.sinks.jsonl import JournalSink
+from edge.sinks.jsonl import JsonlSink
 from edge.sinks.log import LogSink
 from edge.sinks.patterns import OFF
 from edge.testing.sink import MemorySink
 
 EVERY = Sinks(
-    memory=True, journal=Journal(), gpio=Gpio(), buzzer=Buzzer(), webhook=Webhook(), command=Command(), mqtt=Mqtt()
+    memory=True, jsonl=Jsonl(), gpio=Gpio(), buzzer=Buzzer(), webhook=Webhook(), command=Command(), mqtt=Mqtt()
 )
 
 
@@ -41,14 +41,14 @@ def test_live_all_that_can_fail_stands_behind_a_thread(chosen):
     log, memory, *rest = chosen(EVERY.model_copy(update={"mqtt": None}), live=True)
     assert (type(log), type(memory)) == (LogSink, MemorySink)
     assert {type(sink) for sink in rest} == {Isolated}
-    names = ["sinks.journal", "sinks.gpio", "sinks.buzzer", "sinks.webhook", "sinks.command"]
+    names = ["sinks.jsonl", "sinks.gpio", "sinks.buzzer", "sinks.webhook", "sinks.command"]
     assert sorted(sink.name for sink in rest) == sorted(names)
 
 
 def test_a_replay_reaches_nobody(chosen):
     kinds = [type(sink) for sink in chosen(EVERY, live=False)]
     assert sorted(kind.__name__ for kind in kinds) == sorted(
-        kind.__name__ for kind in (LogSink, MemorySink, JournalSink, GpioSink, GpioSink)
+        kind.__name__ for kind in (LogSink, MemorySink, JsonlSink, GpioSink, GpioSink)
     )
 
 

@@ -11,7 +11,7 @@ from edge.runtime.pipeline import Pipeline
 from edge.tracking.alerts import AlertPolicy
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
-from edge.vision.visibility import COVERED, DARK, Sight, measure
+from edge.vision.visibility import COVERED, DARK, Visibility, measure
 
 RNG = np.random.default_rng(0)
 SHAPE = (480, 640, 3)
@@ -47,7 +47,7 @@ SEEN, NIGHT, CAP = room(), noisy(4, 3), noisy(70, 6)
     ],
 )
 def test_what_can_be_judged(picture, expected):
-    assert Sight(hold=0).update(picture, 0.0) == expected
+    assert Visibility(hold=0).update(picture, 0.0) == expected
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 3), (17, 400, 3), (1, 1, 3), (1080, 1920, 3)])
@@ -61,12 +61,12 @@ def test_a_step_is_found_in_any_part_of_a_region_that_is_a_view():
     assert measure(big[480:, 640:]) == measure(SEEN)
 
 
-def told(sight, *spans, fps=10):
+def told(visibility, *spans, fps=10):
     """The history of (time, what is told) over spans of (seconds, picture)."""
     history, before, frame = [], "nothing yet", 0
     for seconds, picture in spans:
         for _ in range(round(seconds * fps)):
-            now = sight.update(picture, frame / fps)
+            now = visibility.update(picture, frame / fps)
             if now != before:
                 history.append((frame / fps, now))
             before, frame = now, frame + 1
@@ -76,34 +76,34 @@ def told(sight, *spans, fps=10):
 def test_blindness_is_told_after_the_hold_and_so_is_sight():
     spans = [(2, SEEN), (3, NIGHT), (3, SEEN), (3, CAP), (3, SEEN)]
     expected = [(0.0, None), (3.0, DARK), (6.0, None), (9.0, COVERED), (12.0, None)]
-    assert told(Sight(hold=1.0), *spans) == expected
+    assert told(Visibility(hold=1.0), *spans) == expected
 
 
 def test_a_flash_of_darkness_is_not_told():
-    assert told(Sight(hold=1.0), *[(0.9, NIGHT), (0.1, SEEN)] * 10) == [(0.0, None)]
+    assert told(Visibility(hold=1.0), *[(0.9, NIGHT), (0.1, SEEN)] * 10) == [(0.0, None)]
 
 
 def test_the_reason_follows_what_is_seen():
-    assert told(Sight(hold=1.0), (2, NIGHT), (1, CAP)) == [(0.0, None), (1.0, DARK), (2.0, COVERED)]
+    assert told(Visibility(hold=1.0), (2, NIGHT), (1, CAP)) == [(0.0, None), (1.0, DARK), (2.0, COVERED)]
 
 
 def test_sight_returns_only_well_above_the_limit():
     twilight = room(0.16)
     brightness = measure(twilight)[0]
     assert 20 < brightness < 30
-    assert told(Sight(hold=0), (1, twilight)) == [(0.0, None)]
-    assert told(Sight(hold=0), (1, NIGHT), (1, twilight)) == [(0.0, DARK)]
-    assert told(Sight(hold=0, margin=1.0), (1, NIGHT), (1, twilight)) == [(0.0, DARK), (1.0, None)]
+    assert told(Visibility(hold=0), (1, twilight)) == [(0.0, None)]
+    assert told(Visibility(hold=0), (1, NIGHT), (1, twilight)) == [(0.0, DARK)]
+    assert told(Visibility(hold=0, margin=1.0), (1, NIGHT), (1, twilight)) == [(0.0, DARK), (1.0, None)]
 
 
 def test_both_limits_can_be_switched_off():
-    sight = Sight(dark=0, flat=0)
-    assert {sight.update(p, i) for i, p in enumerate([np.zeros(SHAPE, np.uint8), CAP, SEEN] * 3)} == {None}
+    visibility = Visibility(dark=0, flat=0)
+    assert {visibility.update(p, i) for i, p in enumerate([np.zeros(SHAPE, np.uint8), CAP, SEEN] * 3)} == {None}
 
 
 def test_time_that_jumps_back_starts_the_hold_anew():
-    sight = Sight(hold=1.0)
-    assert [sight.update(NIGHT, t) for t in (100.0, 0.0, 0.9, 1.0)] == [None, None, None, DARK]
+    visibility = Visibility(hold=1.0)
+    assert [visibility.update(NIGHT, t) for t in (100.0, 0.0, 0.9, 1.0)] == [None, None, None, DARK]
 
 
 class OneFace:
@@ -124,7 +124,7 @@ def watch(*spans, fps=10):
     """Observations, events and classifier of a pipeline over spans of (seconds, picture)."""
     pictures = [picture for seconds, picture in spans for _ in range(round(seconds * fps))]
     bare, policy = Bare(), AlertPolicy()
-    loop = Pipeline(OneFace(), GreedyTracker(), bare, VotingJudge(), Timers(), Sight(hold=1.0))
+    loop = Pipeline(OneFace(), GreedyTracker(), bare, VotingJudge(), Timers(), Visibility(hold=1.0))
     seen = list(loop.watch([Frame(i, i / fps, picture) for i, picture in enumerate(pictures)]))
     return seen, [event for o in seen for event in policy.events(o)], bare
 
@@ -159,7 +159,7 @@ def test_the_alert_is_over_when_sight_returns_and_nobody_is_there(monkeypatch):
             yield Frame(i, i / 10, SEEN if i < 40 or i >= 100 else CAP)
 
     policy = AlertPolicy()
-    loop = Pipeline(OneFace(), GreedyTracker(), Bare(), VotingJudge(), Timers(), Sight(hold=1.0))
+    loop = Pipeline(OneFace(), GreedyTracker(), Bare(), VotingJudge(), Timers(), Visibility(hold=1.0))
     events = [event for o in loop.watch(pictures()) for event in policy.events(o)]
     assert [event.kind for event in events] == ["decision", "no_mask", "all_clear"]
     assert events[-1].t == pytest.approx(11.0)

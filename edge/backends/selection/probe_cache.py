@@ -18,6 +18,7 @@ import numpy as np
 from edge import __version__
 from edge.backends import coral
 from edge.backends.selection.probe import Candidate, Row
+from edge.core.files import write
 from edge.vision.bundle import Bundle
 
 NAME = "backends.json"
@@ -65,6 +66,4 @@ def recall(folder: Path | None, key: str) -> list[Row] | None:
 
 def remember(folder: Path, key: str, rows: Sequence[Row]) -> None:
     """Replaces the file as a whole. Raises OSError."""
-    part = folder / f".{NAME}.{os.getpid()}"
-    part.write_text(json.dumps({"key": key, "rows": [asdict(row) for row in rows]}, indent=1))
-    part.replace(folder / NAME)
+    write(folder / NAME, json.dumps({"key": key, "rows": [asdict(row) for row in rows]}, indent=1))

@@ -13,7 +13,7 @@ from conftest import HERE, LOOPBACK, VIVID, until
 from edge.cameras.reconnecting import SteadyCamera
 from edge.cameras.v4l2 import V4L2Camera
 from edge.core.errors import CameraError
-from edge.vision.visibility import DARK, Sight
+from edge.vision.visibility import DARK, Visibility
 
 LOST_AFTER = 5.0
 SLACK = 3.0
@@ -266,15 +266,15 @@ def test_a_frozen_picture_is_a_lost_camera(vivid, watch):
 
 def test_black_is_neither_frozen_nor_judged(vivid, watch):
     vivid(osd_text_mode=2, test_pattern=5)
-    seen, sight, said = watch(VIVID, frozen_after=4.0), Sight(hold=0.0), set()
+    seen, visibility, said = watch(VIVID, frozen_after=4.0), Visibility(hold=0.0), set()
 
     def six_seconds_passed(state, frame):
         if frame is not None:
-            said.add(sight.update(frame.image, frame.t))
+            said.add(visibility.update(frame.image, frame.t))
         return frame is not None and frame.t > 6
 
     seen.until(six_seconds_passed, 60)
     assert seen.camera.state == "ok"
     assert said == {DARK}
     vivid(test_pattern=4, osd_text_mode=0)
-    seen.until(lambda state, frame: frame is not None and sight.update(frame.image, frame.t) is None, 40)
+    seen.until(lambda state, frame: frame is not None and visibility.update(frame.image, frame.t) is None, 40)

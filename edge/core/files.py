@@ -1,0 +1,45 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
+    """A name beside `path` to write to: it takes the place of `path` when the block succeeds, otherwise it vanishes.
+
+    durable: the content is on the disk before the name is, for files that must survive a power cut. Raises OSError.
+    """
+    part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield part
+        if part.exists():
+            if durable:
+                _sync(part)
+            os.replace(part, path)
+            if durable and os.name == "posix":  # Windows opens no folders
+                _sync(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write(path: Path, content: str | bytes, mode: int | None = None, durable: bool = False) -> None:
+    """Writes a whole file through `replacing`; text as UTF-8. mode: its permissions, such as 0o600. Raises OSError."""
+    data = content.encode() if isinstance(content, str) else content
+    with replacing(path, durable) as part:
+        with open(part, "wb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode)) as file:
+            file.write(data)
+        if mode is not None:
+            part.chmod(mode)  # whatever the umask
+
+
+def _sync(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

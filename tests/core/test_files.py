@@ -1,0 +1,56 @@
+"""A file appears whole or not at all."""
+
+import os
+import stat
+
+import pytest
+
+from edge.core import files
+
+
+def test_what_was_there_stays_until_the_new_content_is_complete(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+
+    def fail():
+        with files.replacing(path) as part:
+            part.write_text("half of it")
+            assert path.read_text() == "old"
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+    with files.replacing(path) as part:
+        part.write_text("new")
+    assert path.read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_block_that_writes_nothing_leaves_nothing(tmp_path):
+    with files.replacing(tmp_path / "a"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_the_permissions_are_those_asked_for_whatever_the_umask(tmp_path, mode):
+    before = os.umask(0o027)
+    try:
+        files.write(tmp_path / "a", "é", mode=mode)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode
+    assert (tmp_path / "a").read_bytes() == b"\xc3\xa9"
+
+
+def test_durable_content_is_on_the_disk_before_its_name(tmp_path, monkeypatch):
+    done = []
+
+    def watched(name, real):
+        monkeypatch.setattr(os, name, lambda *arguments: (done.append(name), real(*arguments))[1])
+
+    watched("fsync", os.fsync)
+    watched("replace", os.replace)
+    files.write(tmp_path / "a", b"x", durable=True)
+    assert done == ["fsync", "replace", "fsync"]
