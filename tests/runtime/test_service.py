@@ -280,7 +280,7 @@ def test_a_picture_that_cannot_be_judged_is_not_ok_from_the_first_frame_on():
     class Dark(Assembly):
         def fit(self, settings):
             runtime = super().fit(settings)
-            runtime.pipeline.sight = Visibility()
+            runtime.pipeline.visibility = Visibility()
             return runtime
 
     loaded = Loaded()
@@ -375,14 +375,14 @@ def test_the_status_file_appears_whole_at_most_once_a_second_and_for_everybody_t
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE, errno.ENOENT])
 def test_a_status_file_that_cannot_be_written_is_said_once(number, tmp_path, monkeypatch, caplog):
-    now, full, write = [0.0], [True], Path.write_text
+    now, full, write = [0.0], [True], os.open
 
-    def write_text(path, *arguments, **options):
-        if full[0]:
+    def open_file(path, *arguments, **options):
+        if full[0] and str(path).startswith(str(tmp_path)):
             raise OSError(number, os.strerror(number), str(path))
         return write(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "write_text", write_text)
+    monkeypatch.setattr(os, "open", open_file)
     caplog.set_level("INFO")
     runtime = Assembly(Camera()).fit(Settings())
     status = Status(Counters(), tmp_path, clock=lambda: now[0])
