@@ -5,7 +5,6 @@ import json
 import os
 import signal
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
