@@ -65,8 +65,6 @@ CHANGES: dict[str, tuple[Change, tuple[float, ...], str]] = {
 }
 LOWERED = (0.0, 0.1, 0.2, 0.3, 0.4)
 """How far a mask hangs too low, in heights of the face."""
-NOSE_FREE = 0.2
-"""From here on the nose is free."""
 
 
 def cases() -> Iterator[tuple[str, bool, Image, Box]]:
@@ -78,8 +76,8 @@ def cases() -> Iterator[tuple[str, bool, Image, Box]]:
             for step in steps:
                 yield f"{name}: {text.format(step)}", on, *change(image, face, step)
     for share in LOWERED:
-        low = masks.draw(bare, face.moved(0, share * face.height), np.random.default_rng(SEED))
-        yield f"lowered: {share:.0%}", share < NOSE_FREE, low, face
+        low = masks.draw(bare, face, np.random.default_rng(SEED), share)
+        yield f"lowered: {share:.0%}", share < masks.NOSE_FREE, low, face
 
 
 def sheet(detector: BundleDetector, path: Path) -> None:

@@ -30,7 +30,7 @@ from convert.to_tflite import to_tflite
 from edge.backends.tflite import TFLiteEngine, interpreter_class
 from edge.core.digest import sha256
 from edge.core.errors import BundleError, DataError
-from edge.core.labels import CLASSIFIER_LABELS
+from edge.core.labels import of_outputs
 from edge.evaluation import coco
 from edge.evaluation.runner import without_nan
 from edge.vision import bundle as bundles
@@ -83,7 +83,7 @@ def publish(
                 if name in kept
                 else _convert(name, read[name], pictures, folder, config)
             )
-            values[name] = one | _settings(name, config)
+            values[name] = one | _settings(name, one["outputs"], config)
         if config.edgetpu:
             edgetpu_check.gate(folder, list(sources))
         _write(folder, values)
@@ -153,11 +153,11 @@ def _keep(bundle: bundles.Bundle, name: str, folder: Path) -> dict[str, Any]:
     return {key: network.model_dump()[key] for key in bundles.Network.model_fields}
 
 
-def _settings(name: str, config: ConvertConfig) -> dict[str, Any]:
+def _settings(name: str, outputs: dict[str, list[int]], config: ConvertConfig) -> dict[str, Any]:
     """What is not in the files of a network: how the device uses it."""
     if name == "detector":
         return {"strides": list(STRIDES), "score_threshold": 0.5, "overlap": config.overlap}
-    return {"labels": list(CLASSIFIER_LABELS), "margin": config.margin}
+    return {"labels": list(of_outputs(outputs["probabilities"][0])), "margin": config.margin}
 
 
 def _outputs(name: str, model: keras.Model) -> dict[str, list[int]]:

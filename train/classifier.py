@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from edge.core.errors import ConfigError
-from edge.core.labels import CLASSIFIER_LABELS
+from edge.core.labels import NOT_A_FACE
 from train import card, classifier_network, clusters, data, loop, report, splits
 from train.config import ClassifierConfig, load
 from train.crops import Augmented, Fixed
@@ -30,6 +30,9 @@ def run(
     """
     config = settings(config_path, weights)
     samples = [sample for path in paths for sample in data.read(path)]
+    if NOT_A_FACE in config.labels:
+        for path in paths:
+            samples += data.backgrounds(path, config.backgrounds, config.seed) if path.suffix == ".json" else []
     others = {str(path): held_out(data.read(path)) for path in also}
     data.require_both(samples, "--data")
     loop.claim(
@@ -47,7 +50,7 @@ def run(
         results.append(train_and_measure(config, way, patches, sets, folder))
     whole = results[0] | {
         "config": config.model_dump() | {"weights": Path(config.weights).name},
-        "labels": list(CLASSIFIER_LABELS),
+        "labels": list(config.labels),
         "skipped": [path.name for path in skipped],
         "compared": results[1:],
     }
@@ -80,15 +83,8 @@ def parts(
     trusted = splits.own_splits(p.sample for p in patches)
     samples = splits.split([p.sample for p in patches], way, config.validation, config.seed)
     placed = [replace(p, sample=s) for p, s in zip(patches, samples, strict=True)]
-    training = [data.shrunk(p, config.size) for p in placed if p.sample.split == "train"]
-    if config.worn_wrongly == "left out":
-        training = [p for p in training if p.sample.label != data.WORN_WRONGLY]
-    else:
-        bare = CLASSIFIER_LABELS[1]
-        training = [
-            replace(p, sample=replace(p.sample, label=bare)) if p.sample.label == data.WORN_WRONGLY else p
-            for p in training
-        ]
+    wanted = [p for p in placed if p.sample.split == "train" and p.sample.label in config.labels]
+    training = [data.shrunk(p, config.size) for p in wanted]
     validation = [p for p in placed if p.sample.split == "val"]
     data.require_both([p.sample for p in training], "training part")
     data.require_both([p.sample for p in validation], "validation part")
@@ -122,27 +118,27 @@ def train_and_measure(
     training, validation, result = parts(config, way, patches)
     print(f"split by {way}: {len(training)} faces to train on, {len(validation)} to validate on", flush=True)
     print(report.leakage(result), flush=True)
-    known = [p for p in validation if p.sample.label in CLASSIFIER_LABELS]
+    known = [p for p in validation if p.sample.label in config.labels]
     model, history = train(config, training, known, folder)
 
     def predict(faces: Sequence[Patch]) -> Any:
-        return model.predict(Fixed(faces, config.size, config.margin, config.batch), verbose=0)
+        return model.predict(Fixed(faces, config.labels, config.size, config.margin, config.batch), verbose=0)
 
-    labels, result["history"] = report.truth(known), history
+    truths, result["history"] = data.truth(known, config.labels), history
     if config.calibrate:
         before = predict(known)
-        result["temperature"] = classifier_network.best_temperature(before, labels)
-        result["ece_before_calibration"] = report.calibration(labels, before)[0]
+        result["temperature"] = classifier_network.best_temperature(before, truths)
+        result["ece_before_calibration"] = report.calibration(truths, before)[0]
         classifier_network.cool(model, result["temperature"])
-    result["val"] = report.measure(validation, predict, config.seed)
+    result["val"] = report.measure(validation, predict, config.labels, config.seed)
     result["also"] = {}
     for name, faces in sets.items():
         near = clusters.copies(faces, training, config.distance)
-        result["also"][name] = report.measure(faces, predict, config.seed) | {"near_training": near}
+        result["also"][name] = report.measure(faces, predict, config.labels, config.seed) | {"near_training": near}
     model.save(folder / "classifier.keras")
     curves(history, ["accuracy", "loss"], folder / "history.png", "mask classifier: head, then upper blocks")
     report.confusion_picture(result["val"], folder / "confusion.png")
-    report.reliability_picture(labels, predict(known), folder / "reliability.png")
+    report.reliability_picture(truths, predict(known), folder / "reliability.png")
     return result
 
 
@@ -151,8 +147,8 @@ def train(
 ) -> tuple[keras.Model, list[dict[str, float]]]:
     """Both phases; each has a folder of its own under `folder`, so a killed training knows where it stood."""
     keras.utils.set_random_seed(config.seed)
-    batches = Augmented(training, config.size, config.batch, config.augmentation, config.seed, config.per_epoch)
-    checks = Fixed(validation, config.size, config.margin, config.batch)
+    batches = Augmented(training, config)
+    checks = Fixed(validation, config.labels, config.size, config.margin, config.batch)
     history: list[dict[str, float]] = []
     with loop.strategy_scope():
         model = classifier_network.build(config)

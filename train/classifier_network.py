@@ -1,4 +1,4 @@
-"""The mask classifier: a frozen or partly frozen backbone, average pooling, a softmax of two.
+"""The mask classifier: a frozen or partly frozen backbone, average pooling, a softmax over the labels.
 
 Only what an Edge TPU maps: ReLU6 convolutions, a mean over the picture, dense layers, a softmax.
 """
@@ -13,18 +13,17 @@ from keras import layers
 from numpy.typing import NDArray
 
 from edge.core.errors import ConfigError
-from edge.core.labels import CLASSIFIER_LABELS
 from train.config import ClassifierConfig, Phase
 from train.models import backbone
 
 LAST = "labels"
-"""Name of the last layer, whose units are in the order of `CLASSIFIER_LABELS`."""
+"""Name of the last layer, whose units are in the order of `edge.core.labels.CLASSIFIER_LABELS`."""
 CAFFE_MEANS = (103.939, 116.779, 123.68)
 """Blue, green, red means that the VGG weights of Keras were trained with (`keras.applications.vgg16`)."""
 
 
 def build(config: ClassifierConfig) -> keras.Model:
-    """Input (size, size, 3), RGB / 127.5 - 1. Output (2,): probabilities of `CLASSIFIER_LABELS`.
+    """Input (size, size, 3), RGB / 127.5 - 1. Output (L,): probabilities of `config.labels`.
 
     Raises ConfigError for an unknown layer, DataError for weights that do not fit.
     """
@@ -38,7 +37,7 @@ def build(config: ClassifierConfig) -> keras.Model:
         x = layers.Dense(config.hidden, "relu", name="hidden")(x)
     if config.dropout:
         x = layers.Dropout(config.dropout, seed=config.seed)(x)
-    outputs = layers.Dense(len(CLASSIFIER_LABELS), "softmax", name=LAST)(x)
+    outputs = layers.Dense(len(config.labels), "softmax", name=LAST)(x)
     return keras.Model(inputs, outputs, name="classifier")
 
 
@@ -96,14 +95,13 @@ def prepare(model: keras.Model, config: ClassifierConfig, phase: Phase, steps: i
 def best_temperature(probabilities: NDArray[Any], labels: NDArray[Any]) -> float:
     """The T whose softmax(logits / T) has the least negative log-likelihood (Guo et al. 2017, arXiv 1706.04599).
 
-    `probabilities` (N, 2) of a softmax, `labels` (N,). Searched on a grid of 1 % steps from 0.1 to 10.
+    `probabilities` (N, L) of a softmax, `labels` (N,). Searched on a grid of 1 % steps from 0.1 to 10.
     """
     logits = np.log(np.clip(probabilities, 1e-12, 1))
+    margins = logits - logits[np.arange(len(labels)), labels][:, None]  # of each label over the true one
     grid = np.geomspace(0.1, 10, 464)
-    margins = (logits[np.arange(len(labels)), labels] - logits[np.arange(len(labels)), 1 - labels])[None] / grid[
-        :, None
-    ]
-    return float(grid[np.logaddexp(0, -margins).mean(1).argmin()])
+    losses = [np.log(np.exp(np.minimum(margins / t, 700)).sum(1)).mean() for t in grid]
+    return float(grid[int(np.argmin(losses))])
 
 
 def cool(model: keras.Model, temperature: float) -> None:

@@ -18,6 +18,10 @@ Fine-tunes the mask classifier: first a new head, then the upper blocks of the b
   a COCO .json, its pictures in images/        categories with_mask, without_mask, mask_worn_incorrectly
   a crops.csv, its pictures in images/         columns file,label,x0,y0,x1,y1 (box, source, cluster, split)
 
+Labels are with_mask, without_mask, mask_worn_incorrectly and not_a_face (what a detector took for a face: a table
+or a folder of its alarms). `balance` in the configuration says which of them the network tells, and how often each
+is shown; masks, masks that hang too low and things are also drawn.
+
 Near-duplicates are kept on one side of the split. The working folder gets classifier.keras, report.txt,
 report.json, card.md, history.png, confusion.png and reliability.png. Started again after a kill, training goes on
 after the last finished epoch."""

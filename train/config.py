@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from edge.core.errors import ConfigError
+from edge.core.labels import CLASSIFIER_LABELS, of_outputs
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -95,6 +96,8 @@ class Augmentation(Settings):
         0.3, description="bare faces behind a hand, a beard, a cup; a third as many under glasses or hair"
     )
     drawn: Share = Field(0.25, description="masked faces made by drawing a mask on a bare one")
+    drawn_low: Share = Field(0.25, description="masks worn wrongly made by drawing one that hangs too low")
+    drawn_things: Share = Field(0.25, description="things that are no faces made by drawing: wheels, signs, windows")
 
 
 class Phase(Settings):
@@ -128,8 +131,26 @@ class ClassifierConfig(Settings):
     validation: float = Field(0.2, gt=0, lt=1, description="share held back where the data has no split of its own")
     distance: int = Field(6, ge=0, le=16, description="bits in which the hashes of near-duplicates may differ")
     smallest: float = Field(10.0, ge=0, description="faces whose longer side is less, in pixels, are left out")
-    worn_wrongly: Literal["left out", "without_mask"] = Field("left out", description="in training; always measured")
+    balance: list[Share] = Field(
+        [0.5, 0.5],
+        min_length=2,
+        max_length=len(CLASSIFIER_LABELS),
+        description="share of each label in a batch, in the order of edge/core/labels.py: its outputs",
+    )
+    backgrounds: int = Field(0, ge=0, description="places without a face cut from each COCO file, as not_a_face")
     thaw_after: str = Field("block_5_add", description="the second phase trains the backbone's layers after this one")
     head: Phase
     tune: Phase
     augmentation: Augmentation = Augmentation()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the outputs mean, in their order."""
+        return of_outputs(len(self.balance))
+
+    @field_validator("balance")
+    @classmethod
+    def _whole(cls, balance: list[float]) -> list[float]:
+        if abs(sum(balance) - 1) > 1e-6:
+            raise ValueError(f"the shares add up to {sum(balance):g}, expected 1")
+        return balance

@@ -2,7 +2,8 @@
 
 Augmentation imitates a door camera before a real detector: the box is never quite right, the face is turned,
 far away, badly lit, partly covered. A bare face with a hand, a beard or a cup stays bare; a bare face with a
-mask drawn on it is a masked one. Pixels are only ever cut out by `edge.vision.preprocess.crop`, as on the device.
+mask drawn on it is a masked one, and one whose mask hangs too low wears it wrongly. Pixels are only ever cut out by
+`edge.vision.preprocess.crop`, as on the device.
 """
 
 from __future__ import annotations
@@ -16,29 +17,36 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.core.errors import DataError
 from edge.core.geometry import Box
-from edge.core.labels import CLASSIFIER_LABELS
+from edge.core.labels import NOT_A_FACE, WITHOUT_MASK
 from edge.core.records import Image
 from edge.vision import masks
 from edge.vision.preprocess import PADDING, InputSpec, crop, resize
-from train import occlusion, photometric
-from train.config import Augmentation
-from train.data import Patch
+from train import occlusion, photometric, things
+from train.config import Augmentation, ClassifierConfig
+from train.data import Patch, truth
 
 Array = NDArray[Any]
-MASKED, BARE = range(len(CLASSIFIER_LABELS))
+MASKED, BARE, WRONGLY, THING = range(4)
+"""Places of `edge.core.labels.CLASSIFIER_LABELS`."""
+LOWERED = (masks.NOSE_FREE + 0.05, 0.6)
+"""How far a mask that is worn wrongly hangs too low, in heights of the face: from a free nose to under the chin."""
 
 
-def augmented(patch: Patch, drawn: bool, size: int, how: Augmentation, rng: np.random.Generator) -> Image:
-    """One crop (size, size, 3) of `patch` as a door camera might see it; `drawn`: with a mask drawn on."""
+def augmented(patch: Patch, drawn: float | None, size: int, how: Augmentation, rng: np.random.Generator) -> Image:
+    """One crop (size, size, 3) of `patch` as a door camera might see it.
+
+    `drawn`: with a mask drawn on that hangs so many heights of the face too low, 0 for none too low; None: no mask.
+    """
     image, box = patch.image, patch.box
-    if drawn:
-        image = masks.draw(image, box, rng)
+    if drawn is not None:
+        image = masks.draw(image, box, rng, drawn)
     if patch.sample.box is not None:  # where the whole picture is the face, nobody knows where the mouth is
-        bare = not drawn and patch.sample.label == CLASSIFIER_LABELS[BARE]
+        bare = drawn is None and patch.sample.label == WITHOUT_MASK
         if bare and rng.random() < how.covered:
             image = occlusion.lower(image, box, rng)
-        elif rng.random() < how.covered / 3:
+        elif patch.sample.label != NOT_A_FACE and rng.random() < how.covered / 3:
             image = occlusion.upper(image, box, rng)
     if how.rotation or how.shear:
         image = turned(image, box, how, rng)
@@ -80,21 +88,18 @@ def margin_of(patch: Patch, margin: float) -> float:
     return 0.0 if patch.sample.box is None else margin
 
 
-def one_hot(labels: Sequence[int] | Array) -> Array:
-    return np.eye(len(CLASSIFIER_LABELS), dtype=np.float32)[np.asarray(labels, int)]
+def one_hot(labels: Sequence[int] | Array, count: int) -> Array:
+    return np.eye(count, dtype=np.float32)[np.asarray(labels, int)]
 
 
 class Fixed(keras.utils.PyDataset):
-    """Crops as the device makes them, in order: (B, size, size, 3) float32 and one-hot labels (B, 2).
+    """Crops as the device makes them, in order: (B, size, size, 3) float32 and one-hot `labels` (B, L)."""
 
-    A face with a mask worn wrongly counts as bare: that is what the product should say of it.
-    """
-
-    def __init__(self, patches: Sequence[Patch], size: int, margin: float, batch: int) -> None:
+    def __init__(self, patches: Sequence[Patch], labels: Sequence[str], size: int, margin: float, batch: int) -> None:
         super().__init__()
         self.patches, self.size, self.margin, self.batch = patches, size, margin, batch
         self.spec = InputSpec(size, size)
-        self.labels = np.array([MASKED if p.sample.label == CLASSIFIER_LABELS[MASKED] else BARE for p in patches], int)
+        self.labels, self.count = truth(patches, labels), len(labels)
 
     def __len__(self) -> int:
         return -(-len(self.patches) // self.batch)
@@ -102,7 +107,7 @@ class Fixed(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Array, Array]:
         part = slice(index * self.batch, (index + 1) * self.batch)
         faces = [crop(p.image, p.box, self.size, self.size, margin_of(p, self.margin)) for p in self.patches[part]]
-        return self.spec.normalise(np.stack(faces)), one_hot(self.labels[part])
+        return self.spec.normalise(np.stack(faces)), one_hot(self.labels[part], self.count)
 
 
 class Pool:
@@ -118,33 +123,39 @@ class Pool:
 
 
 class Augmented(keras.utils.PyDataset):
-    """Endlessly varied batches of the same shapes; half of each epoch's faces wear a mask.
+    """Endlessly varied batches of the same shapes, the labels in the shares of `config.balance`.
 
     The draws of a batch depend only on the seed, the epoch and the batch, not on threads.
+    Raises DataError for a label of which there is neither a picture nor a way to draw one.
     """
 
-    def __init__(
-        self, patches: Sequence[Patch], size: int, batch: int, how: Augmentation, seed: int, per_epoch: int = 0
-    ) -> None:
+    def __init__(self, patches: Sequence[Patch], config: ClassifierConfig) -> None:
         super().__init__(workers=2, max_queue_size=8)
-        self.patches, self.size, self.batch, self.how, self.seed = patches, size, batch, how, seed
-        self.spec = InputSpec(size, size)
+        self.config, self.spec = config, InputSpec(config.size, config.size)
         self.epoch = 0  # `loop.fit` sets it
-        self.per_epoch = per_epoch or len(patches)
-        self.classes = [Pool([p for p in patches if p.sample.label == label]) for label in CLASSIFIER_LABELS]
-        bare = self.classes[BARE].patches
-        self.drawable = Pool([p for p in bare if p.sample.box is not None])
+        self.per_epoch = config.per_epoch or len(patches)
+        self.classes = [Pool([p for p in patches if p.sample.label == label]) for label in config.labels]
+        self.drawable = Pool([p for p in self.classes[BARE].patches if p.sample.box is not None])
+        how, bare = config.augmentation, bool(self.drawable.patches)
+        self.drawn = (how.drawn * bare, 0.0, how.drawn_low * bare, how.drawn_things)
+        for label, share, pool, drawn in zip(config.labels, config.balance, self.classes, self.drawn, strict=False):
+            if share and not drawn and not pool.patches:
+                raise DataError(f"no face of {label!r} to train on: give more --data, or another balance")
 
     def __len__(self) -> int:
-        return max(self.per_epoch // self.batch, 1)
+        return max(self.per_epoch // self.config.batch, 1)
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
-        rng = np.random.default_rng([self.seed, self.epoch, index])
-        labels = rng.integers(2, size=self.batch)
+        config, rng = self.config, np.random.default_rng([self.config.seed, self.epoch, index])
+        labels = rng.choice(len(config.labels), config.batch, p=config.balance)
         faces = [self.face(label, rng) for label in labels]
-        return self.spec.normalise(np.stack(faces)), one_hot(labels)
+        return self.spec.normalise(np.stack(faces)), one_hot(labels, len(config.labels))
 
     def face(self, label: int, rng: np.random.Generator) -> Image:
-        drawn = label == MASKED and bool(self.drawable.patches) and rng.random() < self.how.drawn
-        pool = self.drawable if drawn else self.classes[label]
-        return augmented(pool.draw(rng), drawn, self.size, self.how, rng)
+        pool, how, size = self.classes[label], self.config.augmentation, self.config.size
+        if pool.patches and rng.random() >= self.drawn[label]:
+            return augmented(pool.draw(rng), None, size, how, rng)
+        if label == THING:
+            return augmented(things.draw(rng), None, size, how, rng)
+        lowered = rng.uniform(*LOWERED) if label == WRONGLY else 0.0
+        return augmented(self.drawable.draw(rng), lowered, size, how, rng)

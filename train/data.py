@@ -14,19 +14,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pictures
 from PIL import ImageOps, UnidentifiedImageError
 
 from edge.core.errors import DataError
 from edge.core.geometry import Box
-from edge.core.labels import CLASSIFIER_LABELS
+from edge.core.labels import CLASSIFIER_LABELS, INCORRECTLY_WORN, NOT_A_FACE, WITH_MASK, WITHOUT_MASK
 from edge.core.records import Image
 from edge.evaluation import coco
 from edge.vision.bundle import LFS_POINTER
 from edge.vision.preprocess import resize
 
-WORN_WRONGLY = "mask_worn_incorrectly"
-LABELS = (*CLASSIFIER_LABELS, WORN_WRONGLY)
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 SURROUNDINGS = 0.65
 """Kept around a face, in sides of its box: enough for a margin of 0.35, a shift and a turn."""
@@ -79,7 +78,7 @@ def read(path: Path) -> list[Sample]:
             raise
         raise DataError(f"--data {path}: not readable as {path.suffix or 'folder'} ({error!r})") from error
     if not samples:
-        raise DataError(f"--data {path}: no labelled face in it; expected labels {', '.join(LABELS)}")
+        raise DataError(f"--data {path}: no labelled face in it; expected labels {', '.join(CLASSIFIER_LABELS)}")
     return samples
 
 
@@ -87,7 +86,7 @@ def _folders(root: Path) -> list[Sample]:
     """`root`/with_mask/*.jpg, `root`/without_mask/*.jpg."""
     if (root / "crops.csv").is_file():
         return _crops(root / "crops.csv")
-    folders = [root / label for label in LABELS if (root / label).is_dir()]
+    folders = [root / label for label in CLASSIFIER_LABELS if (root / label).is_dir()]
     if not folders:
         raise DataError(f"--data {root}: expected the folders with_mask and without_mask (or crops.csv) in it")
     return [
@@ -99,14 +98,18 @@ def _folders(root: Path) -> list[Sample]:
 
 
 def _coco(path: Path) -> list[Sample]:
-    split = next((s for s in ("train", "val") if path.stem.startswith(s)), "")
+    split = _split_of(path)
     labels = {number: name for name, number in coco.NAMES.items()}
     return [
         Sample(p.path, Box(*box), labels[category], p.source or path.parent.resolve().name, p.cluster, split)
         for p in coco.read(path)
         for box, category, ignored in zip(p.boxes.tolist(), p.categories.tolist(), p.ignored.tolist(), strict=True)
-        if labels[category] in LABELS and not ignored
+        if labels[category] in CLASSIFIER_LABELS and not ignored
     ]
+
+
+def _split_of(path: Path) -> str:
+    return next((s for s in ("train", "val") if path.stem.startswith(s)), "")
 
 
 def _crops(path: Path) -> list[Sample]:
@@ -114,7 +117,7 @@ def _crops(path: Path) -> list[Sample]:
     samples = []
     with path.open(newline="", encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
-            if row["label"] not in LABELS:
+            if row["label"] not in CLASSIFIER_LABELS:
                 continue
             box = Box(*(float(row[k]) for k in ("x0", "y0", "x1", "y1")))
             samples.append(
@@ -190,9 +193,48 @@ def shrunk(patch: Patch, longest: int) -> Patch:
     return replace(patch, image=small, box=patch.box.scaled(k))
 
 
+def backgrounds(path: Path, count: int, seed: int) -> list[Sample]:
+    """Up to `count` places of a COCO file's pictures where nobody annotated a face, as samples of `not_a_face`.
+
+    A place touches no annotated face, ignored ones included. A face that nobody annotated can be hit; of a few
+    hundred places that is one or two. The picture keeps its cluster and split. Raises DataError.
+    """
+    rng, split, found = np.random.default_rng(seed), _split_of(path), []
+    pictures = coco.read(path)
+    for k in rng.permutation(len(pictures))[:count]:
+        picture = pictures[k]
+        try:
+            with Pictures.open(picture.path) as opened:
+                columns, rows = ImageOps.exif_transpose(opened).size
+        except (UnidentifiedImageError, OSError, SyntaxError):
+            continue  # `decode` says which pictures are missing or damaged
+        place = _free_place(columns, rows, picture.boxes, rng)
+        if place:
+            found.append(Sample(picture.path, place, NOT_A_FACE, "background", picture.cluster, split))
+    return found
+
+
+def _free_place(columns: int, rows: int, boxes: NDArray[np.float32], rng: np.random.Generator) -> Box | None:
+    """A box in the shape of a face that touches none of `boxes` (N, 4); None if a few tries find none."""
+    for _ in range(20):
+        height = float(np.exp(rng.uniform(np.log(16), np.log(max(min(columns, rows) / 2, 17)))))
+        width = height * rng.uniform(0.7, 1)
+        x, y = rng.uniform(0, max(columns - width, 1)), rng.uniform(0, max(rows - height, 1))
+        apart = (boxes[:, 0] >= x + width) | (boxes[:, 2] <= x) | (boxes[:, 1] >= y + height) | (boxes[:, 3] <= y)
+        if apart.all():
+            return Box(x, y, x + width, y + height)
+    return None
+
+
+def truth(patches: Sequence[Patch], labels: Sequence[str]) -> NDArray[np.int64]:
+    """Place of each face's label in `labels`: (N,). A mask worn wrongly is bare for a network that does not tell."""
+    places = {INCORRECTLY_WORN: labels.index(WITHOUT_MASK)} | {label: k for k, label in enumerate(labels)}
+    return np.array([places[p.sample.label] for p in patches], np.int64)
+
+
 def require_both(samples: Sequence[Sample], part: str) -> None:
-    """Raises DataError unless both classes stand in `samples`."""
-    counts = Counter(s.label for s in samples)
-    if not all(counts[label] for label in CLASSIFIER_LABELS):
-        said = ", ".join(f"{counts[label]} {label}" for label in CLASSIFIER_LABELS)
+    """Raises DataError unless masked and bare faces stand in `samples`."""
+    counts, both = Counter(s.label for s in samples), (WITH_MASK, WITHOUT_MASK)
+    if not all(counts[label] for label in both):
+        said = ", ".join(f"{counts[label]} {label}" for label in both)
         raise DataError(f"{part}: {said} pictures; both classes are needed, give more --data")

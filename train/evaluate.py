@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from edge.backends import opencv, tflite
 from edge.core.errors import DataError
+from edge.core.labels import of_outputs
 from edge.evaluation import coco
 from edge.evaluation.runner import BundleDetector, score, table
 from edge.vision import bundle as bundles
@@ -49,9 +50,9 @@ def of_detector(path: Path, annotations: Path) -> dict[str, float]:
 def of_classifier(path: Path, faces: Path) -> str:
     """A Keras classifier on the annotated boxes: precision, recall, f1, and the slices."""
     model = load(path, 1)
-    size = model.input_shape[1]
+    size, labels = model.input_shape[1], of_outputs(model.output_shape[-1])
     patches, skipped = data.decode(data.read(faces))
-    result = report.measure(patches, lambda some: model.predict(Fixed(some, size, 0.15, 64), verbose=0))
+    result = report.measure(patches, lambda some: model.predict(Fixed(some, labels, size, 0.15, 64), verbose=0), labels)
     note = f"\n{len(skipped)} pictures are missing or damaged" if skipped else ""
     return report.text(result, f"{path.name} on {faces.name}") + note
 

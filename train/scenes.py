@@ -30,18 +30,17 @@ def read(path: Path) -> list[Annotated]:
     """Scenes of a COCO file, or of a crops.csv (its training part: one face per picture). Raises DataError."""
     if path.suffix != ".csv":
         return coco.read(path)
-    ids = {"with_mask": coco.WITH_MASK, "without_mask": coco.WITHOUT_MASK, data.WORN_WRONGLY: coco.WORN_WRONGLY}
     return [
         Annotated(
             s.path,
             np.array([[s.box.x0, s.box.y0, s.box.x1, s.box.y1]], np.float32),
-            np.array([ids[s.label]]),
+            np.array([coco.NAMES[s.label]]),
             np.array([False]),
             s.source,
             s.cluster,
         )
         for s in data.read(path)
-        if s.box and s.split != "val"
+        if s.box and s.label in coco.NAMES and s.split != "val"
     ]
 
 

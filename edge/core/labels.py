@@ -11,11 +11,21 @@ class Mask(Enum):
     UNSURE = "unsure"
 
 
-CLASSIFIER_LABELS = ("with_mask", "without_mask")
-"""Order of the classifier's outputs when `train` builds it; a bundle states its own."""
-
+WITH_MASK, WITHOUT_MASK = "with_mask", "without_mask"
 INCORRECTLY_WORN = "mask_worn_incorrectly"
 """The label a bundle may have besides the two: OFF for the alert, since it protects as little, told apart in words."""
+NOT_A_FACE = "not_a_face"
+"""The label for what a detector took for a face: a wheel, a lamp, the back of a head."""
 
-MEANING = {"with_mask": Mask.ON, "without_mask": Mask.OFF, INCORRECTLY_WORN: Mask.OFF}
+CLASSIFIER_LABELS = (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN, NOT_A_FACE)
+"""Order of a classifier's outputs; one with fewer has the first of them. A bundle states its own."""
+
+MEANING = {WITH_MASK: Mask.ON, WITHOUT_MASK: Mask.OFF, INCORRECTLY_WORN: Mask.OFF}
 """Label name (of a bundle or of COCO categories) -> mask state."""
+
+
+def of_outputs(count: int) -> tuple[str, ...]:
+    """The labels of a classifier with `count` outputs. Raises ValueError for a count that no classifier has."""
+    if not 2 <= count <= len(CLASSIFIER_LABELS):
+        raise ValueError(f"{count} outputs: expected 2 to {len(CLASSIFIER_LABELS)}")
+    return CLASSIFIER_LABELS[:count]

@@ -22,11 +22,15 @@ PATCH = 96
 OUTSIDE = 0.2
 """The patch reaches this share of the box beyond each of its edges."""
 
+NOSE_FREE = 0.2
+"""From here on, in heights of the face, a mask that hangs lower leaves the nose free."""
+
 Floats = NDArray[np.float32]
 
 
-def draw(image: Image, face: Box, rng: np.random.Generator) -> Image:
-    """A copy of `image` (RGB) with a random mask over the lower half of `face`."""
+def draw(image: Image, face: Box, rng: np.random.Generator, lowered: float = 0.0) -> Image:
+    """A copy of `image` (RGB) with a random mask over the lower half of `face`, hanging `lowered` heights too low."""
+    face = face.moved(0, lowered * face.height)
     cloth, alpha = _cloth(rng), _outline(rng)
     mx, my = face.width * OUTSIDE, face.height * OUTSIDE
     left, top = round(face.x0 - mx), round(face.y0 - my)

@@ -129,9 +129,8 @@ def test_the_stored_model_answers_as_reported(trained, faces):
     workdir, result = trained
     model = keras.models.load_model(workdir / "classifier.keras")
     assert model.input_shape == (None, 32, 32, 3)
-    blue = np.full((1, 32, 32, 3), (30, 60, 220), np.float32) / 127.5 - 1
-    red = np.full((1, 32, 32, 3), (220, 60, 30), np.float32) / 127.5 - 1
-    said = model.predict(np.concatenate([blue, red]), verbose=0)
+    pictures = [cv2.imread(str(faces / label / "0.png"))[8:40, 8:40, ::-1] for label in result["labels"]]
+    said = model.predict(np.stack(pictures).astype(np.float32) / 127.5 - 1, verbose=0)
     assert said.sum(1) == pytest.approx([1, 1], abs=1e-5)
     assert result["labels"][said[0].argmax()] == "with_mask"
     assert result["labels"][said[1].argmax()] == "without_mask"
@@ -224,6 +223,26 @@ def test_vgg16_gets_the_colours_its_weights_expect(real_backbone):
     classifier_network.thaw(model, c, upper_blocks=True)
     names = {v.path.split("/")[-2] for v in model.trainable_variables}
     assert names == {"block5_conv1", "block5_conv2", "block5_conv3", "labels"}
+
+
+def test_the_temperature_of_four_labels_is_found_too():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (6000, 4))
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    labels = (p.cumsum(1) > rng.random((6000, 1))).argmax(1)
+    too_sure = np.exp(2 * logits) / np.exp(2 * logits).sum(1, keepdims=True)
+    assert classifier_network.best_temperature(too_sure, labels) == pytest.approx(2, rel=0.1)
+
+
+def test_a_network_of_four_labels_is_trained_on_drawn_things_alone(faces, settings, tmp_path):
+    path = tmp_path / "four.toml"
+    path.write_text(
+        SETTINGS.replace(', "random"]', "]").replace("per_epoch", "balance = [0.4, 0.4, 0, 0.2]\nper_epoch")
+    )
+    result = classifier.run(path, [faces], tmp_path / "work")
+    assert result["labels"] == ["with_mask", "without_mask", "mask_worn_incorrectly", "not_a_face"]
+    assert "drawn wheels, lamps, signs, windows" in result["val"]["hard_cases"]
+    assert classifier_network.build(config(balance=[0.25] * 4)).output_shape == (None, 4)
 
 
 def test_the_temperature_makes_confidence_honest_and_changes_no_answer():

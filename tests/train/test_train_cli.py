@@ -48,7 +48,13 @@ def test_a_missing_config_is_one_line(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("line", "says"),
-    [("batchsize = 3", "batchsize: no such key"), ("batch = 'many'", "batch"), ("size = 8", "size = 8"), ("=", "TOML")],
+    [
+        ("batchsize = 3", "batchsize: no such key"),
+        ("batch = 'many'", "batch"),
+        ("size = 8", "size = 8"),
+        ("balance = [0.6, 0.6]", "add up to 1.2"),
+        ("=", "TOML"),
+    ],
 )
 def test_a_bad_config_names_the_key(config, tmp_path, capsys, line, says):
     config.write_text(line + "\n" + config.read_text())

@@ -7,11 +7,13 @@ pytest.importorskip("tensorflow", reason="needs the extra 'train'")
 from pathlib import Path
 
 from edge.core.geometry import Box
+from edge.core.labels import CLASSIFIER_LABELS, INCORRECTLY_WORN, NOT_A_FACE
 from edge.vision.preprocess import InputSpec, crop
-from train import crops, data, occlusion
-from train.config import Augmentation
+from train import crops, data, occlusion, things
+from train.config import Augmentation, ClassifierConfig, Phase
 
 BARE, MASKED = "without_mask", "with_mask"
+TWO = CLASSIFIER_LABELS[:2]
 PLAIN = Augmentation(
     margin=(0.2, 0.2), shift=0, zoom=0, rotation=0, mirror=False, far=0, photometric=0, covered=0, drawn=0
 )
@@ -25,35 +27,43 @@ def patch(label=BARE, source="s", colour=(200, 150, 120), whole=False, side=40):
     return data.cut(image, data.Sample(Path("a.png"), box, label, source))
 
 
+def config(how=PLAIN, **changes):
+    phase = Phase(epochs=1, learning_rate=1e-3)
+    values = {"size": 32, "batch": 64, "seed": 1, "head": phase, "tune": phase, "augmentation": how}
+    return ClassifierConfig(**(values | changes))
+
+
 def rng():
     return np.random.default_rng(4)
 
 
 def test_fixed_crops_are_what_the_device_cuts_out():
     p = patch()
-    x, y = crops.Fixed([p, patch(MASKED), patch()], 32, 0.15, batch=2)[0]
+    x, y = crops.Fixed([p, patch(MASKED), patch()], TWO, 32, 0.15, batch=2)[0]
     assert x.shape == (2, 32, 32, 3)
     assert x.dtype == np.float32
     assert (x[0] == InputSpec(32, 32).normalise(crop(p.image, p.box, 32, 32, 0.15))).all()
     assert y.tolist() == [[0, 1], [1, 0]]
 
 
-def test_fixed_crops_end_with_the_last_face_and_count_wrong_wearing_as_bare():
-    batches = crops.Fixed([patch(), patch(), patch(data.WORN_WRONGLY)], 32, 0.15, batch=2)
+def test_fixed_crops_end_with_the_last_face_and_count_wrong_wearing_as_bare_where_it_is_no_label():
+    faces = [patch(), patch(), patch(INCORRECTLY_WORN)]
+    batches = crops.Fixed(faces, TWO, 32, 0.15, batch=2)
     assert len(batches) == 2
     assert batches[1][1].tolist() == [[0, 1]]
+    assert crops.Fixed(faces, CLASSIFIER_LABELS, 32, 0.15, batch=2)[1][1].tolist() == [[0, 0, 1, 0]]
 
 
 def test_a_whole_picture_gets_no_margin():
     p = patch(whole=True)
-    x, _ = crops.Fixed([p], 100, 0.3, batch=1)[0]
+    x, _ = crops.Fixed([p], TWO, 100, 0.3, batch=1)[0]
     assert (x[0] == InputSpec(100, 100).normalise(p.image)).all()
 
 
 def test_without_augmentation_a_crop_is_the_plain_one():
     p = patch(side=40)
     side = round(40 * 1.4)
-    assert (crops.augmented(p, False, side, PLAIN, rng()) == crop(p.image, p.box, side, side, 0.2)).all()
+    assert (crops.augmented(p, None, side, PLAIN, rng()) == crop(p.image, p.box, side, side, 0.2)).all()
 
 
 @pytest.mark.parametrize(
@@ -71,8 +81,8 @@ def test_without_augmentation_a_crop_is_the_plain_one():
 )
 def test_every_augmentation_changes_the_crop_and_keeps_its_shape(change):
     p, how = patch(), PLAIN.model_copy(update=change)
-    plain = crops.augmented(p, False, 56, PLAIN, rng())
-    changed = crops.augmented(p, False, 56, how, rng())
+    plain = crops.augmented(p, None, 56, PLAIN, rng())
+    changed = crops.augmented(p, None, 56, how, rng())
     assert changed.shape == plain.shape == (56, 56, 3)
     assert changed.dtype == np.uint8
     assert (changed != plain).any()
@@ -87,7 +97,7 @@ def test_a_far_face_has_few_pixels_worth_of_detail():
     def detail(image):
         return np.abs(np.diff(image.astype(int), axis=1)).mean()
 
-    assert detail(crops.augmented(p, False, 56, far, rng())) < 0.5 * detail(crops.augmented(p, False, 56, PLAIN, rng()))
+    assert detail(crops.augmented(p, None, 56, far, rng())) < 0.5 * detail(crops.augmented(p, None, 56, PLAIN, rng()))
 
 
 def test_turning_keeps_the_middle_of_the_face_in_place():
@@ -103,7 +113,7 @@ def test_turning_keeps_the_middle_of_the_face_in_place():
 
 def test_a_drawn_mask_changes_the_lower_half_only_where_asked():
     p = patch()
-    drawn, plain = (crops.augmented(p, d, 56, PLAIN, rng()) for d in (True, False))
+    drawn, plain = (crops.augmented(p, d, 56, PLAIN, rng()) for d in (0.0, None))
     assert (drawn[30:] != plain[30:]).mean() > 0.3
 
 
@@ -130,7 +140,7 @@ def test_covers_at_the_edge_of_the_picture_and_of_tiny_faces_work():
 
 def test_classes_are_balanced_and_draws_depend_on_the_epoch():
     patches = [patch(BARE)] * 30 + [patch(MASKED)] * 2
-    batches = crops.Augmented(patches, 32, 64, Augmentation(), seed=1)
+    batches = crops.Augmented(patches, config(Augmentation()))
     assert len(batches) == 1
     x, y = batches[0]
     assert x.shape == (64, 32, 32, 3)
@@ -146,7 +156,7 @@ def test_masks_are_drawn_on_bare_faces_only_where_the_box_is_known():
 
     def masked(whole):
         faces = [patch(BARE, whole=whole), patch(MASKED, colour=(0, 0, 255), whole=True)]
-        x, y = crops.Augmented(faces, 32, 16, always, seed=1)[0]
+        x, y = crops.Augmented(faces, config(always, batch=16))[0]
         return x[y[:, 0] == 1]
 
     blue_whole = masked(whole=True)
@@ -159,3 +169,45 @@ def test_a_large_source_is_drawn_by_the_square_root_of_its_size():
     generator = rng()
     large = sum(pool.draw(generator).sample.source == "large" for _ in range(2000))
     assert large / 2000 == pytest.approx(20 / 22, abs=0.03)
+
+
+def test_a_batch_holds_the_labels_in_the_shares_asked_for():
+    patches = [patch(label) for label in CLASSIFIER_LABELS]
+    batches = crops.Augmented(patches, config(balance=[0.4, 0.3, 0.2, 0.1], batch=400, per_epoch=400))
+    assert batches[0][1].mean(0) == pytest.approx([0.4, 0.3, 0.2, 0.1], abs=0.06)
+
+
+def shown(label, faces, **how):
+    """The crops of one label that training sees of `faces`."""
+    k = CLASSIFIER_LABELS.index(label)
+    c = config(PLAIN.model_copy(update=how), balance=[0.25] * 4, per_epoch=64)
+    x, y = crops.Augmented(faces, c)[0]
+    return x[y[:, k] == 1]
+
+
+def test_a_mask_that_is_worn_wrongly_is_drawn_lower_than_one_that_is_worn():
+    bare = patch()
+    plain = InputSpec(32, 32).normalise(crops.augmented(bare, None, 32, PLAIN, rng()))
+    how = {"drawn": 1.0, "drawn_low": 1.0, "drawn_things": 1.0}
+    worn, low = (shown(label, [bare, patch(MASKED)], **how) for label in (MASKED, INCORRECTLY_WORN))
+
+    def highest(faces):
+        changed = (np.abs(faces - plain).max(-1) > 0.1).mean(2) > 0.3
+        return np.where(changed.any(1), changed.argmax(1), 32).mean()
+
+    assert highest(worn) + 3 < highest(low)
+
+
+def test_things_are_drawn_where_no_picture_shows_one_and_differ():
+    drawn = shown(NOT_A_FACE, [patch(), patch(MASKED)], drawn_low=1.0)
+    assert len(drawn) > 5
+    assert len({x.tobytes() for x in drawn}) == len(drawn)
+    one = things.draw(rng())
+    assert one.sample.label == NOT_A_FACE
+    assert one.image.dtype == np.uint8
+    assert (one.image == things.draw(rng()).image).all(), "the same draw gives the same picture"
+
+
+def test_a_label_without_a_picture_or_a_way_to_draw_it_is_named():
+    with pytest.raises(data.DataError, match="mask_worn_incorrectly"):
+        crops.Augmented([patch(whole=True), patch(MASKED)], config(balance=[0.4, 0.4, 0.2]))

@@ -95,6 +95,23 @@ def test_crops_csv_keeps_boxes_clusters_and_splits(tmp_path):
     assert data.read(tmp_path) == [first, second]
 
 
+def test_backgrounds_are_places_without_a_face(tmp_path):
+    path = coco(tmp_path / "train.json", categories=(1,))
+    (found,) = data.backgrounds(path, 5, seed=1)
+    assert found.label == "not_a_face"
+    assert (found.cluster, found.split) == ("77", "train")
+    b = found.box
+    assert b.x1 <= 10 or b.x0 >= 40 or b.y1 <= 20 or b.y0 >= 60
+    assert 0 <= b.x0 < b.x1 <= 96
+    (tmp_path / "images" / "a.png").write_bytes(b"no picture")
+    assert data.backgrounds(path, 5, seed=1) == []
+
+
+def test_a_picture_that_is_one_face_has_no_background():
+    everywhere = np.array([[0, 0, 96, 96]], np.float32)
+    assert data._free_place(96, 96, everywhere, np.random.default_rng(0)) is None
+
+
 def test_a_patch_holds_the_same_pixels_as_the_picture_around_the_face():
     image = scene(3)
     patch = data.cut(image, replace(sample(0), box=Box(40, 40, 60, 60)))
