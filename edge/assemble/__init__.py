@@ -53,7 +53,7 @@ def runtime(settings: Settings, live: bool) -> Iterator[Runtime]:
     Raises CameraError, BundleError, EngineError, SinkError, MissingPackage.
     """
     with closing(Assembly(live)) as assembly:
-        yield assembly.fit(settings)
+        yield assembly.apply(settings)
 
 
 class Assembly:
@@ -64,9 +64,9 @@ class Assembly:
         self._parts: dict[str, tuple[Any, Any, ExitStack]] = {}
         """What stands, in the order of opening: the settings it was opened with, itself, and how it is closed."""
 
-    def fit(self, settings: Settings) -> Runtime:
+    def apply(self, settings: Settings) -> Runtime:
         """Opens what is not there yet. Camera, networks and sinks stay when their sections are the same, so that no
-        frame is lost; what lies between them starts anew. Raises what `runtime` raises; `fit` to older settings mends
+        frame is lost; what lies between them starts anew. Raises what `runtime` raises; `apply` to older settings mends
         that.
         """
         sinks = self.sinks(settings)

@@ -11,15 +11,15 @@ from edge.assemble.tables import AUTO, ENGINES, ISOLATED, resolve
 from edge.runtime.systemd import state_directory
 
 if TYPE_CHECKING:
-    from edge.backends.selection.probe import Candidate, Row
-    from edge.backends.supervised.failover import Stage
+    from edge.backends.selection.probe import Candidate, ProbeResult
+    from edge.backends.supervised.failover import FailoverEngine
     from edge.config.settings import Settings
     from edge.vision.bundle import Bundle
 
 log = logging.getLogger(__name__)
 
 
-def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Bundle, Mapping[str, Stage]]:
+def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Bundle, Mapping[str, FailoverEngine]]:
     """The bundle and an engine for each of its networks.
 
     Only a live camera is worth the seconds that measuring takes; a recording is judged alike on every machine.
@@ -27,13 +27,13 @@ def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Bundle, Ma
     bundle = resolve("edge.vision.bundle:load")(settings.model.bundle or None)
     wanted, known = settings.backend, candidates()
     requested = {"detector": wanted.detector, "classifier": wanted.classifier}
-    rows: Sequence[Row] = ()
+    rows: Sequence[ProbeResult] = ()
     if live and "auto" in requested.values():
         rows = probe(settings, bundle)
     opener = resolve("edge.backends.selection.opener:Opener")(
         known, AUTO, bundle, resolve, stack, wanted.threads, wanted.device, wanted.strict, rows
     )
-    stages: dict[str, Stage] = {}
+    stages: dict[str, FailoverEngine] = {}
     for network, name in requested.items():
         stages[network] = opener.open(network, name)
         stack.callback(stages[network].close)
@@ -55,10 +55,10 @@ def candidates() -> dict[str, Candidate]:
     return found
 
 
-def probe(settings: Settings, bundle: Bundle, anew: bool = False) -> Sequence[Row]:
+def probe(settings: Settings, bundle: Bundle, anew: bool = False) -> Sequence[ProbeResult]:
     """What each engine that "auto" may take can do here; from the state directory unless `anew`."""
     wanted, known = settings.backend, candidates()
-    rows: Sequence[Row] = resolve("edge.backends.selection.opener:measured")(
+    rows: Sequence[ProbeResult] = resolve("edge.backends.selection.opener:probe_results")(
         [known[name] for name in AUTO], bundle, wanted.threads, wanted.device, state_directory(), anew
     )
     return rows

@@ -36,7 +36,7 @@ def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Camera, Se
         )
         return stack.enter_context(closing(steady)), [], wanted.fps
     source = camera(settings, live)
-    # `Newest` closes what it wraps, in the thread that reads it.
+    # `LatestFrame` closes what it wraps, in the thread that reads it.
     opened = stack.enter_context(closing(resolve(CAMERAS["newest"])(source) if live else source))
     pictures = [Path(path) for path in getattr(source, "paths", ())]
     return opened, pictures, float(getattr(source, "fps", wanted.fps))

@@ -14,9 +14,9 @@ CAMERAS = {
     "stream": "edge.cameras.stream:StreamCamera",
     "recording": "edge.cameras.files:open_recording",
     "synthetic": "edge.cameras.synthetic:SyntheticCamera",
-    "view": "edge.cameras.transform:View",
-    "newest": "edge.cameras.latest_frame:Newest",
-    "steady": "edge.cameras.reconnecting:SteadyCamera",
+    "view": "edge.cameras.transform:Transform",
+    "newest": "edge.cameras.latest_frame:LatestFrame",
+    "steady": "edge.cameras.reconnecting:ReconnectingCamera",
 }
 DEVICES = ("pi", "csi", "v4l2", "stream")
 """Cameras that can be lost and come back."""

@@ -25,7 +25,7 @@ FLOAT = 0.4
 """The same for the float network, measured at up to 0.31: the answer in the bundle is the int8 network's."""
 
 
-def prove(bundle: Bundle, network: str, infer: Infer, tolerance: float) -> None:
+def check_known_answer(bundle: Bundle, network: str, infer: Infer, tolerance: float) -> None:
     """Raises EngineError unless `infer` gives the bundle's answer, but for `tolerance` (INT8 or FLOAT)."""
     spec = getattr(bundle, network)
     with np.load(bundle.known_answer(network)) as known:

@@ -10,7 +10,7 @@ from edge.core.ports import Camera
 from edge.core.records import Frame
 
 
-class Newest(Live):
+class LatestFrame(Live):
     """Reads `camera` in a thread of its own and hands out the newest unseen frame.
 
     `dropped` counts the frames nobody saw. An error of the camera is raised in the thread that polls, after

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from edge.cameras.base import ENDED, OK, STARTING, Live
 from edge.cameras.faults import Changes, fault
-from edge.cameras.latest_frame import Newest
+from edge.cameras.latest_frame import LatestFrame
 from edge.core.errors import CameraError, MissingPackage
 from edge.core.ports import Camera
 from edge.core.records import Frame
@@ -26,7 +26,7 @@ MOST_HANGING = 3
 
 
 class Reader(Protocol):
-    """What reads one opening of the camera: `Newest`, or a script in tests."""
+    """What reads one opening of the camera: `LatestFrame`, or a script in tests."""
 
     state: str
     dropped: int
@@ -41,7 +41,7 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
-class SteadyCamera(Live):
+class ReconnectingCamera(Live):
     """Frames of whatever camera `open` opens, in a thread of its own, and opens again when it is lost.
 
     Lost is a camera that raises, that gives no usable frame for `lost_after` seconds (`first_within` after it
@@ -70,7 +70,7 @@ class SteadyCamera(Live):
         on_state: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
-        start: Callable[[Callable[[], Camera]], Reader] = lambda open: Newest(_opened(open)),
+        start: Callable[[Callable[[], Camera]], Reader] = lambda open: LatestFrame(_opened(open)),
     ) -> None:
         self.state = STARTING
         self.faults, self.reopened = 0, -1

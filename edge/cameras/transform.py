@@ -17,7 +17,7 @@ FLIPS = {"horizontal": 1, "vertical": 0}
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
-class View(Source):
+class Transform(Source):
     """The frames of `camera`, turned `rotation` degrees clockwise, then mirrored, then cut to `region`.
 
     rotation: 0, 90, 180 or 270. flip: "none", "horizontal" (left and right change places) or "vertical".

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if file:
         outputs.check_output(file, source)
     settings = load(args, camera__source=source).model_copy(update={"sinks": Sinks(log=False)})
-    report = suite.measure(settings, args.seconds, args.frames, args.faces, args.sweep, _health)
+    report = suite.run(settings, args.seconds, args.frames, args.faces, args.sweep, _health)
     print(report.json() if args.json == "-" else report.render())
     if file:
         files.write(file, report.json() + "\n")

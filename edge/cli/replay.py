@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     from edge import assemble
     from edge.core.files import replacing
-    from edge.runtime import loop, outputs
+    from edge.runtime import outputs, replay
     from edge.runtime.signals import stop_on_signals
 
     settings = load(args, camera__source=args.source, model__bundle=args.bundle and str(args.bundle))
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
             jsonl = stack.enter_context(closing(assemble.resolve(assemble.SINKS["jsonl"])(part)))
             runtime = replace(runtime, sinks=[*runtime.sinks, jsonl])
         progress = _progress if sys.stderr.isatty() else None
-        counters = loop.replay(runtime, stop, watchers, progress)
+        counters = replay.replay(runtime, stop, watchers, progress)
     print(f"{runtime.timers.render()}\n{counters.render()}")
 
 

@@ -39,9 +39,9 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     if args.prove:
-        from edge.operations.update.self_test import prove
+        from edge.operations.update.self_test import self_test
 
-        print(prove(load(args)))
+        print(self_test(load(args)))
         return
     if args.health < SHORTEST:
         raise UpdateError(

@@ -49,10 +49,10 @@ class Tracker(Protocol):
 
 
 class Judge(Protocol):
-    def due(self, tracks: Sequence[Track], t: float) -> Sequence[Track]:
+    def needs_classification(self, tracks: Sequence[Track], t: float) -> Sequence[Track]:
         """The tracks worth a look by the classifier in this frame."""
 
-    def hear(self, track: Track, verdict: Verdict, t: float) -> None:
+    def add_verdict(self, track: Track, verdict: Verdict, t: float) -> None:
         """Takes one vote."""
 
     def decide(self, tracks: Sequence[Track], t: float) -> Sequence[Decision]:

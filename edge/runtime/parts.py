@@ -13,7 +13,7 @@ from edge.runtime.pipeline import Pipeline
 from edge.tracking.alerts import AlertPolicy
 
 if TYPE_CHECKING:
-    from edge.backends.supervised.failover import Stage
+    from edge.backends.supervised.failover import FailoverEngine
 
 
 @dataclass(frozen=True)
@@ -33,5 +33,5 @@ class Runtime:
     """Frames that make a track a person."""
     source: str = ""
     """Name of the camera, without passwords."""
-    backends: Mapping[str, Stage] = field(default_factory=dict)
+    backends: Mapping[str, FailoverEngine] = field(default_factory=dict)
     """Of "detector" and "classifier": what was asked for, what runs and why."""

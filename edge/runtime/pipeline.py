@@ -30,12 +30,12 @@ class Pipeline:
         self.timers = timers
         self.visibility = visibility
 
-    def watch(self, camera: Camera) -> Generator[Observation, None, None]:
+    def run(self, camera: Camera) -> Generator[Observation, None, None]:
         """One observation per frame, in the camera's order. Raises CameraError and EngineError."""
         for frame in self.timers.each("camera", camera):
-            yield self.look(frame)
+            yield self.process(frame)
 
-    def look(self, frame: Frame) -> Observation:
+    def process(self, frame: Frame) -> Observation:
         """One frame through every stage; what cannot be judged gives no votes and no decisions. Raises EngineError."""
         timers = self.timers
         blind = self.visibility.update(frame.image, frame.t) if self.visibility else None
@@ -44,15 +44,15 @@ class Pipeline:
         with timers("track"):
             tracks = self.tracker.update(faces, frame.t)
         judged = not blind and (self.visibility is None or self.visibility.clear)
-        for track in self.judge.due(tracks, frame.t) if judged else ():  # settled tracks cost nothing
+        for track in self.judge.needs_classification(tracks, frame.t) if judged else ():  # settled tracks cost nothing
             with timers("classify"):
                 verdict = self.classifier.classify(frame.image, track.box)
-            self.judge.hear(track, verdict, frame.t)
+            self.judge.add_verdict(track, verdict, frame.t)
         with timers("decide"):
             decisions = self.judge.decide(tracks, frame.t)
         return Observation(frame, tracks, [] if blind else decisions, blind, judged)
 
-    def rehearse(self, image: Image) -> None:
+    def warm_up(self, image: Image) -> None:
         """Runs both networks once, be there a face or not, and forgets what they say. Raises EngineError."""
         self.detector.detect(image)
         height, width = image.shape[:2]

@@ -14,11 +14,11 @@ from edge.core.errors import ConfigError, MaskcamError
 from edge.core.metrics import Counters
 from edge.core.ports import Sink
 from edge.core.records import Event, Frame
-from edge.runtime.loop import Turn, deliver
 from edge.runtime.outputs import Watcher
 from edge.runtime.parts import Runtime
 from edge.runtime.signals import Flag
 from edge.runtime.status import Status
+from edge.runtime.step import Step, deliver
 from edge.runtime.systemd import Notifier
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Assembly(Protocol):
 
     def sinks(self, settings: Settings) -> Sequence[Sink]: ...
 
-    def fit(self, settings: Settings) -> Runtime: ...
+    def apply(self, settings: Settings) -> Runtime: ...
 
 
 class Service:
@@ -73,13 +73,13 @@ class Service:
         except Exception as error:  # whatever a setting can cause, in our code or in a library's
             loaded = self._others(error)
             runtime = self._start(loaded.settings)
-        self._turn = Turn(runtime, watchers)
-        self._status = Status(self._turn.counters, folder)
+        self._step = Step(runtime, watchers)
+        self._status = Status(self._step.counters, folder)
         self._take(loaded)
 
     def _start(self, settings: Settings) -> Runtime:
         deliver(Event("state", 0.0, state="starting"), self._assembly.sinks(settings))
-        return self._assembly.fit(settings)
+        return self._assembly.apply(settings)
 
     def _others(self, error: Exception) -> Loaded:
         """The settings that worked last, since those asked for caused `error`; raises it where there are none."""
@@ -95,11 +95,11 @@ class Service:
 
     @property
     def runtime(self) -> Runtime:
-        return self._turn.runtime
+        return self._step.runtime
 
     @property
     def _camera(self) -> Live:
-        return cast(Live, self._turn.runtime.camera)  # a recording would not do here
+        return cast(Live, self._step.runtime.camera)  # a recording would not do here
 
     def run(self, stop: Flag, reload: Flag, duration: float | None = None) -> Counters:
         """Until `stop` is requested, a camera that can end has ended, or `duration` seconds have passed.
@@ -111,7 +111,7 @@ class Service:
             if reload.take():
                 self._reload()
             try:
-                if not self._step(min(POLL, end - self._clock())):
+                if not self._poll(min(POLL, end - self._clock())):
                     break
             except Exception as error:
                 if self._ready or self._status.notice:
@@ -120,9 +120,9 @@ class Service:
             self._status.write(self.runtime)
         self._enter("stopping")
         self._notifier.stopping()
-        return self._turn.counters
+        return self._step.counters
 
-    def _step(self, wait: float) -> bool:
+    def _poll(self, wait: float) -> bool:
         """Looks at the newest frame, if one comes within `wait` seconds; False when none will ever come."""
         camera = self._camera
         with self.runtime.timers("camera"):
@@ -136,16 +136,16 @@ class Service:
     def _begin_again(self, error: Exception) -> None:
         """On the last good settings, when those asked for fail before the first verdict."""
         loaded = self._others(error)
-        self._turn.runtime = self._assembly.fit(loaded.settings)
+        self._step.runtime = self._assembly.apply(loaded.settings)
         self._take(loaded)
 
     def _look(self, frame: Frame) -> None:
         """One frame through everything; the first one through both networks, be there a face or not."""
         pipeline, self._t = self.runtime.pipeline, frame.t
         if not self._ready:
-            pipeline.rehearse(frame.image)
-        observation = pipeline.look(frame)
-        if any(event.kind == "no_mask" for event in self._turn.take(observation)):
+            pipeline.warm_up(frame.image)
+        observation = pipeline.process(frame)
+        if any(event.kind == "no_mask" for event in self._step.finish(observation)):
             self._status.alerted()
         if observation.blind:
             self._enter("blind", observation.blind)
@@ -166,7 +166,7 @@ class Service:
         if (state, detail) == (self._status.state, self._status.detail):
             return
         self._status.state, self._status.detail = state, detail
-        self._turn.send(Event("state", self._t, state=state, detail=detail))
+        self._step.send(Event("state", self._t, state=state, detail=detail))
         self._notifier.status(self._status.line(self.runtime))
 
     def _reload(self) -> None:
@@ -192,13 +192,13 @@ class Service:
         Raises what keeps those before from being opened again: nothing stands then.
         """
         if self.runtime.policy.active:  # the new policy begins without an alert
-            self._turn.send(Event("all_clear", self._t))
+            self._step.send(Event("all_clear", self._t))
         try:
-            self._turn.runtime, problem = self._assembly.fit(settings), ""
+            self._step.runtime, problem = self._assembly.apply(settings), ""
         except Exception as error:  # whatever a setting can cause, in our code or in a library's
             problem = _words(error)
         if problem:
-            self._turn.runtime = self._assembly.fit(self._settings)
+            self._step.runtime = self._assembly.apply(self._settings)
         self._status.state = ""  # so that sinks that were opened anew hear it
         return problem
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edge.cameras.base import ENDED, OK, STARTING, Live
-from edge.cameras.reconnecting import SteadyCamera
+from edge.cameras.reconnecting import ReconnectingCamera
 from edge.core.records import Frame, Image
 
 Step = tuple[float, "Image | Exception | None"]
@@ -31,10 +31,10 @@ class Script:
         """What the camera stamps on a frame that comes at a time, seconds."""
         self._openings = openings
 
-    def camera(self, **options: Any) -> SteadyCamera:
-        """A SteadyCamera over this script, in its time."""
+    def camera(self, **options: Any) -> ReconnectingCamera:
+        """A ReconnectingCamera over this script, in its time."""
         timing: Any = {"clock": lambda: self.now, "pause": self.pass_time, "start": lambda open: open()}
-        return SteadyCamera(self.open, **timing, **options)
+        return ReconnectingCamera(self.open, **timing, **options)
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds

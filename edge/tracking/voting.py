@@ -20,7 +20,7 @@ _SIDE = {Mask.ON: 1.0, Mask.OFF: -1.0}
 
 
 @dataclass(slots=True)
-class _Ballot:
+class _VoteState:
     """What is known of one track. Times are `Frame.t` in seconds."""
 
     since: float
@@ -65,39 +65,33 @@ class VotingJudge:
         self.doubt_after = doubt_after
         self.min_face = min_face
         self.forget_after = forget_after
-        self._ballots: dict[int, _Ballot] = {}
+        self._states: dict[int, _VoteState] = {}
 
-    def due(self, tracks: Sequence[Track], t: float) -> Sequence[Track]:
+    def needs_classification(self, tracks: Sequence[Track], t: float) -> Sequence[Track]:
         """The tracks to classify in the frame at `t`: large enough, and unsettled or not looked at for a while."""
-        return [track for track in tracks if self._large(track) and self._waits(self._ballot(track, t), t)]
+        return [track for track in tracks if self._large(track) and self._waits(self._state(track, t), t)]
 
-    def hear(self, track: Track, verdict: Verdict, t: float) -> None:
+    def add_verdict(self, track: Track, verdict: Verdict, t: float) -> None:
         """Takes one verdict; UNSURE is no vote, but too long a row of it ends a decision."""
-        ballot = self._ballot(track, t)
-        ballot.looked = t
+        state = self._state(track, t)
+        state.looked = t
         if verdict.mask is Mask.UNSURE:
-            ballot.unsure_from = t if ballot.unsure_from is None else ballot.unsure_from
-            if ballot.mask is not Mask.UNSURE and t - ballot.unsure_from >= self.doubt_after:
-                ballot.mask, ballot.since, ballot.votes, ballot.evidence, ballot.incorrectly = (
-                    Mask.UNSURE,
-                    t,
-                    0,
-                    0.0,
-                    0.0,
-                )
+            state.unsure_from = t if state.unsure_from is None else state.unsure_from
+            if state.mask is not Mask.UNSURE and t - state.unsure_from >= self.doubt_after:
+                self._states[track.id] = _VoteState(since=t, seen=state.seen, looked=t, unsure_from=state.unsure_from)
             return
-        ballot.unsure_from = None
-        ballot.votes += 1
+        state.unsure_from = None
+        state.votes += 1
         vote = _SIDE[verdict.mask] * max(2 * verdict.confidence - 1, 0.0)
-        ballot.evidence = self._bounded(ballot.evidence + vote)
+        state.evidence = self._bounded(state.evidence + vote)
         if verdict.mask is Mask.OFF:
-            ballot.incorrectly = self._bounded(
-                ballot.incorrectly - vote if verdict.incorrectly_worn else ballot.incorrectly + vote
+            state.incorrectly = self._bounded(
+                state.incorrectly - vote if verdict.incorrectly_worn else state.incorrectly + vote
             )
-        speaks_for = Mask.ON if ballot.evidence > 0 else Mask.OFF
-        strong = ballot.votes >= self.min_votes and abs(ballot.evidence) >= self.threshold
-        if strong and speaks_for is verdict.mask and speaks_for is not ballot.mask:  # never on a vote against it
-            ballot.mask, ballot.since = speaks_for, t
+        speaks_for = Mask.ON if state.evidence > 0 else Mask.OFF
+        strong = state.votes >= self.min_votes and abs(state.evidence) >= self.threshold
+        if strong and speaks_for is verdict.mask and speaks_for is not state.mask:  # never on a vote against it
+            state.mask, state.since = speaks_for, t
 
     def decide(self, tracks: Sequence[Track], t: float) -> Sequence[Decision]:
         """One decision per track given, in their order.
@@ -105,29 +99,29 @@ class VotingJudge:
         Its confidence is the evidence on the way from all against (0) through none (0.5) to all for it (1).
         """
         for track in tracks:
-            self._ballot(track, t).seen = t
-        self._ballots = {id: ballot for id, ballot in self._ballots.items() if t - ballot.seen <= self.forget_after}
+            self._state(track, t).seen = t
+        self._states = {id: state for id, state in self._states.items() if t - state.seen <= self.forget_after}
         return [self._decision(track.id) for track in tracks]
 
     def _decision(self, id: int) -> Decision:
-        ballot = self._ballots[id]
-        share = abs(ballot.evidence) if ballot.mask is Mask.UNSURE else ballot.evidence * _SIDE[ballot.mask]
-        incorrectly = ballot.mask is Mask.OFF and ballot.incorrectly > 0
-        return Decision(id, ballot.mask, (1 + share / self.limit) / 2, ballot.since, incorrectly)
+        state = self._states[id]
+        share = abs(state.evidence) if state.mask is Mask.UNSURE else state.evidence * _SIDE[state.mask]
+        incorrectly = state.mask is Mask.OFF and state.incorrectly > 0
+        return Decision(id, state.mask, (1 + share / self.limit) / 2, state.since, incorrectly)
 
     def _bounded(self, votes: float) -> float:
         return min(max(votes, -self.limit), self.limit)
 
-    def _ballot(self, track: Track, t: float) -> _Ballot:
-        return self._ballots.setdefault(track.id, _Ballot(since=t, seen=t))
+    def _state(self, track: Track, t: float) -> _VoteState:
+        return self._states.setdefault(track.id, _VoteState(since=t, seen=t))
 
     def _large(self, track: Track) -> bool:
         return min(track.box.width, track.box.height) >= self.min_face
 
-    def _waits(self, ballot: _Ballot, t: float) -> bool:
+    def _waits(self, state: _VoteState, t: float) -> bool:
         settled = (
-            ballot.mask is not Mask.UNSURE
-            and ballot.unsure_from is None
-            and ballot.evidence * _SIDE[ballot.mask] >= self.limit
+            state.mask is not Mask.UNSURE
+            and state.unsure_from is None
+            and state.evidence * _SIDE[state.mask] >= self.limit
         )
-        return not settled or t - ballot.looked >= self.recheck_every
+        return not settled or t - state.looked >= self.recheck_every

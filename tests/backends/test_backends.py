@@ -10,7 +10,7 @@ import pytest
 from edge import assemble
 from edge.backends import opencv, tflite
 from edge.backends.selection.opener import Opener
-from edge.backends.self_test import FLOAT, INT8, prove
+from edge.backends.self_test import FLOAT, INT8, check_known_answer
 from edge.backends.supervised.worker import NETWORKS
 from edge.core.errors import BundleError, EngineError, MissingPackage
 from edge.testing import engine
@@ -61,7 +61,7 @@ def test_every_engine_gives_the_same_arrays_for_the_same_pictures(engines, shipp
         spec, reference = getattr(shipped, network), tflite.open(shipped, network, 1)
         with np.load(shipped.known_answer(network)) as known:
             spreads = {output: float(known[output].std()) for output in spec.outputs}
-            prove(shipped, network, opened[network].infer, tolerance)
+            check_known_answer(shipped, network, opened[network].infer, tolerance)
         expected = [reference.infer(picture) for picture in pictures(spec)]
         engine = ScriptedEngine(expected) if name == "scripted" else opened[network]
         for picture, right in zip(pictures(spec), expected, strict=True):

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from edge.backends import coral, tflite
-from edge.backends.self_test import INT8, prove
-from edge.backends.supervised.process_engine import Remote
+from edge.backends.self_test import INT8, check_known_answer
+from edge.backends.supervised.process_engine import ProcessEngine
 from edge.core.errors import BundleError, EngineError
 from edge.vision import bundle
 from edge.vision.bundle import ClassifierSpec
@@ -28,7 +28,7 @@ def start(compiled_bundle):
     started = []
 
     def begin(device="", folder=compiled_bundle):
-        started.append(Remote("coral", OPEN, bundle.load(folder), 1, device))
+        started.append(ProcessEngine("coral", OPEN, bundle.load(folder), 1, device))
         return started[-1]
 
     yield begin
@@ -43,7 +43,7 @@ def shape(loaded, network="classifier"):
 
 def known(remote, loaded, network="classifier"):
     remote.open(network, 30)
-    prove(loaded, network, lambda image: remote.infer(network, image, 30), INT8)
+    check_known_answer(loaded, network, lambda image: remote.infer(network, image, 30), INT8)
 
 
 def test_both_networks_run_on_one_device_in_one_process(start, edgetpu, compiled_bundle):
@@ -117,7 +117,7 @@ def test_another_edge_in_the_working_directory_is_not_mistaken_for_ours(edgetpu,
 def test_a_process_that_cannot_be_started_is_an_engine_error(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     with pytest.raises(EngineError, match="coral: its process cannot be started: No such file or directory"):
-        Remote("coral", OPEN, bundle.load(), 1, "")
+        ProcessEngine("coral", OPEN, bundle.load(), 1, "")
 
 
 def test_a_bundle_without_a_compiled_file_names_the_command():

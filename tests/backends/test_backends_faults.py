@@ -56,7 +56,7 @@ def watch(settings, each=lambda index, backends: False):
             return verdict
 
         runtime.pipeline.classifier.classify = noted
-        with closing(runtime.pipeline.watch(runtime.camera)) as observations:
+        with closing(runtime.pipeline.run(runtime.camera)) as observations:
             for observation in observations:
                 if each(observation.frame.index, runtime.backends):
                     break

@@ -8,7 +8,7 @@ import pytest
 from edge import assemble, cli, config
 from edge.backends import opencv
 from edge.backends.selection import opener, probe, probe_cache
-from edge.backends.selection.probe import Row
+from edge.backends.selection.probe import ProbeResult
 from edge.vision import bundle
 
 
@@ -74,7 +74,7 @@ def test_the_table_of_this_machine(capsys):
 
 
 def times(**ms):
-    return [Row("detector", name, took, "" if took else "no device") for name, took in ms.items()]
+    return [ProbeResult("detector", name, took, "" if took else "no device") for name, took in ms.items()]
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_the_fastest_that_is_fit_comes_first(ms, order):
 
 
 ROWS = [
-    Row("detector", "tflite", 9.5, ""),
-    Row("detector", "coral", None, "no device"),
-    Row("classifier", "tflite", 0.4, ""),
+    ProbeResult("detector", "tflite", 9.5, ""),
+    ProbeResult("detector", "coral", None, "no device"),
+    ProbeResult("classifier", "tflite", 0.4, ""),
 ]
 
 
@@ -114,7 +114,7 @@ def measured(counted, tmp_path):
     loaded, candidates = bundle.load(), list(assemble.candidates().values())
 
     def call(threads=2, device="", loaded=loaded, folder=tmp_path, **options):
-        return opener.measured(candidates, loaded, threads, device, folder, **options)
+        return opener.probe_results(candidates, loaded, threads, device, folder, **options)
 
     return call
 

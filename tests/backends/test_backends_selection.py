@@ -7,7 +7,7 @@ import pytest
 
 from edge.backends.selection import opener as selection
 from edge.backends.selection.opener import Opener
-from edge.backends.selection.probe import Candidate, Row
+from edge.backends.selection.probe import Candidate, ProbeResult
 from edge.core.errors import EngineError, MissingPackage
 from edge.testing.engine import ScriptedEngine
 from edge.vision import bundle
@@ -68,10 +68,10 @@ def test_auto_without_a_probe_takes_the_first_that_opens(opener):
 
 def test_auto_takes_the_fastest_of_each_stage(opener):
     rows = [
-        Row("detector", "fast", 9.0, ""),
-        Row("detector", "slow", 3.0, ""),
-        Row("classifier", "fast", 1.0, ""),
-        Row("classifier", "slow", None, "wrong answer: ..."),
+        ProbeResult("detector", "fast", 9.0, ""),
+        ProbeResult("detector", "slow", 3.0, ""),
+        ProbeResult("classifier", "fast", 1.0, ""),
+        ProbeResult("classifier", "slow", None, "wrong answer: ..."),
     ]
     opening = opener(Engines(fast=ZERO, slow=ZERO), rows=rows)
     assert opening.open("detector", "auto").describe() == "auto: slow, 3.0 ms, fastest of 2"
@@ -110,7 +110,7 @@ def test_the_fake_is_never_a_replacement(opener):
 
 
 class Process:
-    """In the place of `Remote`: the bundle's known answer, once, then the device is lost."""
+    """In the place of `ProcessEngine`: the bundle's known answer, once, then the device is lost."""
 
     started: list["Process"]
 
@@ -136,7 +136,7 @@ class Process:
 @pytest.fixture
 def processes(monkeypatch):
     monkeypatch.setattr(Process, "started", [], raising=False)
-    monkeypatch.setattr(selection, "Remote", Process)
+    monkeypatch.setattr(selection, "ProcessEngine", Process)
     return Process.started
 
 
@@ -163,7 +163,7 @@ def test_a_strict_device_has_no_standby(opener, processes):
 
 
 def test_strict_leaves_auto_its_standby_for_nothing_else_was_asked_for(opener, processes):
-    rows = [Row("detector", "apart", 1.0, ""), Row("detector", "fast", 9.0, "")]
+    rows = [ProbeResult("detector", "apart", 1.0, ""), ProbeResult("detector", "fast", 9.0, "")]
     stage = opener(Engines(fast=ZERO), rows=rows, strict=True).open("detector", "auto")
     assert stage.running == "apart"
     processes[0].alive, processes[0].networks = False, ["", ""]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge.backends.supervised.engine import CHECK_EVERY, FIRST_WAIT, LONGEST_WAIT, Accelerator
-from edge.backends.supervised.failover import Named, OnAccelerator, Stage
+from edge.backends.supervised.failover import FailoverEngine, NamedEngine, OnAccelerator
 from edge.core.errors import EngineError
 from edge.testing.engine import ScriptedEngine
 from edge.vision import bundle
@@ -190,8 +190,11 @@ def test_the_standby_answers_in_the_same_call_and_the_stage_says_so(world, caplo
     here = world(lost(3), Process())
     here.accelerator.add("classifier")
     standby = ScriptedEngine([OTHER])
-    stage = Stage(
-        "classifier", "coral", Named("coral", OnAccelerator(here.accelerator, "classifier")), Named("tflite", standby)
+    stage = FailoverEngine(
+        "classifier",
+        "coral",
+        NamedEngine("coral", OnAccelerator(here.accelerator, "classifier")),
+        NamedEngine("tflite", standby),
     )
     with caplog.at_level(logging.INFO):
         assert stage.infer(PICTURE) is RIGHT
@@ -215,17 +218,17 @@ def test_the_standby_answers_in_the_same_call_and_the_stage_says_so(world, caplo
 def test_without_a_standby_the_fault_is_raised(world):
     here = world(lost())
     here.accelerator.add("classifier")
-    stage = Stage("classifier", "coral", Named("coral", OnAccelerator(here.accelerator, "classifier")))
+    stage = FailoverEngine("classifier", "coral", NamedEngine("coral", OnAccelerator(here.accelerator, "classifier")))
     with pytest.raises(EngineError, match="device lost"):
         stage.infer(PICTURE)
 
 
 def test_what_was_refused_and_what_was_measured_is_said():
-    tflite = Named("tflite", ScriptedEngine([RIGHT]))
-    assert Stage("detector", "tflite", tflite).describe() == "tflite"
-    assert Stage("detector", "auto", tflite).describe() == "auto: tflite"
-    measured = Stage("detector", "auto", tflite, measured="9.5 ms, fastest of 2")
+    tflite = NamedEngine("tflite", ScriptedEngine([RIGHT]))
+    assert FailoverEngine("detector", "tflite", tflite).describe() == "tflite"
+    assert FailoverEngine("detector", "auto", tflite).describe() == "auto: tflite"
+    measured = FailoverEngine("detector", "auto", tflite, measured="9.5 ms, fastest of 2")
     assert measured.describe() == "auto: tflite, 9.5 ms, fastest of 2"
-    refused = Stage("detector", "coral", tflite, refused="libedgetpu.so.1 not found: install it")
+    refused = FailoverEngine("detector", "coral", tflite, refused="libedgetpu.so.1 not found: install it")
     assert refused.describe() == "requested coral, running tflite: libedgetpu.so.1 not found: install it"
     assert refused.reason == "libedgetpu.so.1 not found: install it"

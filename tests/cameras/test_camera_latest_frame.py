@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 import pytest
 
-from edge.cameras.latest_frame import Newest
+from edge.cameras.latest_frame import LatestFrame
 from edge.core.errors import CameraError
 from edge.core.records import Frame
 
@@ -39,7 +39,7 @@ class Staged:
 
 def test_only_the_newest_unseen_frame_is_given():
     camera = Staged(5)
-    newest = Newest(camera)
+    newest = LatestFrame(camera)
     frames = iter(newest)
     assert next(frames).index == 0
     camera.go.set()
@@ -53,7 +53,7 @@ def test_only_the_newest_unseen_frame_is_given():
 
 def test_the_last_frame_is_seen_although_the_camera_has_ended():
     camera = Staged(3)
-    frames = iter(Newest(camera))
+    frames = iter(LatestFrame(camera))
     assert next(frames).index == 0
     camera.go.set()
     camera.finish.set()
@@ -63,7 +63,7 @@ def test_the_last_frame_is_seen_although_the_camera_has_ended():
 
 def test_an_error_comes_out_where_the_frames_do():
     camera = Staged(1, CameraError("camera 'x': unplugged"))
-    frames = iter(Newest(camera))
+    frames = iter(LatestFrame(camera))
     next(frames)
     camera.go.set()
     camera.finish.set()
@@ -74,7 +74,7 @@ def test_an_error_comes_out_where_the_frames_do():
 
 def test_the_reading_thread_closes_the_camera():
     camera = Staged(2)
-    with Newest(camera) as newest:
+    with LatestFrame(camera) as newest:
         next(iter(newest))
         camera.go.set()
         camera.finish.set()
@@ -84,7 +84,7 @@ def test_the_reading_thread_closes_the_camera():
 
 def test_closing_ends_an_iteration_that_waits():
     camera = Staged(1)
-    newest = Newest(camera, patience=0.0)
+    newest = LatestFrame(camera, patience=0.0)
     waiting, seen = threading.Event(), []
 
     def consume():
@@ -107,7 +107,7 @@ def test_closing_ends_an_iteration_that_waits():
 
 def test_closed_before_it_was_started():
     camera = Staged(1)
-    newest = Newest(camera)
+    newest = LatestFrame(camera)
     newest.close()
     assert camera.closed.is_set()
     assert list(newest) == []
@@ -131,7 +131,7 @@ def test_a_kept_error_holds_neither_pictures_nor_its_keeper():
     gc.collect()
     gc.disable()
     try:
-        newest = Newest(Failing())
+        newest = LatestFrame(Failing())
         watched = weakref.ref(newest)
         newest.poll(PATIENCE)
         with pytest.raises(CameraError):

@@ -8,8 +8,8 @@ import pytest
 
 from edge import assemble, config
 from edge.cameras import v4l2
-from edge.cameras.latest_frame import Newest
-from edge.cameras.reconnecting import SteadyCamera
+from edge.cameras.latest_frame import LatestFrame
+from edge.cameras.reconnecting import ReconnectingCamera
 from edge.core.errors import ConfigError, MissingPackage
 from edge.core.records import Frame
 
@@ -72,7 +72,7 @@ def test_a_device_that_fails_is_opened_again_by_itself(plugged, stack, caplog):
     settings, captures = plugged
     caplog.set_level("DEBUG")
     camera = source(settings(), stack)
-    assert isinstance(camera, SteadyCamera)
+    assert isinstance(camera, ReconnectingCamera)
     while len(captures) < 2 or camera.state != "ok":
         camera.poll(PATIENCE)
     assert captures[0].released.wait(PATIENCE)
@@ -100,7 +100,7 @@ def test_closing_gives_the_device_back(plugged, stack):
 def test_a_recording_played_live_ends(tmp_path, stack, monkeypatch):
     monkeypatch.setattr(assemble.source, "camera", lambda settings, live: Recording())
     camera = source(config.load(None, ["camera.source=synthetic"]), stack)
-    assert isinstance(camera, Newest)
+    assert isinstance(camera, LatestFrame)
     assert len(list(camera)) >= 1
     assert camera.state == "ended"
 

@@ -7,7 +7,7 @@ from itertools import chain, islice
 import numpy as np
 import pytest
 
-from edge.cameras.reconnecting import MOST_HANGING, SteadyCamera
+from edge.cameras.reconnecting import MOST_HANGING, ReconnectingCamera
 from edge.core.errors import CameraError, MissingPackage
 from edge.core.records import Frame
 from edge.testing.camera import Script, pictures, still
@@ -289,11 +289,11 @@ class Stuck:
 
 
 class Rig:
-    """A SteadyCamera whose openings get stuck, and a clock that stands still until it is set."""
+    """A ReconnectingCamera whose openings get stuck, and a clock that stands still until it is set."""
 
     def __init__(self, *while_opening):
         self.now, self.openings, self.kinds = 0.0, [], while_opening
-        self.camera = SteadyCamera(self.open, clock=lambda: self.now, pause=lambda seconds: None)
+        self.camera = ReconnectingCamera(self.open, clock=lambda: self.now, pause=lambda seconds: None)
 
     def open(self):
         opening = Stuck.__new__(Stuck)

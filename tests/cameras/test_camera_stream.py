@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.cameras.reconnecting import SteadyCamera
+from edge.cameras.reconnecting import ReconnectingCamera
 from edge.cameras.stream import StreamCamera, blanked
 from edge.core.errors import CameraError
 
@@ -76,7 +76,7 @@ def test_a_silent_server_is_given_up_after_the_timeout(capfd):
 
 
 def test_a_stream_that_ends_is_opened_again(server):
-    camera = SteadyCamera(lambda: StreamCamera(f"http://{server}/video"), frozen_after=0, retry_first=0.1)
+    camera = ReconnectingCamera(lambda: StreamCamera(f"http://{server}/video"), frozen_after=0, retry_first=0.1)
     history, frames = [], []
     camera.on_state = history.append
     with camera:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge.cameras.transform import View
+from edge.cameras.transform import Transform
 from edge.core.records import Frame
 from edge.testing.camera import Script, pictures
 
@@ -30,23 +30,23 @@ def corner(image, bottom, right):
     ],
 )
 def test_turned_then_mirrored(rotation, flip, shape, top_left, bottom_right):
-    seen = View([], rotation, flip).apply(PLACES)
+    seen = Transform([], rotation, flip).apply(PLACES)
     assert seen.shape == (*shape, 3)
     assert corner(seen, 0, 0) == top_left
     assert corner(seen, 1, 1) == bottom_right
 
 
 def test_a_region_is_of_the_turned_picture_and_copies_nothing():
-    seen = View([], region=(0.25, 0.5, 0.75, 1.0)).apply(PLACES)
+    seen = Transform([], region=(0.25, 0.5, 0.75, 1.0)).apply(PLACES)
     assert seen.shape == (15, 20, 3)
     assert corner(seen, 0, 0) == (10, 15)
     assert np.shares_memory(seen, PLACES)
-    turned = View([], 180, region=(0.0, 0.0, 0.5, 0.5)).apply(PLACES)
+    turned = Transform([], 180, region=(0.0, 0.0, 0.5, 0.5)).apply(PLACES)
     assert corner(turned, 0, 0) == (39, 29)
 
 
 def test_the_smallest_region_is_a_pixel():
-    assert View([], region=(0.999, 0.999, 1.0, 1.0)).apply(PLACES).shape == (1, 1, 3)
+    assert Transform([], region=(0.999, 0.999, 1.0, 1.0)).apply(PLACES).shape == (1, 1, 3)
 
 
 def test_frames_keep_index_and_time_and_the_camera_shows_through():
@@ -60,7 +60,7 @@ def test_frames_keep_index_and_time_and_the_camera_shows_through():
             self.closed += 1
 
     recording = Recording()
-    with View(recording, 90) as view:
+    with Transform(recording, 90) as view:
         (frame,) = view
         assert (frame.index, frame.t, frame.image.shape) == (3, 0.25, (40, 30, 3))
         assert (view.fps, view.paths) == (12.0, ["a.png"])
@@ -70,6 +70,6 @@ def test_frames_keep_index_and_time_and_the_camera_shows_through():
 
 def test_a_picture_that_is_none_passes_to_be_counted_as_a_fault():
     garbage = np.zeros((30, 40), np.uint8)
-    camera = Script([(0.1, View([], 90).apply(garbage)), *pictures(10, 1), (0, None)]).camera()
+    camera = Script([(0.1, Transform([], 90).apply(garbage)), *pictures(10, 1), (0, None)]).camera()
     assert len(list(camera)) == 10
     assert camera.faults == 1

@@ -73,14 +73,14 @@ def pipeline(bench):
 
 
 def run(bench, frames, seconds=1e9):
-    return stages.measure(bench, pipeline(bench), seconds, frames, warm_up=10, clock=bench)
+    return stages.measure_speed(bench, pipeline(bench), seconds, frames, warm_up=10, clock=bench)
 
 
 def test_warm_up_does_not_count_and_the_cameras_time_is_not_the_boards():
     speed = run(Bench(100), 20)
     assert (speed.frames, speed.faces_per_frame, speed.width, speed.height) == (20, 2.0, 64, 48)
     assert speed.fps == pytest.approx(1 / (0.25 + 2 * 0.125))
-    assert speed.stages["detect"] == stages.Stage(20, 250, 250)
+    assert speed.stages["detect"] == stages.StageTime(20, 250, 250)
     assert (speed.stages["classify"].n, speed.stages["classify"].p50_ms) == (40, 125)
     assert speed.stages["capture"].p50_ms == 1000
     assert list(speed.stages) == ["capture", "detect", "track", "classify", "decide"]
@@ -111,7 +111,7 @@ def test_a_picture_has_the_faces_apart_and_whole(number, size):
 
 def test_known_faces_cost_little_and_faces_to_be_judged_their_full_time(monkeypatch):
     bench = Reader()
-    monkeypatch.setattr(faces, "measure", lambda *args, **more: stages.measure(*args, **more, clock=bench))
+    monkeypatch.setattr(faces, "measure_speed", lambda *args, **more: stages.measure_speed(*args, **more, clock=bench))
     rows = faces.rows(pipeline(bench), WHITE, (0, 2, 5), (640, 480), 20.0, 0.5)
     assert [row.faces for row in rows] == [0, 2, 5]
     assert [row.found for row in rows] == [0, 2, 5]
@@ -122,7 +122,7 @@ def test_known_faces_cost_little_and_faces_to_be_judged_their_full_time(monkeypa
 
 def test_without_a_face_in_the_source_only_empty_frames_are_timed(monkeypatch):
     bench = Reader()
-    monkeypatch.setattr(faces, "measure", lambda *args, **more: stages.measure(*args, **more, clock=bench))
+    monkeypatch.setattr(faces, "measure_speed", lambda *args, **more: stages.measure_speed(*args, **more, clock=bench))
     assert [row.faces for row in faces.rows(pipeline(bench), None, (0, 2, 5), (640, 480), 1.0, 0.5)] == [0]
 
 
@@ -139,7 +139,7 @@ def to_pin(bench, pictures, slow=0.0):
         def close(self):
             sink.close()
 
-    return latency.measure(
+    return latency.measure_latency(
         pipeline(bench), AlertPolicy(0, 0, 0), Slow(), sink.pin, pictures, 60.0, clock=bench, wait=bench.wait
     )
 
@@ -180,7 +180,7 @@ def made(**changes):
         "start_s": 1.0,
         "peak_mib": 100.0,
         "speed": run(Bench(30), 20),
-        "faces": [faces.Row(5, 5.0, 20.0, 10.0)],
+        "faces": [faces.FacesResult(5, 5.0, 20.0, 10.0)],
         "latency": latency.Latency(10, 40.0, 50.0),
         "sweep": [
             report.Combination("coral", 1, problem="no library"),
@@ -204,7 +204,7 @@ def test_the_table_says_what_the_json_says():
 
 def test_comparison_knows_which_way_is_worse():
     old = json.loads(made().json())
-    slower = made(peak_mib=150.0, faces=[faces.Row(5, 5.0, 20.0, 5.0)], threads=4)
+    slower = made(peak_mib=150.0, faces=[faces.FacesResult(5, 5.0, 20.0, 5.0)], threads=4)
     text, worse = report.compare(slower, old, tolerance=0.6)
     rows = {line[:24].strip(): line[24:].split() for line in text.splitlines()}
     assert rows["peak MiB"] == ["100.00", "150.00", "1.50"]

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from edge import cli, config
-from edge.backends.selection.probe import Row
+from edge.backends.selection.probe import ProbeResult
 from edge.core.errors import ConfigError
 from edge.operations.doctor import findings, networks, packages, runner
 from edge.operations.doctor.findings import MARKS, WIDTH, Finding, absent, bad, ok, warn
@@ -48,8 +48,8 @@ def made_up(monkeypatch, tmp_path):
 
     def rows(name):
         if name == "tflite":
-            return [Row("detector", name, 70.0, ""), Row("classifier", name, 0.94, "")]
-        return [Row(stage, name, None, "not here") for stage in ("detector", "classifier")]
+            return [ProbeResult("detector", name, 70.0, ""), ProbeResult("classifier", name, 0.94, "")]
+        return [ProbeResult(stage, name, None, "not here") for stage in ("detector", "classifier")]
 
     return examine
 
@@ -126,7 +126,7 @@ def test_without_pydantic_it_still_says_so(made_up, monkeypatch):
     ],
 )
 def test_what_a_probe_comes_to(ms, why, wanted, state):
-    rows = [Row("detector", "opencv-cuda", 2.0, ""), Row("classifier", "opencv-cuda", ms, why)]
+    rows = [ProbeResult("detector", "opencv-cuda", 2.0, ""), ProbeResult("classifier", "opencv-cuda", ms, why)]
     finding = networks.backend("opencv-cuda", rows, wanted)
     assert (finding.state, why in finding.found) == (state, True)
 
@@ -151,7 +151,7 @@ def test_a_damaged_bundle_and_a_missing_one(tmp_path, write_bundle):
 
 def test_networks_that_nothing_runs(monkeypatch, tmp_path, write_bundle):
     monkeypatch.setattr("edge.assemble.AUTO", ("tflite", "coral"))
-    rows = [Row("detector", "", None, "no network")]
+    rows = [ProbeResult("detector", "", None, "no network")]
     monkeypatch.setattr("edge.backends.selection.probe.probe", lambda candidates, *rest: rows)
     folder = write_bundle(tmp_path / "b")
     seen = list(networks.networks(config.load(None, [f"model.bundle={folder}"]), coral_taken=True))

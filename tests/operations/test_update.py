@@ -34,7 +34,7 @@ class Board:
     """An installation of release 0.1.0, whose service is whatever its entry says."""
 
     def __init__(self, root):
-        self.home = stage.Home(root / "opt", root / "opt")
+        self.home = stage.Installation(root / "opt", root / "opt")
         self.restarts = []
         (self.home.root / "bin").mkdir(parents=True)
         script(self.home.entry, "0.1.0")

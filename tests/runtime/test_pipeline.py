@@ -48,7 +48,7 @@ def pipeline(script, timers=None) -> Pipeline:
 
 def test_every_frame_becomes_an_observation_in_order():
     loop, camera = pipeline([[HERE]] * 5), frames(5)
-    seen = list(loop.watch(camera))
+    seen = list(loop.run(camera))
     assert [o.frame for o in seen] == camera
     assert loop.detector.seen == [0, 1, 2, 3, 4]
     assert [[t.id for t in o.tracks] for o in seen] == [[1]] * 5
@@ -56,25 +56,25 @@ def test_every_frame_becomes_an_observation_in_order():
 
 
 def test_each_person_gets_an_own_decision():
-    *_, last = pipeline([[THERE, HERE]] * 5).watch(frames(5))
+    *_, last = pipeline([[THERE, HERE]] * 5).run(frames(5))
     assert {d.track_id: d.mask for d in last.decisions} == {1: Mask.OFF, 2: Mask.ON}
 
 
 def test_settled_people_cost_no_classification():
     loop = pipeline([[HERE]] * 10)
-    list(loop.watch(frames(10)))
+    list(loop.run(frames(10)))
     assert loop.classifier.seen == [(i, HERE) for i in (0, 1, 2, 3, 8)]
 
 
 def test_an_empty_room_is_an_observation_too():
     loop = pipeline([[], []])
-    assert [(o.tracks, o.decisions) for o in loop.watch(frames(2))] == [([], [])] * 2
+    assert [(o.tracks, o.decisions) for o in loop.run(frames(2))] == [([], [])] * 2
     assert loop.classifier.seen == []
 
 
 def test_stages_are_timed_classification_per_face():
     timers = Timers()
-    list(pipeline([[HERE, THERE]] * 3, timers).watch(frames(3)))
+    list(pipeline([[HERE, THERE]] * 3, timers).run(frames(3)))
     counts = {stage: len(timers.durations(stage)) for stage in timers.stages}
     assert counts == {"camera": 3, "detect": 3, "track": 3, "classify": 6, "decide": 3}
 
@@ -84,7 +84,7 @@ def test_an_error_of_the_camera_comes_through_after_the_good_frames():
         yield from frames(2)
         raise CameraError("unplugged")
 
-    observations = pipeline([[HERE]] * 2).watch(camera())
+    observations = pipeline([[HERE]] * 2).run(camera())
     assert [next(observations).frame.index for _ in range(2)] == [0, 1]
     with pytest.raises(CameraError, match="unplugged"):
         next(observations)

@@ -121,7 +121,7 @@ class Assembly:
     def sinks(self, settings):
         return [self.sink]
 
-    def fit(self, settings):
+    def apply(self, settings):
         self.fitted.append(settings)
         if settings.broken:
             raise SinkError("no such pin")
@@ -226,10 +226,10 @@ def test_settings_are_good_once_the_camera_has_seen_with_them():
 @pytest.mark.parametrize("wrong", [SinkError("no such pin"), RuntimeError("of a library")])
 def test_a_start_falls_back_over_whatever_a_setting_causes(wrong):
     class Broken(Assembly):
-        def fit(self, settings):
+        def apply(self, settings):
             if settings.broken:
                 raise wrong
-            return super().fit(settings)
+            return super().apply(settings)
 
     asked, good = [], Loaded(Settings(), "no such pin\nthe last good settings are in force")
     assembly = Broken(Camera(2))
@@ -242,9 +242,9 @@ def test_a_start_falls_back_over_whatever_a_setting_causes(wrong):
 
 def test_what_fails_before_the_first_verdict_falls_back_too():
     class Late(Assembly):
-        def fit(self, settings):
+        def apply(self, settings):
             self.detector = Stuck() if settings.broken else Faces()
-            return super().fit(replace(settings, broken=False))
+            return super().apply(replace(settings, broken=False))
 
     good = Loaded(Settings(), "no answer")
     run, supervisor = service(Late(Camera(3)), Loaded(Settings(broken=True)), good)
@@ -261,13 +261,13 @@ def test_where_there_are_no_other_settings_the_error_is_told():
 
 def test_a_reload_after_which_nothing_stands_ends_the_run_with_the_reason():
     class Fragile(Assembly):
-        def fit(self, settings):
+        def apply(self, settings):
             if len(self.fitted) == 1:
                 self.fitted.append(settings)
                 raise SinkError("no such pin")
             if len(self.fitted) == 2:
                 raise SinkError("no descriptors left")
-            return super().fit(settings)
+            return super().apply(settings)
 
     reload = Flag()
     run, _ = service(Fragile(Camera(1, reload.request, 2)), Loaded(), Loaded(Settings(raise_after=3.0)))
@@ -277,8 +277,8 @@ def test_a_reload_after_which_nothing_stands_ends_the_run_with_the_reason():
 
 def test_a_picture_that_cannot_be_judged_is_not_ok_from_the_first_frame_on():
     class Dark(Assembly):
-        def fit(self, settings):
-            runtime = super().fit(settings)
+        def apply(self, settings):
+            runtime = super().apply(settings)
             runtime.pipeline.visibility = Visibility()
             return runtime
 
@@ -356,7 +356,7 @@ def test_a_reload_before_the_first_frame_does_not_make_it_ready():
 
 def test_the_status_file_appears_whole_at_most_once_a_second_and_for_everybody_to_read(tmp_path):
     now = [100.0]
-    runtime = Assembly(Camera()).fit(Settings())
+    runtime = Assembly(Camera()).apply(Settings())
     counters = Counters()
     status = Status(counters, tmp_path, clock=lambda: now[0])
     written = []
@@ -383,7 +383,7 @@ def test_a_status_file_that_cannot_be_written_is_said_once(number, tmp_path, mon
 
     monkeypatch.setattr(os, "open", open_file)
     caplog.set_level("INFO")
-    runtime = Assembly(Camera()).fit(Settings())
+    runtime = Assembly(Camera()).apply(Settings())
     status = Status(Counters(), tmp_path, clock=lambda: now[0])
     for second in range(10):
         now[0], full[0] = float(second + 1), second < 5
@@ -396,7 +396,7 @@ def test_a_status_file_that_cannot_be_written_is_said_once(number, tmp_path, mon
 
 def test_the_status_line_tells_when_the_last_alert_was():
     now = [0.0]
-    runtime = replace(Assembly(Camera()).fit(Settings()), backends={})
+    runtime = replace(Assembly(Camera()).apply(Settings()), backends={})
     status = Status(Counters(), clock=lambda: now[0])
     assert "no alert yet" in status.line(runtime)
     status.alerted()

@@ -24,9 +24,9 @@ def assembly():
 
 
 def test_a_threshold_changes_and_camera_networks_and_sinks_stay(assembly):
-    first = assembly.fit(settings())
+    first = assembly.apply(settings())
     assert first.camera.poll(10) is not None
-    second = assembly.fit(settings("alerts.raise_after=0.5", "decision.min_votes=7", "detector.threshold=0.9"))
+    second = assembly.apply(settings("alerts.raise_after=0.5", "decision.min_votes=7", "detector.threshold=0.9"))
     assert second.camera is first.camera
     assert second.sinks is first.sinks
     assert second.backends is first.backends
@@ -35,32 +35,32 @@ def test_a_threshold_changes_and_camera_networks_and_sinks_stay(assembly):
 
 
 def test_another_camera_is_opened_and_the_old_one_closed(assembly):
-    first = assembly.fit(settings())
+    first = assembly.apply(settings())
     assert first.camera.poll(10) is not None
-    second = assembly.fit(settings("camera.seed=3"))
+    second = assembly.apply(settings("camera.seed=3"))
     assert first.camera.poll(0) is None
     assert first.camera.state == "ended"
     assert second.camera.poll(10) is not None
 
 
 def test_other_sinks_close_the_old_ones_and_nothing_else(assembly):
-    first = assembly.fit(settings())
-    second = assembly.fit(settings("sinks.log=false"))
+    first = assembly.apply(settings())
+    second = assembly.apply(settings("sinks.log=false"))
     assert [sink.closed for sink in first.sinks if hasattr(sink, "closed")] == [True]
     assert len(second.sinks) == len(first.sinks) - 1
     assert second.camera is first.camera
 
 
 def test_settings_that_cannot_be_opened_leave_the_way_back(assembly):
-    assembly.fit(settings())
+    assembly.apply(settings())
     with pytest.raises(CameraError, match="does not exist"):
-        assembly.fit(settings("camera.source=/nowhere/door.mp4"))
-    assert assembly.fit(settings()).camera.poll(10) is not None
+        assembly.apply(settings("camera.source=/nowhere/door.mp4"))
+    assert assembly.apply(settings()).camera.poll(10) is not None
 
 
 def test_closed_it_leaves_nothing_open():
     assembly = Assembly(live=True)
-    runtime = assembly.fit(settings())
+    runtime = assembly.apply(settings())
     assembly.close()
     assert runtime.camera.poll(0) is None
     assert [sink.closed for sink in runtime.sinks if hasattr(sink, "closed")] == [True]

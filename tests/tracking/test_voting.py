@@ -22,9 +22,9 @@ def watch(judge: VotingJudge, script, fps: float = 10.0, start: float = 0.0, tra
     looked, decisions = [], []
     for i, mask in enumerate(script):
         t = start + i / fps
-        for due in judge.due([track], t):
+        for due in judge.needs_classification([track], t):
             looked.append(i)
-            judge.hear(due, mask if isinstance(mask, Verdict) else Verdict(mask, 1.0), t)
+            judge.add_verdict(due, mask if isinstance(mask, Verdict) else Verdict(mask, 1.0), t)
         decisions += judge.decide([track], t)
     return looked, decisions
 
@@ -79,7 +79,7 @@ def test_a_contradiction_brings_back_every_frame():
 
 def test_small_faces_are_never_judged():
     judge = VotingJudge(min_face=20.0)
-    assert judge.due([person(1, 19.9), person(2, 20.0)], 0.0) == [person(2, 20.0)]
+    assert judge.needs_classification([person(1, 19.9), person(2, 20.0)], 0.0) == [person(2, 20.0)]
     assert states(judge.decide([person(1, 19.9)], 0.0)) == [UNSURE]
 
 
@@ -110,8 +110,8 @@ def test_the_gone_are_forgotten():
 def test_tracks_do_not_mix():
     judge = VotingJudge()
     for i in range(5):
-        judge.hear(person(1), Verdict(ON, 0.9), i / 10)
-        judge.hear(person(2), Verdict(OFF, 0.9), i / 10)
+        judge.add_verdict(person(1), Verdict(ON, 0.9), i / 10)
+        judge.add_verdict(person(2), Verdict(OFF, 0.9), i / 10)
     decisions = judge.decide([person(2), person(1)], 0.5)
     assert [(d.track_id, d.mask) for d in decisions] == [(2, OFF), (1, ON)]
 
@@ -146,9 +146,9 @@ def test_properties_of_every_row_of_verdicts(row):
 def test_a_toss_up_for_the_other_side_does_not_complete_a_decision():
     judge, track = VotingJudge(min_votes=3), Track(1, Box(0, 0, 50, 50), 0.0, 1)
     for k, (mask, confidence) in enumerate([(Mask.OFF, 1.0), (Mask.OFF, 1.0), (Mask.ON, 0.5)]):
-        judge.hear(track, Verdict(mask, confidence), k / 10)
+        judge.add_verdict(track, Verdict(mask, confidence), k / 10)
     assert judge.decide([track], 0.2)[0].mask is Mask.UNSURE
-    judge.hear(track, Verdict(Mask.OFF, 1.0), 0.3)
+    judge.add_verdict(track, Verdict(Mask.OFF, 1.0), 0.3)
     assert judge.decide([track], 0.3)[0].mask is Mask.OFF
 
 

@@ -11,7 +11,7 @@ from edge.runtime.pipeline import Pipeline
 from edge.tracking.alerts import AlertPolicy
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
-from edge.vision.visibility import COVERED, DARK, Visibility, measure
+from edge.vision.visibility import COVERED, DARK, Visibility, brightness_and_steps
 
 RNG = np.random.default_rng(0)
 SHAPE = (480, 640, 3)
@@ -52,13 +52,13 @@ def test_what_can_be_judged(picture, expected):
 
 @pytest.mark.parametrize("shape", [(16, 16, 3), (17, 400, 3), (1, 1, 3), (1080, 1920, 3)])
 def test_every_size_has_a_measure(shape):
-    brightness, step = measure(np.full(shape, 90, np.uint8))
+    brightness, step = brightness_and_steps(np.full(shape, 90, np.uint8))
     assert (brightness, step) == (90, 0)
 
 
 def test_a_step_is_found_in_any_part_of_a_region_that_is_a_view():
     big = np.tile(SEEN, (2, 2, 1))
-    assert measure(big[480:, 640:]) == measure(SEEN)
+    assert brightness_and_steps(big[480:, 640:]) == brightness_and_steps(SEEN)
 
 
 def told(visibility, *spans, fps=10):
@@ -89,7 +89,7 @@ def test_the_reason_follows_what_is_seen():
 
 def test_sight_returns_only_well_above_the_limit():
     twilight = room(0.16)
-    brightness = measure(twilight)[0]
+    brightness = brightness_and_steps(twilight)[0]
     assert 20 < brightness < 30
     assert told(Visibility(hold=0), (1, twilight)) == [(0.0, None)]
     assert told(Visibility(hold=0), (1, NIGHT), (1, twilight)) == [(0.0, DARK)]
@@ -125,7 +125,7 @@ def watch(*spans, fps=10):
     pictures = [picture for seconds, picture in spans for _ in range(round(seconds * fps))]
     bare, policy = Bare(), AlertPolicy()
     loop = Pipeline(OneFace(), GreedyTracker(), bare, VotingJudge(), Timers(), Visibility(hold=1.0))
-    seen = list(loop.watch([Frame(i, i / fps, picture) for i, picture in enumerate(pictures)]))
+    seen = list(loop.run([Frame(i, i / fps, picture) for i, picture in enumerate(pictures)]))
     return seen, [event for o in seen for event in policy.events(o)], bare
 
 
@@ -160,6 +160,6 @@ def test_the_alert_is_over_when_sight_returns_and_nobody_is_there(monkeypatch):
 
     policy = AlertPolicy()
     loop = Pipeline(OneFace(), GreedyTracker(), Bare(), VotingJudge(), Timers(), Visibility(hold=1.0))
-    events = [event for o in loop.watch(pictures()) for event in policy.events(o)]
+    events = [event for o in loop.run(pictures()) for event in policy.events(o)]
     assert [event.kind for event in events] == ["decision", "no_mask", "all_clear"]
     assert events[-1].t == pytest.approx(11.0)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from edge.backends.selection import probe_cache
-from edge.backends.selection.probe import Candidate, Row, fastest, probe, render
-from edge.backends.self_test import prove
+from edge.backends.selection.probe import Candidate, ProbeResult, fastest, probe, render
+from edge.backends.self_test import check_known_answer
 from edge.backends.supervised.engine import PATIENCE, Accelerator
-from edge.backends.supervised.failover import Named, OnAccelerator, Stage
-from edge.backends.supervised.process_engine import Remote
+from edge.backends.supervised.failover import FailoverEngine, NamedEngine, OnAccelerator
+from edge.backends.supervised.process_engine import ProcessEngine
 from edge.core.errors import BundleError, EngineError, MissingPackage, bare
 from edge.vision.bundle import Bundle
 
@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 UNFIT = (BundleError, EngineError, MissingPackage)
 
 
-def measured(
+def probe_results(
     candidates: Sequence[Candidate], bundle: Bundle, threads: int, device: str, folder: Path | None, anew: bool = False
-) -> list[Row]:
+) -> list[ProbeResult]:
     """What a probe finds, or found earlier: it is kept in `folder`, where there is one. `anew` asks nothing earlier.
 
     Logs the table when it is new.
@@ -60,11 +60,11 @@ class Opener:
     threads: int = 2
     device: str = ""
     strict: bool = False
-    rows: Sequence[Row] = ()
+    rows: Sequence[ProbeResult] = ()
     patience: float = PATIENCE
     accelerators: dict[str, Accelerator] = field(default_factory=dict)
 
-    def open(self, network: str, requested: str) -> Stage:
+    def open(self, network: str, requested: str) -> FailoverEngine:
         """The stage of "detector" or "classifier". Raises what the first choice raised when nothing else opens."""
         strict = self.strict and requested != "auto"
         order = self._order(network, requested)[: 1 if strict else None]
@@ -77,7 +77,7 @@ class Opener:
                 continue
             standby = self._standby(order[position + 1 :], network) if candidate.isolated else None
             why = str(refused[0]) if refused else ""
-            return Stage(network, requested, first, standby, why, self._measured(network, candidate))
+            return FailoverEngine(network, requested, first, standby, why, self._measured(network, candidate))
         try:
             raise refused[0]
         finally:
@@ -88,32 +88,32 @@ class Opener:
         safe = [name for name in self.auto if not self.candidates[name].isolated and name not in first]
         return [self.candidates[name] for name in first + safe]
 
-    def _opened(self, candidate: Candidate, network: str) -> Named:
+    def _opened(self, candidate: Candidate, network: str) -> NamedEngine:
         """A candidate that loads the network and knows the answer."""
         if candidate.isolated:
             accelerator = self._accelerator(candidate)
             accelerator.add(network)
-            return Named(candidate.name, OnAccelerator(accelerator, network))
+            return NamedEngine(candidate.name, OnAccelerator(accelerator, network))
         engine = self.resolve(candidate.target)(self.bundle, network, self.threads, self.device)
         try:
-            prove(self.bundle, network, engine.infer, candidate.tolerance)
+            check_known_answer(self.bundle, network, engine.infer, candidate.tolerance)
         except EngineError:
             engine.close()
             raise
-        return Named(candidate.name, engine)
+        return NamedEngine(candidate.name, engine)
 
     def _accelerator(self, candidate: Candidate) -> Accelerator:
         if candidate.name not in self.accelerators:
 
-            def start() -> Remote:
-                return Remote(candidate.name, candidate.target, self.bundle, self.threads, self.device)
+            def start() -> ProcessEngine:
+                return ProcessEngine(candidate.name, candidate.target, self.bundle, self.threads, self.device)
 
             accelerator = Accelerator(candidate.name, self.bundle, start, candidate.tolerance, self.patience)
             self.stack.callback(accelerator.close)
             self.accelerators[candidate.name] = accelerator
         return self.accelerators[candidate.name]
 
-    def _standby(self, rest: Sequence[Candidate], network: str) -> Named | None:
+    def _standby(self, rest: Sequence[Candidate], network: str) -> NamedEngine | None:
         """Opened beforehand, so that it can answer at once; it needs no device that could be lost too."""
         for candidate in rest:
             if not candidate.isolated:
@@ -124,5 +124,5 @@ class Opener:
         return None
 
     def _measured(self, network: str, candidate: Candidate) -> str:
-        fit: Mapping[str, Row] = {row.candidate: row for row in fastest(self.rows, network)}
+        fit: Mapping[str, ProbeResult] = {row.candidate: row for row in fastest(self.rows, network)}
         return f"{fit[candidate.name].ms:.1f} ms, fastest of {len(fit)}" if candidate.name in fit else ""

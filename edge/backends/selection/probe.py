@@ -11,8 +11,8 @@ from statistics import median
 
 import numpy as np
 
-from edge.backends.self_test import prove
-from edge.backends.supervised.process_engine import Remote
+from edge.backends.self_test import check_known_answer
+from edge.backends.supervised.process_engine import ProcessEngine
 from edge.backends.supervised.worker import NETWORKS
 from edge.core.errors import BundleError, EngineError
 from edge.vision.bundle import Bundle
@@ -44,7 +44,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Row:
+class ProbeResult:
     """What a probe found."""
 
     stage: str
@@ -57,15 +57,15 @@ class Row:
 
 def probe(
     candidates: Sequence[Candidate], bundle: Bundle, threads: int, device: str, timeout: float = TIMEOUT
-) -> list[Row]:
+) -> list[ProbeResult]:
     """Tries every candidate with every network. Takes a second or so for each; a hang takes `timeout` seconds."""
     rows = []
     for candidate in candidates:
         missing = {network: _missing(candidate, bundle, network) for network in NETWORKS}
-        rows += [Row(network, candidate.name, None, why) for network, why in missing.items() if why]
+        rows += [ProbeResult(network, candidate.name, None, why) for network, why in missing.items() if why]
         networks = [network for network in NETWORKS if not missing[network]]
         if networks:
-            with closing(Remote(candidate.name, candidate.target, bundle, threads, device)) as remote:
+            with closing(ProcessEngine(candidate.name, candidate.target, bundle, threads, device)) as remote:
                 rows += _try(candidate, remote, bundle, networks, timeout)
     return rows
 
@@ -80,25 +80,27 @@ def _missing(candidate: Candidate, bundle: Bundle, network: str) -> str:
     return candidate.absent
 
 
-def _try(candidate: Candidate, remote: Remote, bundle: Bundle, networks: Sequence[str], timeout: float) -> list[Row]:
+def _try(
+    candidate: Candidate, remote: ProcessEngine, bundle: Bundle, networks: Sequence[str], timeout: float
+) -> list[ProbeResult]:
     rows, died = [], ""
     for network in networks:
         try:
             if died:
                 raise EngineError(died)
             remote.open(network, timeout)
-            prove(bundle, network, partial(remote.infer, network, timeout=timeout), candidate.tolerance)
-            rows.append(Row(network, candidate.name, _time(candidate, remote, bundle, network, timeout), ""))
+            check_known_answer(bundle, network, partial(remote.infer, network, timeout=timeout), candidate.tolerance)
+            rows.append(ProbeResult(network, candidate.name, _time(candidate, remote, bundle, network, timeout), ""))
         except EngineError as error:
             # What crashes or hangs with one network is not trusted with the next.
             died = died or ("" if remote.alive else f"{error}, with the {network}")
-            rows.append(Row(network, candidate.name, None, died or str(error)))
+            rows.append(ProbeResult(network, candidate.name, None, died or str(error)))
     return rows
 
 
 def _time(
     candidate: Candidate,
-    remote: Remote,
+    remote: ProcessEngine,
     bundle: Bundle,
     network: str,
     timeout: float,
@@ -115,14 +117,14 @@ def _time(
     return median(took) * 1e3
 
 
-def fastest(rows: Sequence[Row], stage: str) -> list[Row]:
+def fastest(rows: Sequence[ProbeResult], stage: str) -> list[ProbeResult]:
     """The fit candidates of a stage, fastest first; those within ALIKE of the best in the order they were tried."""
     fit = [(row.ms, row) for row in rows if row.stage == stage and row.ms is not None]
     floor = ALIKE * min((ms for ms, _ in fit), default=0.0)
     return [row for _, row in sorted(fit, key=lambda timed: max(timed[0], floor))]
 
 
-def render(rows: Sequence[Row]) -> str:
+def render(rows: Sequence[ProbeResult]) -> str:
     """The table, stage by stage."""
     lines = [f"{'stage':<12}{'candidate':<18}{'correct':<9}{'ms':>8}  "]
     for stage in NETWORKS:

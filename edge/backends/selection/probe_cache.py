@@ -17,7 +17,7 @@ import numpy as np
 
 from edge import __version__
 from edge.backends import coral
-from edge.backends.selection.probe import Candidate, Row
+from edge.backends.selection.probe import Candidate, ProbeResult
 from edge.core.files import write
 from edge.vision.bundle import Bundle
 
@@ -53,17 +53,17 @@ def _version(package: str) -> str:
         return ""
 
 
-def recall(folder: Path | None, key: str) -> list[Row] | None:
+def recall(folder: Path | None, key: str) -> list[ProbeResult] | None:
     """What was kept under `key`; None when there is nothing, it is of another key or cannot be read."""
     if folder is None:
         return None
     try:
         kept = json.loads((folder / NAME).read_text())
-        return [Row(**row) for row in kept["rows"]] if kept["key"] == key else None
+        return [ProbeResult(**row) for row in kept["rows"]] if kept["key"] == key else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def remember(folder: Path, key: str, rows: Sequence[Row]) -> None:
+def remember(folder: Path, key: str, rows: Sequence[ProbeResult]) -> None:
     """Replaces the file as a whole. Raises OSError."""
     write(folder / NAME, json.dumps({"key": key, "rows": [asdict(row) for row in rows]}, indent=1))

@@ -11,8 +11,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edge.backends.self_test import prove
-from edge.backends.supervised.process_engine import Remote
+from edge.backends.self_test import check_known_answer
+from edge.backends.supervised.process_engine import ProcessEngine
 from edge.core.errors import EngineError
 from edge.core.records import Image
 from edge.vision.bundle import Bundle
@@ -45,7 +45,7 @@ class Accelerator:
         self,
         name: str,
         bundle: Bundle,
-        start: Callable[[], Remote],
+        start: Callable[[], ProcessEngine],
         tolerance: float,
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
@@ -60,7 +60,7 @@ class Accelerator:
         )
         self._clock, self._background = clock, background
         self._lock = threading.Lock()
-        self._remote: Remote | None = None
+        self._remote: ProcessEngine | None = None
         self._networks: list[str] = []
         self._wait, self._up_since, self._retry_at, self._retrying = FIRST_WAIT, clock(), 0.0, False
         self._check_at = clock() + CHECK_EVERY
@@ -102,20 +102,20 @@ class Accelerator:
         if remote:
             remote.close()
 
-    def _load(self, remote: Remote, network: str) -> None:
+    def _load(self, remote: ProcessEngine, network: str) -> None:
         remote.open(network, LOADING)
         # The first answer may still set the device up, so it has the time to load; the second counts.
         for timeout in (LOADING, self._patience):
-            self._prove(remote, network, timeout)
+            self._check_answer(remote, network, timeout)
 
-    def _prove(self, remote: Remote, network: str, timeout: float) -> None:
-        prove(self._bundle, network, partial(remote.infer, network, timeout=timeout), self._tolerance)
+    def _check_answer(self, remote: ProcessEngine, network: str, timeout: float) -> None:
+        check_known_answer(self._bundle, network, partial(remote.infer, network, timeout=timeout), self._tolerance)
 
-    def _check(self, remote: Remote) -> None:
+    def _check(self, remote: ProcessEngine) -> None:
         if self._clock() >= self._check_at:
             self._check_at = self._clock() + CHECK_EVERY
             for network in self._networks:
-                self._prove(remote, network, self._patience)
+                self._check_answer(remote, network, self._patience)
 
     def _fail(self, reason: str) -> None:
         """Notes the fault; one that comes again soon is waited out twice as long."""

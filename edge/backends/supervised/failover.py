@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedEngine:
     """An opened engine and its name in the settings."""
 
     name: str
@@ -40,15 +40,15 @@ class OnAccelerator:
         """Leaves the accelerator open: other networks may run on it."""
 
 
-class Stage:
+class FailoverEngine:
     """An engine that says what it is; while its first choice is down, the standby answers."""
 
     def __init__(
         self,
         network: str,
         requested: str,
-        first: Named,
-        standby: Named | None = None,
+        first: NamedEngine,
+        standby: NamedEngine | None = None,
         refused: str = "",
         measured: str = "",
     ) -> None:

@@ -27,7 +27,7 @@ _abandoned: list[subprocess.Popen[bytes]] = []
 """Killed processes that had not ended yet when they were last looked at."""
 
 
-class Remote:
+class ProcessEngine:
     """The process, seen from the service. It hosts several networks, for an Edge TPU belongs to one process at a time.
 
     A pair of sockets carries the pictures: 0.3 MB take a fraction of a millisecond, and unlike shared memory a socket

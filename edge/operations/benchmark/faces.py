@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from edge.core.records import Face, Frame, Image
-from edge.operations.benchmark.stages import measure
+from edge.operations.benchmark.stages import measure_speed
 from edge.runtime.pipeline import Pipeline
 from edge.vision.preprocess import PADDING, crop
 
@@ -30,7 +30,7 @@ LARGEST = 0.45
 
 
 @dataclass(frozen=True)
-class Row:
+class FacesResult:
     """Frames per second with `faces` copies of a face in the frame, of which `found` are seen."""
 
     faces: int
@@ -92,7 +92,7 @@ def rows(
     size: tuple[int, int],
     seconds: float,
     recheck: float,
-) -> list[Row]:
+) -> list[FacesResult]:
     """A row per number of faces; without a portrait only that of none. Each takes about twice `seconds`.
 
     size: width and height of the frames. recheck: seconds after which the judge looks at a known face again.
@@ -100,9 +100,9 @@ def rows(
     found, t = [], LATER
     for number in numbers if face is not None else [n for n in numbers if n == 0]:
         image = picture(face, number, *size)
-        settled = measure(known := Still(image, t), pipeline, seconds, warm_up=WARM_UP)
+        settled = measure_speed(known := Still(image, t), pipeline, seconds, warm_up=WARM_UP)
         new = Still(image, known.t + LATER, judged(recheck))
-        all_new = measure(new, pipeline, seconds, warm_up=WARM_UP)
-        found.append(Row(number, settled.faces_per_frame, settled.fps, all_new.fps))
+        all_new = measure_speed(new, pipeline, seconds, warm_up=WARM_UP)
+        found.append(FacesResult(number, settled.faces_per_frame, settled.fps, all_new.fps))
         t = new.t + LATER
     return found

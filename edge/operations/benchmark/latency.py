@@ -30,7 +30,7 @@ class Latency:
     p95_ms: float
 
 
-def measure(
+def measure_latency(
     pipeline: Pipeline,
     policy: AlertPolicy,
     sink: Sink,
@@ -50,7 +50,7 @@ def measure(
         for kind, image in pictures.items():
             for _ in range(MOST_FRAMES):
                 stamp, before = clock(), len(pin.history)
-                observation = pipeline.look(Frame(next(index), LATER + stamp, image))
+                observation = pipeline.process(Frame(next(index), LATER + stamp, image))
                 events = [event for event in policy.events(observation) if event.kind == kind]
                 if events:
                     break

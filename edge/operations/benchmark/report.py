@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.core.errors import DataError
-from edge.operations.benchmark.faces import Row
+from edge.operations.benchmark.faces import FacesResult
 from edge.operations.benchmark.latency import Latency
 from edge.operations.benchmark.stages import Speed
 
@@ -42,7 +42,7 @@ class Report:
     """From the start of the process to the first verdict."""
     peak_mib: float
     speed: Speed
-    faces: Sequence[Row] = field(default_factory=list)
+    faces: Sequence[FacesResult] = field(default_factory=list)
     latency: Latency | None = None
     sweep: Sequence[Combination] = field(default_factory=list)
 

@@ -18,7 +18,7 @@ ORDER = ("camera", "resize", "detect", "track", "classify", "decide")
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageTime:
     """How often a stage ran, and its median and 95th percentile in milliseconds."""
 
     n: int
@@ -37,11 +37,11 @@ class Speed:
     faces_per_frame: float
     fps: float
     """Frames per second without the time the camera took, which no board's networks can help."""
-    stages: dict[str, Stage] = field(default_factory=dict)
+    stages: dict[str, StageTime] = field(default_factory=dict)
     """"capture" is the wait for the camera; "resize" is a part of "detect"."""
 
 
-def measure(
+def measure_speed(
     camera: Camera,
     pipeline: Pipeline,
     seconds: float,
@@ -54,7 +54,7 @@ def measure(
     """
     timers = pipeline.timers
     faces, seen, size, spent = 0, 0, (0, 0), 0.0
-    with closing(pipeline.watch(camera)) as observations:
+    with closing(pipeline.run(camera)) as observations:
         for _ in islice(observations, warm_up):
             pass
         timers.clear()
@@ -75,6 +75,6 @@ def measure(
     return Speed(seen, *size, faces / seen, seen / busy if busy > 0 else 0.0, stages)
 
 
-def _stage(timers: Timers, name: str) -> Stage:
+def _stage(timers: Timers, name: str) -> StageTime:
     durations = timers.durations(name)
-    return Stage(len(durations), quantile(durations, 0.5) * 1e3, quantile(durations, 0.95) * 1e3)
+    return StageTime(len(durations), quantile(durations, 0.5) * 1e3, quantile(durations, 0.95) * 1e3)

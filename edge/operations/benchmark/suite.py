@@ -23,7 +23,7 @@ PORTRAIT = 256
 """Pixels of the sides of its copy."""
 
 
-def measure(
+def run(
     settings: Settings,
     seconds: float,
     frames: int | None,
@@ -42,10 +42,10 @@ def measure(
         with closing(assemble.camera(settings, live=False)) as scout:
             seen = islice(scout, SCOUTED)
             first = _first(seen)
-            pipeline.rehearse(first.image)
+            pipeline.warm_up(first.image)
             start = machine.age()
             portrait = _clearest(pipeline, [first, *seen])
-        speed = stages.measure(runtime.camera, pipeline, seconds, frames)
+        speed = stages.measure_speed(runtime.camera, pipeline, seconds, frames)
         size = (speed.width, speed.height)
         pictures = {"no_mask": faces.picture(portrait, 1, *size), "all_clear": faces.picture(None, 0, *size)}
         to_pin = _to_pin(pipeline, pictures, short)
@@ -90,7 +90,7 @@ def _to_pin(pipeline: Pipeline, pictures: Mapping[str, Image], seconds: float) -
     light: Any = assemble.sink("gpio", section, live=True)
     isolated = assemble.resolve("edge.sinks.isolated:Isolated")
     with closing(isolated("sinks.gpio", lambda: light)) as sink:
-        return latency.measure(pipeline, AlertPolicy(0, 0, 0), sink, light.pin, pictures, seconds)
+        return latency.measure_latency(pipeline, AlertPolicy(0, 0, 0), sink, light.pin, pictures, seconds)
 
 
 def _sweep(settings: Settings, image: Image, seconds: float) -> Iterator[Combination]:
@@ -113,6 +113,6 @@ def _combination(settings: Settings, name: str, threads: int, image: Image, seco
     own = settings.backend.model_dump() | {"detector": name, "classifier": name, "threads": threads, "strict": True}
     with assemble.runtime(settings.model_copy(update={"backend": Backend(**own)}), live=False) as runtime:
         camera = faces.Still(image, step=faces.judged(settings.decision.recheck_every))
-        speed = stages.measure(camera, runtime.pipeline, seconds)
+        speed = stages.measure_speed(camera, runtime.pipeline, seconds)
     detect, classify = speed.stages["detect"].p50_ms, speed.stages.get("classify")
     return Combination(name, threads, speed.fps, detect, classify.p50_ms if classify else None)

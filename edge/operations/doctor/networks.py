@@ -10,7 +10,7 @@ from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
 from edge.operations.doctor.packages import PIP
 
 if TYPE_CHECKING:
-    from edge.backends.selection.probe import Row
+    from edge.backends.selection.probe import ProbeResult
     from edge.config.settings import Settings
 
 HARMFUL = ("wrong answer", "crashed", "did not answer")
@@ -44,7 +44,7 @@ def networks(settings: Settings, coral_taken: bool) -> Iterator[Finding]:
         yield bad("backends", "none runs both networks", f"{PIP} install 'maskcam[cpu]'")
 
 
-def backend(name: str, rows: Sequence[Row], wanted: Collection[str]) -> Finding:
+def backend(name: str, rows: Sequence[ProbeResult], wanted: Collection[str]) -> Finding:
     """What the probe of one backend comes to. `wanted`: the backends that the settings name."""
     said = next((row.why for row in rows if row.ms is None), "")
     if not said:

@@ -18,7 +18,7 @@ from edge.core.errors import UpdateError
 
 TRIES = 2
 """Trials that may be cut off before the update is taken for what cut them."""
-Say = Callable[[str], None]
+Reporter = Callable[[str], None]
 
 
 class Unit(Protocol):
@@ -85,7 +85,7 @@ def pending(journal: Path) -> Trial | None:
         return None
 
 
-def attempt(journal: Path, trial: Trial, unit: Unit, health: float, say: Say) -> None:
+def attempt(journal: Path, trial: Trial, unit: Unit, health: float, say: Reporter) -> None:
     """Switches, restarts, watches; keeps what is healthy, else switches back and raises UpdateError."""
     write(journal, replace(trial, tries=trial.tries + 1))
     flip(Path(trial.link), trial.new)
@@ -98,7 +98,7 @@ def attempt(journal: Path, trial: Trial, unit: Unit, health: float, say: Say) ->
     say(f"{trial.label}: healthy, and stays")
 
 
-def resume(journal: Path, unit: Unit, health: float, say: Say) -> None:
+def resume(journal: Path, unit: Unit, health: float, say: Reporter) -> None:
     """At start-up: ends a trial that was cut off. Raises UpdateError when that was the end of the update."""
     trial = pending(journal)
     if trial is None:

@@ -8,21 +8,21 @@ from pathlib import Path
 
 from edge.core.errors import UpdateError
 from edge.operations.update import activate, stage
-from edge.operations.update.activate import Say, Unit
+from edge.operations.update.activate import Reporter, Unit
 from edge.operations.update.package import Manifest, verify
-from edge.operations.update.stage import Home, Run
+from edge.operations.update.stage import Installation, Run
 
 
 def apply(
     path: Path,
-    home: Home,
+    home: Installation,
     key: str,
     versions: tuple[str, str],
     unit: Unit,
     arm: Callable[[], None],
     health: float = 60.0,
     allow_downgrade: bool = False,
-    say: Say = print,
+    say: Reporter = print,
     execute: Run = stage.run,
 ) -> None:
     """Verifies, places, proves, switches, watches. `versions` are those of the release and the bundle that run.
@@ -59,7 +59,7 @@ def apply(
     _prune(manifest, home, trial)
 
 
-def _prune(manifest: Manifest, home: Home, trial: activate.Trial) -> None:
+def _prune(manifest: Manifest, home: Installation, trial: activate.Trial) -> None:
     """Keeps what runs and what ran before it."""
     folder = home.root / f"{manifest.kind}s"
     kept = {manifest.version, home.environment.name, *Path(trial.old or "").parts}

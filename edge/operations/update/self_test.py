@@ -6,7 +6,7 @@ from edge.config.settings import Settings
 from edge.core.errors import UpdateError
 
 
-def prove(settings: Settings) -> str:
+def self_test(settings: Settings) -> str:
     """The table of engines. Raises UpdateError when no engine is right for one of the networks."""
     from edge import assemble
     from edge.backends.selection.probe import render

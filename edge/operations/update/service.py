@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge.operations.update.stage import Home
+from edge.operations.update.stage import Installation
 
 RESUME = "maskcam-update.service"
 UNIT = """[Unit]
@@ -64,7 +64,7 @@ class Systemd:
             return f"its watchdog was not fed: no frame went through both networks ({last.get('StatusText')})"
         return ""
 
-    def arm(self, home: Home, units: Path = Path("/etc/systemd/system")) -> None:
+    def arm(self, home: Installation, units: Path = Path("/etc/systemd/system")) -> None:
         """Sees to it that an interrupted trial is ended at the next start."""
         text, path = UNIT.format(root=home.root), units / RESUME
         if not path.exists() or path.read_text() != text:

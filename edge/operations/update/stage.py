@@ -20,7 +20,7 @@ COMPLETE = "complete"
 
 
 @dataclass(frozen=True)
-class Home:
+class Installation:
     """An installation. `environment` is the one that runs now: `root` itself, or a release in it."""
 
     root: Path
@@ -36,13 +36,13 @@ class Home:
         return self.root / "update.json"
 
 
-def here() -> Home:
+def here() -> Installation:
     """The installation that this process runs from. Raises UpdateError where it is none that can be updated."""
     environment = Path(sys.prefix)
     root = environment.parent.parent if environment.parent.name == "releases" else environment
     if sys.prefix == sys.base_prefix or not os.path.lexists(root / "bin" / "maskcam"):  # a link may lead nowhere
         raise UpdateError(f"{environment}: not an installation of install.sh: expected {root / 'bin' / 'maskcam'}")
-    return Home(root, environment)
+    return Installation(root, environment)
 
 
 def run(command: Sequence[str]) -> None:
@@ -52,7 +52,7 @@ def run(command: Sequence[str]) -> None:
         raise UpdateError(f"{' '.join(command)} failed: {' '.join((done.stderr or done.stdout).split())[-400:]}")
 
 
-def check(manifest: Manifest, current: str, home: Home, allow_downgrade: bool) -> None:
+def check(manifest: Manifest, current: str, home: Installation, allow_downgrade: bool) -> None:
     """Raises UpdateError for what does not fit this device, or is older than what runs (`current`)."""
     from packaging.version import Version
 
@@ -73,7 +73,7 @@ def check(manifest: Manifest, current: str, home: Home, allow_downgrade: bool) -
         raise UpdateError(f"{home.root}: {free >> 20} MB free, {4 * manifest.bytes >> 20} MB needed: make room first")
 
 
-def release(path: Path, manifest: Manifest, home: Home, execute: Run = run) -> Path:
+def release(path: Path, manifest: Manifest, home: Installation, execute: Run = run) -> Path:
     """A new environment with the release in it; returns its folder."""
     folder = home.root / "releases" / manifest.version
     if folder == home.environment:
@@ -98,7 +98,7 @@ def release(path: Path, manifest: Manifest, home: Home, execute: Run = run) -> P
     return folder
 
 
-def bundle(path: Path, manifest: Manifest, home: Home) -> Path:
+def bundle(path: Path, manifest: Manifest, home: Installation) -> Path:
     """The bundle's folder, checked as the service will check it."""
     from edge.vision.bundle import load
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import HERE, LOOPBACK, VIVID, until
 
-from edge.cameras.reconnecting import SteadyCamera
+from edge.cameras.reconnecting import ReconnectingCamera
 from edge.cameras.v4l2 import V4L2Camera
 from edge.core.errors import CameraError
 from edge.vision.visibility import DARK, Visibility
@@ -21,7 +21,7 @@ SLACK = 3.0
 
 
 class Watch:
-    """Looks at a SteadyCamera and keeps the newest picture: all of a minute would not fit into the machine.
+    """Looks at a ReconnectingCamera and keeps the newest picture: all of a minute would not fit into the machine.
 
     No poll may take longer than it was allowed, whatever the camera does.
     """
@@ -58,12 +58,12 @@ class Watch:
 
 @pytest.fixture
 def watch():
-    """watch(device, asked={...}, ...) -> Watch; the rest goes to SteadyCamera."""
+    """watch(device, asked={...}, ...) -> Watch; the rest goes to ReconnectingCamera."""
     cameras = []
 
     def start(device, asked=None, **options):
         opened = partial(V4L2Camera, device, **asked or {})
-        cameras.append(SteadyCamera(opened, lost_after=LOST_AFTER, retry_longest=4.0, **options))
+        cameras.append(ReconnectingCamera(opened, lost_after=LOST_AFTER, retry_longest=4.0, **options))
         return Watch(cameras[-1])
 
     yield start

@@ -13,8 +13,8 @@ from edge.core.labels import Mask
 from edge.core.metrics import Timers
 from edge.core.records import Face, Frame, Verdict
 from edge.runtime import outputs
-from edge.runtime.loop import replay
 from edge.runtime.pipeline import Pipeline
+from edge.runtime.replay import replay
 from edge.runtime.signals import Flag
 from edge.testing.sink import MemorySink
 from edge.tracking.alerts import AlertPolicy

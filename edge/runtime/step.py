@@ -1,23 +1,21 @@
-"""One turn of the loop, and the loop over a recording."""
+"""What follows every processed frame, live or not."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import closing
 
 from edge.core.metrics import Counters
 from edge.core.ports import Sink
 from edge.core.records import Event, Image, Observation
 from edge.runtime.outputs import Watcher
 from edge.runtime.parts import Runtime
-from edge.runtime.signals import Flag
 
 log = logging.getLogger(__name__)
 
 
-class Turn:
-    """What follows every look at a frame, live or not: events for the sinks, counters, pictures for the watchers."""
+class Step:
+    """Sends the events of a frame to the sinks, counts, and hands annotated frames to the watchers."""
 
     def __init__(self, runtime: Runtime, watchers: Sequence[Watcher] = ()) -> None:
         self.runtime = runtime
@@ -30,7 +28,7 @@ class Turn:
 
             self._annotate = annotate
 
-    def take(self, observation: Observation) -> Sequence[Event]:
+    def finish(self, observation: Observation) -> Sequence[Event]:
         """Returns the events, which have been sent."""
         events = self.runtime.policy.events(observation)
         for event in events:
@@ -59,26 +57,3 @@ def deliver(event: Event, sinks: Sequence[Sink]) -> int:
             failed += 1
             log.error("%s did not take %s at %.2f s: %s", type(sink).__name__, event.kind, event.t, error)
     return failed
-
-
-def replay(
-    runtime: Runtime,
-    stop: Flag,
-    watchers: Sequence[Watcher] = (),
-    progress: Callable[[Counters], None] | None = None,
-) -> Counters:
-    """Goes through a recording until it ends or `stop` is requested. Raises CameraError and EngineError."""
-    turn = Turn(runtime, watchers)
-    blind: str | None = None
-    with closing(runtime.pipeline.watch(runtime.camera)) as observations:
-        for observation in observations:
-            turn.take(observation)
-            if observation.blind != blind:
-                blind = observation.blind
-                turn.send(Event("state", observation.frame.t, state="blind" if blind else "ok", detail=blind or ""))
-            if progress:
-                progress(turn.counters)
-            if stop.requested:
-                break
-    turn.counters.skipped = len(getattr(runtime.camera, "skipped", ()))
-    return turn.counters
