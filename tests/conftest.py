@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import struct
@@ -77,6 +78,16 @@ def digests(folder):
 def write_bundle():
     """The function `write` above."""
     return write
+
+
+@pytest.fixture(autouse=True)
+def _own_log_handlers():
+    """A command that logs to standard output must not leave its handler, on a stream that is closed, to later tests."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 STUB = Path(__file__).parent / "edgetpu_stub" / "edgetpu_stub.c"

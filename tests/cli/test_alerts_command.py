@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge import cli
+from edge import cli, config
 from edge.cli.alerts import play
 from edge.core.records import STATES
 from edge.sinks import pins
@@ -130,6 +130,6 @@ def test_after_a_broken_file_alerts_off_knows_the_pins_of_the_last_good_settings
 ):
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     (tmp_path / "state").mkdir()
-    assert maskcam("alerts", "off", settings="[sinks.gpio]\npin = 4\n")[0] == 0
+    config.load_or_last_good([], ["sinks.gpio.pin=4"], {}, tmp_path / "state").worked()
     assert maskcam("alerts", "off", settings="[sinks.gpio]\npin = -4\n")[0] == 0
-    assert [pin.pin for pin in opened] == [4, 4]
+    assert [pin.pin for pin in opened] == [4]
