@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.core.errors import MaskcamError, MissingPackage
+from edge.core.errors import DataError, MaskcamError, MissingPackage
 
 CLASSIFIER = """\
 Fine-tunes the mask classifier: first a new head, then the upper blocks of the backbone (BatchNorm frozen).
@@ -25,6 +25,15 @@ is shown; masks, masks that hang too low and things are also drawn.
 Near-duplicates are kept on one side of the split. The working folder gets classifier.keras, report.txt,
 report.json, card.md, history.png, confusion.png and reliability.png. Started again after a kill, training goes on
 after the last finished epoch."""
+
+SETTLE = """\
+Two detectors that others trained, and the one of a bundle, look at every picture of a COCO file:
+  a face on which they agree, inside a box of a whole head, takes the place of that box
+  a head in which they agree on nothing is ignored, in a source that draws whole heads
+  a place that nobody annotated is ignored when one of them is sure of a face there
+  what only the bundle sees, and no teacher even doubts, is listed as a false alarm
+
+Look at some of what it changed before you train: a teacher can be wrong."""
 
 EXAMPLES = """\
 examples:
@@ -64,6 +73,28 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--start", type=Path, metavar="FILE.keras|BUNDLE", help="a trained detector to go on from")
     p.set_defaults(run=_detector)
 
+    p = commands.add_parser(
+        "settle",
+        help="draw all boxes in one style, ignore faces nobody annotated",
+        description=SETTLE,
+        formatter_class=raw,
+    )
+    p.add_argument("data", type=Path, metavar="TRAIN.json", help="COCO, its pictures in images/; stays as it is")
+    p.add_argument("--out", type=Path, required=True, metavar="SETTLED.json", help="where the result is written")
+    p.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE.onnx",
+        help="YuNet, then Ultra-Light RFB-640",
+    )
+    p.add_argument("--bundle", type=Path, metavar="DIR", help="the third detector (default: the shipped bundle)")
+    p.add_argument(
+        "--trust", action="append", default=[], metavar="SOURCE", help="its annotations stay; may be repeated"
+    )
+    p.set_defaults(run=_settle)
+
     p = commands.add_parser("evaluate", help="measure a model or a bundle on COCO data")
     p.add_argument("--data", type=Path, required=True, metavar="VAL.json", help="COCO, its pictures in images/")
     model = p.add_mutually_exclusive_group(required=True)
@@ -102,6 +133,14 @@ def _detector(args: argparse.Namespace) -> None:
     from train import detector
 
     detector.run(args.config, args.data, args.val, args.workdir, args.weights, args.start)
+
+
+def _settle(args: argparse.Namespace) -> None:
+    from train import settle
+
+    if len(args.teacher) != 2:
+        raise DataError(f"--teacher: {len(args.teacher)} given; expected two, YuNet's file, then Ultra-Light RFB-640's")
+    settle.run(args.data, args.out, args.teacher, args.bundle, args.trust)
 
 
 def _evaluate(args: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -28,12 +28,19 @@ T = TypeVar("T", bound=Settings)
 
 def load(path: Path, model: type[T]) -> T:
     """Reads a TOML file. Raises ConfigError, one line per fault: file, key, value, expectation."""
+    return _checked(path, _toml(path), model)
+
+
+def _toml(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(Path(path).read_text())
+        return tomllib.loads(Path(path).read_text())
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file; examples stand in configs/train/") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: not readable as TOML: {error}") from error
+
+
+def _checked(path: Path, values: dict[str, Any], model: type[T]) -> T:
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -45,6 +52,18 @@ def load(path: Path, model: type[T]) -> T:
             else:
                 lines.append(f"{path}: {key} = {e['input']!r}: {e['msg']}")
         raise ConfigError("\n".join(lines)) from error
+
+
+def load_stages(path: Path) -> list[DetectorConfig]:
+    """The trainings that a detector's file describes, in order: each `[[stage]]` changes what stands above.
+
+    A file without any is one training. Raises ConfigError, one line per fault.
+    """
+    values = _toml(path)
+    stages = values.pop("stage", [{}])
+    if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
+        raise ConfigError(f"{path}: stage: expected tables, each headed [[stage]]")
+    return [_checked(path, values | stage, DetectorConfig) for stage in stages]
 
 
 class DetectorConfig(Settings):
@@ -74,6 +93,17 @@ class DetectorConfig(Settings):
     )
     mistakes_from: float = Field(0.5, gt=0, lt=1, description="score from which a box of that detector counts")
     drawn_masks: float = Field(0.3, ge=0, le=1, description="share of bare faces that get a drawn mask")
+    mistakes_sure: float = Field(
+        0.8, gt=0, le=1, description="an unannotated face with this score is ignored; 1: never, for settled annotations"
+    )
+    covered: float = Field(0.15, ge=0, le=1, description="share of bare faces behind a drawn hand, beard or cup")
+    rotated: float = Field(0.3, ge=0, le=1, description="share of training pictures that are turned ...")
+    rotation: float = Field(45.0, ge=0, le=90, description="... by up to this, degrees")
+    stretched: float = Field(0.15, ge=0, le=1, description="share of training pictures made wider or higher")
+    things: float = Field(
+        0.15, ge=0, le=1, description="share of training pictures with drawn wheels, lamps, letters ..."
+    )
+    empty: float = Field(0.04, ge=0, le=1, description="share of training pictures without a face: walls and things")
     evaluate_pictures: int = Field(200, ge=1, description="validation pictures for the AP of each epoch")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ from edge.vision import bundle
 from edge.vision.detector import float_rows
 from train import detector_network, from_bundle, loop, mistakes, slim
 from train.coco_ap import coco_ap
-from train.config import DetectorConfig, load
+from train.config import DetectorConfig, load_stages
 from train.mistakes import Mistake
 from train.plots import curves
 from train.scenes import Scenes, read
@@ -38,24 +40,45 @@ def run(
     weights: str | None = None,
     start: Path | None = None,
 ) -> Path:
-    """Trains (or resumes) and returns the path of `detector.keras`. Raises ConfigError, DataError.
+    """Trains (or resumes) all stages and returns the path of `detector.keras`. Raises ConfigError, DataError.
 
     `start`: a detector.keras of the same width and channels, of any input size, to go on from, or a bundle's folder.
+    Each stage goes on from the one before it, in a folder of its own under `workdir`.
     """
-    config = load(config_path, DetectorConfig)
+    stages, workdir = load_stages(config_path), Path(workdir)
     if weights:
-        config = config.model_copy(update={"weights": weights})
+        stages = [config.model_copy(update={"weights": weights}) for config in stages]
     held_out = read(val)
     scenes = [scene for path in data for scene in without_copies(read(path), held_out)]
-    workdir = Path(workdir)
+    for number, config in enumerate(stages, 1):
+        folder = workdir / f"stage-{number}" if len(stages) > 1 else workdir
+        if len(stages) > 1:
+            print(f"stage {number} of {len(stages)}: {config.epochs} epochs at {config.width} x {config.height}")
+        start = _stage(config, scenes, held_out, folder, start)
+    if len(stages) > 1:
+        for name in ("detector.keras", "report.json", "history.png"):
+            shutil.copyfile(folder / name, workdir / name)
+    return workdir / "detector.keras"
+
+
+def _stage(
+    config: DetectorConfig, scenes: list[Annotated], held_out: list[Annotated], workdir: Path, start: Path | None
+) -> Path:
+    """One stage; returns its `detector.keras`, at once where it is already trained."""
     origin = _digest(start) if start else None
+    done = workdir / "detector.keras"
     loop.claim(workdir, {"config": config.model_dump(), "scenes": len(scenes), "val": len(held_out), "start": origin})
+    if done.exists() and (workdir / "report.json").exists():
+        return done
+    cv2.setNumThreads(1)  # pictures are made beside the training: its threads would wait for one another
     keras.utils.set_random_seed(config.seed)
     with loop.strategy_scope():
         model = _first(config, start)
     wrong: Sequence[list[Mistake]] = ()
-    if start:
-        *wrong, better = mistakes.find(scenes, finder(model, config.mistakes_from), workdir / "mistakes.json")
+    if start and config.mistakes:
+        *wrong, better = mistakes.find(
+            scenes, finder(model, config.mistakes_from), workdir / "mistakes.json", config.mistakes_sure
+        )
         heads = sum(a is not b for a, b in zip(scenes, better, strict=True))
         print(f"{len(wrong[0])} false alarms, {len(wrong[1])} missed faces, {heads} pictures with heads drawn tight")
         scenes = better
@@ -70,8 +93,7 @@ def run(
     find = finder(model)
     measure = MeasureAP(shown, find)
     history = loop.fit(trainer, batches, workdir, config.epochs, callbacks=[measure])
-    path = workdir / "detector.keras"
-    model.save(path)
+    model.save(done)
     report = {
         "config": config.model_dump() | {"weights": Path(config.weights).name},
         "start": origin,
@@ -83,7 +105,7 @@ def run(
     }
     (workdir / "report.json").write_text(json.dumps(report, indent=1))
     curves(history, ["loss", "AP", "AP50"], workdir / "history.png", "face detector")
-    return path
+    return done
 
 
 def _digest(path: Path) -> str:

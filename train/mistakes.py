@@ -36,7 +36,7 @@ SMALLEST = 12.0
 
 
 def find(
-    scenes: Sequence[Annotated], detect: Callable[[Image], NDArray[np.float64]], cache: Path
+    scenes: Sequence[Annotated], detect: Callable[[Image], NDArray[np.float64]], cache: Path, sure: float = SURE
 ) -> tuple[list[Mistake], list[Mistake], list[Annotated]]:
     """False alarms and missed faces of `detect` (RGB picture -> rows x0, y0, x1, y1, score), and `scenes` corrected.
 
@@ -53,7 +53,7 @@ def find(
                 boxes = redrawn(rows, scene.boxes, scene.ignored)
                 if (boxes != scene.boxes).any():
                     heads[k] = boxes.tolist()
-                believed = rows[:, 4] >= SURE
+                believed = rows[:, 4] >= sure
                 alarms += [(k, box) for box in of_one(rows[~believed], boxes, scene.ignored)[0]]
                 missed += [(k, box) for box in of_one(rows, boxes, scene.ignored)[1]]
                 if sure := of_one(rows[believed], boxes, scene.ignored)[0]:

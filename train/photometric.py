@@ -17,12 +17,12 @@ def jitter(image: Image, rng: np.random.Generator) -> Image:
         image = _gradient(image, rng)
     if rng.random() < 0.15:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.8))
-    elif rng.random() < 0.06:
+    elif rng.random() < 0.12:
         image = _shaken(image, rng)
-    if rng.random() < 0.2:
+    if rng.random() < 0.25:
         noise = np.empty(image.shape, np.int16)
         cv2.setRNGSeed(int(rng.integers(2**31 - 1)))
-        cv2.randn(noise, 0, rng.uniform(2, 16))
+        cv2.randn(noise, 0, np.exp(rng.uniform(np.log(2), np.log(40))))
         image = cv2.add(image, noise, dtype=cv2.CV_8U)
     if rng.random() < 0.15:
         code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 75))])[1]
@@ -33,8 +33,8 @@ def jitter(image: Image, rng: np.random.Generator) -> Image:
 def _tone(image: Image, rng: np.random.Generator) -> Image:
     """Exposure, contrast, gamma and a colour cast through one table per channel."""
     x = np.arange(256, dtype=np.float32)[:, None] / 255
-    dark = rng.random() < 0.1
-    gain = rng.uniform(0.15, 0.5) if dark else rng.uniform(0.65, 1.35)
+    dark = rng.random() < 0.15
+    gain = rng.uniform(0.1, 0.5) if dark else rng.uniform(0.65, 1.35)
     cast = rng.uniform(0.85, 1.15, 3)
     table = np.clip((x ** rng.uniform(0.7, 1.4)) * gain * cast + rng.uniform(-0.1, 0.1), 0, 1)
     return cv2.LUT(image, (table * 255).astype(np.uint8).reshape(1, 256, 3))
@@ -50,6 +50,10 @@ def _gradient(image: Image, rng: np.random.Generator) -> Image:
 
 
 def _shaken(image: Image, rng: np.random.Generator) -> Image:
-    """Motion blur along one axis."""
-    n = int(rng.integers(3, 8))
-    return cv2.blur(image, (n, 1) if rng.random() < 0.7 else (1, n))
+    """Motion blur in any direction, mostly sideways, as people pass."""
+    n = int(rng.integers(3, 14))
+    kernel = np.zeros((n, n), np.float32)
+    kernel[n // 2] = 1
+    angle = rng.normal(0, 25) if rng.random() < 0.7 else rng.uniform(0, 180)
+    kernel = cv2.warpAffine(kernel, cv2.getRotationMatrix2D(((n - 1) / 2, (n - 1) / 2), angle, 1), (n, n))
+    return cv2.filter2D(image, -1, kernel / kernel.sum())

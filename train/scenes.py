@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from edge.core.records import Image
 from edge.evaluation import coco
 from edge.evaluation.coco import Annotated
 from edge.vision.masks import draw
-from train import data
+from train import data, occlusion, things
 from train.config import DetectorConfig
 from train.mistakes import Mistake
 from train.photometric import jitter
@@ -24,6 +25,8 @@ from train.photometric import jitter
 MOST_BOXES = 48
 """Boxes per training scene; in a denser crowd the smallest are treated as background."""
 FACE, IGNORE = 1, -1
+Affine = NDArray[np.float64]
+"""(2, 3): what `cv2.warpAffine` takes, from pixels of the picture to pixels of the scene."""
 
 
 def read(path: Path) -> list[Annotated]:
@@ -72,6 +75,9 @@ class Scenes(keras.utils.PyDataset):
         self.readable = [k for k, picture in enumerate(self.pictures) if picture is not None]
         if not self.readable:
             raise DataError(f"none of the {len(scenes)} pictures can be read; the first is {scenes[0].path}")
+        counts = Counter(scenes[k].source for k in self.readable)
+        self.shares = np.cumsum([counts[scenes[k].source] ** -0.5 for k in self.readable])
+        """A source of n pictures is drawn in proportion to sqrt(n), so that no large one drowns the others."""
 
     def __len__(self) -> int:
         return self.config.steps_per_epoch
@@ -95,8 +101,11 @@ class Scenes(keras.utils.PyDataset):
             tiles = [(0, 0, x, y), (x, 0, c.width, y), (0, y, x, c.height), (x, y, c.width, c.height)]
         image, boxes = np.empty((c.height, c.width, 3), np.uint8), []
         for x0, y0, x1, y1 in tiles:
-            k, shown = self._choice(rng)
-            part, found = sample(self.pictures[k], self.boxes[k], x1 - x0, y1 - y0, c, rng, shown)
+            if rng.random() < c.empty:
+                part, found = nothing(x1 - x0, y1 - y0, rng)
+            else:
+                k, shown = self._choice(rng)
+                part, found = sample(self.pictures[k], self.boxes[k], x1 - x0, y1 - y0, c, rng, shown)
             image[y0:y1, x0:x1] = part
             boxes.append(found + np.array([x0, y0, x0, y0, 0], np.float32))
         return image, np.concatenate(boxes)
@@ -106,7 +115,14 @@ class Scenes(keras.utils.PyDataset):
         if self.mistakes and rng.random() < self.config.mistakes:
             kind = self.mistakes[rng.integers(len(self.mistakes))]
             return kind[rng.integers(len(kind))]
-        return self.readable[rng.integers(len(self.readable))], None
+        k = int(np.searchsorted(self.shares, rng.uniform(0, self.shares[-1]), side="right"))
+        return self.readable[k], None
+
+
+def nothing(width: int, height: int, rng: np.random.Generator) -> tuple[Image, NDArray[np.float32]]:
+    """A scene without a face: a wall, mostly with things on it."""
+    image, taken = things.wall(width, height, rng), np.zeros((0, 5), np.float32)
+    return jitter(things.put(image, taken, rng) if rng.random() < 0.8 else image, rng), taken
 
 
 def sample(
@@ -123,19 +139,36 @@ def sample(
     `boxes` (N, 5): x0, y0, x1, y1, COCO category, 0 for a region to ignore. The box `shown`, else a face, is
     brought to a log-uniform size at a random place.
     """
-    faces = np.flatnonzero(boxes[:, 4] > 0)
-    for k in faces:
-        if boxes[k, 4] == coco.WITHOUT_MASK and rng.random() < c.drawn_masks:
-            image = draw(image, Box(*map(float, boxes[k, :4])), rng)
-    wanted = boxes[faces] if shown is None else np.array([shown], np.float32)
-    scale, shift = _placement(image, wanted, width, height, c, rng, always=shown is not None)
-    image = _cut(image, scale, shift, width, height, rng)
-    moved = np.c_[boxes[:, :4] * scale + np.tile(shift, 2), np.where(boxes[:, 4] > 0, FACE, IGNORE)].astype(np.float32)
-    moved = _visible(moved, width, height)
+    for k in np.flatnonzero(boxes[:, 4] > 0):
+        image = _dressed(image, boxes[k], c, rng)
+    wanted = boxes[boxes[:, 4] > 0] if shown is None else np.array([shown], np.float32)
+    move = _placement(image, wanted, width, height, c, rng, always=shown is not None)
+    image = _cut(image, move, width, height, rng)
+    kind = np.where(boxes[:, 4] > 0, FACE, IGNORE)
+    moved = _visible(np.c_[carried(boxes[:, :4], move), kind].astype(np.float32), width, height)
+    if rng.random() < c.things:
+        image = things.put(image, moved, rng)
     if rng.random() < 0.5:
         image = np.ascontiguousarray(image[:, ::-1])
         moved[:, [0, 2]] = width - moved[:, [2, 0]]
     return jitter(image, rng), moved
+
+
+def _dressed(image: Image, row: NDArray[np.float32], c: DetectorConfig, rng: np.random.Generator) -> Image:
+    """`image` with the face of `row` (x0, y0, x1, y1, category) behind a drawn mask, a hand, a beard, glasses, hair."""
+    box = Box(*map(float, row[:4]))
+    if row[4] == coco.WITHOUT_MASK and rng.random() < c.drawn_masks:
+        return draw(image, box, rng)
+    if row[4] == coco.WITHOUT_MASK and rng.random() < c.covered:
+        return occlusion.lower(image, box, rng)
+    return occlusion.upper(image, box, rng) if rng.random() < c.covered / 3 else image
+
+
+def carried(boxes: NDArray[np.float32], move: Affine) -> NDArray[np.float64]:
+    """`boxes` (N, 4) after the affine map `move` (2, 3): the bounds of the ellipse in each, as a face is round."""
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2 @ move[:, :2].T + move[:, 2]
+    half = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (move[:, :2] ** 2).T)
+    return np.c_[centre - half, centre + half]
 
 
 def _placement(
@@ -146,30 +179,34 @@ def _placement(
     c: DetectorConfig,
     rng: np.random.Generator,
     always: bool,
-) -> tuple[float, NDArray[np.float64]]:
-    """Scale and shift (pixels) that bring the picture into the training scene, mostly so as to show one of `faces`."""
+) -> Affine:
+    """The affine map (2, 3) that brings the picture into the training scene, mostly so as to show one of `faces`."""
     h, w = image.shape[:2]
+    centre, place = np.array([w, h]) / 2, np.array([width, height]) * rng.uniform(0.4, 0.6, 2)
+    scale = min(width / w, height / h) * rng.uniform(0.8, 1.6)  # as the device would letterbox it, and a bit more
     if len(faces) and (rng.random() < 0.8 or always):
         f = faces[rng.integers(len(faces))]
         side = max(float(np.sqrt((f[2] - f[0]) * (f[3] - f[1]))), 4.0)
-        wanted = np.exp(rng.uniform(np.log(c.smallest_face), np.log(min(c.largest_face, min(width, height)))))
-        scale = float(np.clip(wanted / side, 0.15, 3.0))
-        place = np.array([rng.uniform(0.15, 0.85) * width, rng.uniform(0.15, 0.85) * height])
-        return scale, place - (f[:2] + f[2:4]) / 2 * scale
-    scale = min(width / w, height / h) * rng.uniform(0.8, 1.6)  # as the device would letterbox it, and a bit more
-    room = np.array([width - w * scale, height - h * scale])
-    return scale, room * rng.uniform(0, 1, 2)
+        largest = min(c.largest_face, 1.15 * min(width, height))
+        wanted = np.exp(rng.uniform(np.log(c.smallest_face), np.log(largest)))
+        scale = float(np.clip(wanted / side, 0.12, 3.0))
+        centre, place = (f[:2] + f[2:4]) / 2, np.array([width, height]) * rng.uniform(0.1, 0.9, 2)
+    angle = np.radians(rng.uniform(-1, 1) * c.rotation) if rng.random() < c.rotated else 0.0
+    stretch = np.exp(rng.uniform(-0.35, 0.35)) if rng.random() < c.stretched else 1.0
+    sides = np.diag([scale * stretch, scale / stretch])
+    turn = sides @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return np.c_[turn, place - turn @ centre]
 
 
-def _cut(
-    image: Image, scale: float, shift: NDArray[np.float64], width: int, height: int, rng: np.random.Generator
-) -> Image:
-    """Scales (area-averaged when shrinking) and cuts; outside is grey as in `edge.vision.preprocess`, or any colour."""
+def _cut(image: Image, move: Affine, width: int, height: int, rng: np.random.Generator) -> Image:
+    """Moves the picture (area-averaged when shrinking); outside is grey as in `edge.vision.preprocess`, or any colour."""
     fill = (114, 114, 114) if rng.random() < 0.6 else tuple(int(v) for v in rng.integers(0, 256, 3))
+    scale = float(np.sqrt(abs(np.linalg.det(move[:, :2]))))
     if scale < 0.7:
         size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
-        image, scale = cv2.resize(image, size, interpolation=cv2.INTER_AREA), 1.0
-    move = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)
+        shrunk = np.array(size) / image.shape[1::-1]
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        move = np.c_[move[:, :2] / shrunk, move[:, 2]]
     return cv2.warpAffine(image, move, (width, height), flags=cv2.INTER_LINEAR, borderValue=fill)
 
 

@@ -1,7 +1,7 @@
-"""Draws what a detector takes for a face and is none: wheels, lamps, signs, windows, bricks.
+"""Things that are no faces, drawn: round, spoked, ringed, striped, lettered; and empty walls to put them on.
 
-Counter-examples for the classifier's label `not_a_face` beside real ones: no set of pictures holds enough wheels.
-Everything is drawn over a wall of soft light with edges, such as stands behind any door.
+Face detectors ring for wheels, lamps, vents and signs, for few training pictures show any. Each drawing is random in
+shape, colour, size and place; none has two eyes over a mouth.
 """
 
 from __future__ import annotations
@@ -17,112 +17,142 @@ from edge.core.labels import NOT_A_FACE
 from edge.core.records import Image
 from train.data import Patch, Sample
 
-Floats = NDArray[np.float32]
+Colour = tuple[int, int, int]
 SIDE = 112
-"""Pixels of a drawing, of which the thing itself takes the middle half."""
+"""Pixels of a drawing for the classifier, of which the thing itself takes the middle half."""
 SOURCE = "drawn things"
 
 
 def draw(rng: np.random.Generator) -> Patch:
-    """One drawn thing with its surroundings, its box a little off, as a detector's is."""
-    image = _wall(rng)
-    thing = (_wheel, _wheel, _lamp, _sign, _panes, _nothing)[rng.integers(6)]
-    thing(image, rng)
-    image += rng.normal(0, rng.uniform(0, 6), (SIDE, SIDE, 1)).astype(np.float32)
+    """One drawn thing with its surroundings, or a textured wall alone; its box a little off, as a detector's is."""
+    image = wall(SIDE, SIDE, rng)
+    if rng.random() < 0.85:
+        centre, radius = SIDE * rng.uniform(0.42, 0.58, 2), SIDE * float(rng.uniform(0.18, 0.34))
+        KINDS[rng.integers(len(KINDS))](image, (float(centre[0]), float(centre[1])), radius, rng)
+    else:
+        grain = rng.normal(0, rng.uniform(5, 60), (SIDE, SIDE, 1))
+        image = np.clip(image + cv2.GaussianBlur(grain, (0, 0), rng.uniform(0.6, 6))[..., None] * 2, 0, 255)
     half = rng.uniform(0.2, 0.3, 2) * SIDE
     box = Box(SIDE / 2 - half[0], SIDE / 2 - half[1], SIDE / 2 + half[0], SIDE / 2 + half[1])
-    pixels: Image = np.clip(image, 0, 255).astype(np.uint8)
-    return Patch(Sample(Path(SOURCE), box, NOT_A_FACE, SOURCE), pixels, box, max(box.width, box.height))
+    sample = Sample(Path(SOURCE), box, NOT_A_FACE, SOURCE)
+    return Patch(sample, image.astype(np.uint8), box, max(box.width, box.height))
 
 
-def _colour(rng: np.random.Generator, low: float = 10, high: float = 245) -> tuple[float, ...]:
-    """Grey three times of five, any colour otherwise (RGB)."""
-    grey = rng.uniform(low, high)
-    return (grey,) * 3 if rng.random() < 0.6 else tuple(rng.uniform(low, high, 3))
-
-
-def _wall(rng: np.random.Generator) -> Floats:
-    """Light from one side and up to two edges: a corner, a door frame, the line of the floor."""
-    y, x = np.mgrid[0 : 1 : SIDE * 1j, 0 : 1 : SIDE * 1j].astype(np.float32)
+def wall(width: int, height: int, rng: np.random.Generator) -> Image:
+    """An empty place (height, width, 3): a slope of light, a floor, a door's edge, sensor noise."""
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
-    across = (np.cos(angle) * x + np.sin(angle) * y)[..., None]
-    share = (across - across.min()) / np.ptp(across)
-    image = np.array(_colour(rng, 30), np.float32) * (1 - share) + np.array(_colour(rng, 30), np.float32) * share
-    for axis in (0, 1):
-        if rng.random() < 0.4:
-            part = [slice(None), slice(None)]
-            part[axis] = slice(int(rng.integers(SIDE)), None)
-            image[tuple(part)] *= rng.uniform(0.3, 0.9)
-    return np.ascontiguousarray(image, np.float32)
-
-
-def _middle(rng: np.random.Generator) -> tuple[int, int]:
-    x, y = rng.uniform(0.42, 0.58, 2) * SIDE
-    return round(x), round(y)
-
-
-def _wheel(image: Floats, rng: np.random.Generator) -> None:
-    """A disc or a tyre, spokes, bolts or holes, often seen at an angle."""
-    centre, radius = _middle(rng), rng.uniform(0.2, 0.34) * SIDE
-    axes = np.array([radius * rng.uniform(0.5, 1), radius])
-    turn, count = rng.uniform(0, 2 * np.pi), int(rng.integers(3, 13))
-    face, spoke = _colour(rng, 10, 110), _colour(rng, 80)
-    tyre = (round(axes[0] * 1.25), round(axes[1] * 1.25))
-    if rng.random() < 0.7:
-        cv2.ellipse(image, centre, tyre, 0, 0, 360, _colour(rng, 5, 60), -1, cv2.LINE_AA)
-    cv2.ellipse(image, centre, (round(axes[0]), round(axes[1])), 0, 0, 360, face, -1, cv2.LINE_AA)
-    holes = rng.random() < 0.35
-    for k in range(count):
-        way = np.array([np.cos(turn + 2 * np.pi * k / count), np.sin(turn + 2 * np.pi * k / count)])
-        end = np.round(np.array(centre) + axes * way * (0.6 if holes else rng.uniform(0.7, 0.95))).astype(int)
-        if holes:
-            cv2.circle(image, (int(end[0]), int(end[1])), max(round(radius / 7), 1), spoke, -1, cv2.LINE_AA)
+    slope = ((np.cos(angle) * x + np.sin(angle) * y) * 0.5 + 0.5)[..., None]
+    image = rng.uniform(20, 250, 3) * slope + rng.uniform(20, 250, 3) * (1 - slope)
+    for _ in range(int(rng.integers(0, 4))):
+        cut = int(rng.integers(0, max(width, height)))
+        if rng.random() < 0.5:
+            image[cut:] *= rng.uniform(0.3, 1.1)
         else:
-            cv2.line(image, centre, (int(end[0]), int(end[1])), spoke, max(round(radius / 8), 1), cv2.LINE_AA)
-    if rng.random() < 0.6:
-        cv2.circle(image, centre, max(round(radius * rng.uniform(0.1, 0.3)), 1), _colour(rng), -1, cv2.LINE_AA)
+            image[:, cut:] *= rng.uniform(0.3, 1.1)
+    if rng.random() < 0.3:  # tiles, blinds, bricks
+        period = rng.uniform(6, 60)
+        image *= (0.85 + 0.15 * (np.sin((x * width if rng.random() < 0.5 else y * height) / period * 6) > 0))[..., None]
+    image += rng.normal(0, rng.uniform(0, 7), (height, width, 1))
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def _lamp(image: Floats, rng: np.random.Generator) -> None:
-    """A plain or a glowing disc, a ball, a clock's face: one ellipse with a rim or a light spot."""
-    centre, radius = _middle(rng), rng.uniform(0.18, 0.32) * SIDE
-    axes = (round(radius * rng.uniform(0.7, 1)), round(radius))
-    cv2.ellipse(image, centre, axes, 0, 0, 360, _colour(rng), -1, cv2.LINE_AA)
+def put(image: Image, taken: NDArray[np.float32], rng: np.random.Generator) -> Image:
+    """A copy of `image` (RGB) with one to three things where none of the boxes `taken` (N, 4) is touched."""
+    height, width = image.shape[:2]
+    image = image.copy()
+    for _ in range(int(rng.integers(1, 4))):
+        radius = float(np.exp(rng.uniform(np.log(5), np.log(0.32 * min(width, height)))))
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
+        reach = radius * 1.3
+        free = (taken[:, 0] > x + reach) | (taken[:, 2] < x - reach)
+        free |= (taken[:, 1] > y + reach) | (taken[:, 3] < y - reach)
+        if free.all():
+            KINDS[rng.integers(len(KINDS))](image, (x, y), radius, rng)
+    return image
+
+
+def _colour(rng: np.random.Generator) -> Colour:
+    """Grey more often than coloured, as rims, lamps and vents are."""
+    c = rng.uniform(0, 255) + rng.normal(0, 8 if rng.random() < 0.6 else 60, 3)
+    r, g, b = np.clip(c, 0, 255).astype(int).tolist()
+    return r, g, b
+
+
+def _at(centre: tuple[float, float], radius: float, angle: float) -> tuple[int, int]:
+    return round(centre[0] + radius * np.cos(angle)), round(centre[1] + radius * np.sin(angle))
+
+
+def _disc(image: Image, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
+    middle, squeeze = _at(centre, 0, 0), rng.uniform(0.45, 1.0) if rng.random() < 0.4 else 1.0
+    axes = (max(round(radius), 1), max(round(radius * squeeze), 1))
+    cv2.ellipse(image, middle, axes, rng.uniform(0, 180), 0, 360, _colour(rng), -1, cv2.LINE_AA)
+
+
+def _wheel(image: Image, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
+    """A disc, a rim, three to twelve spokes, a hub: each but the disc by chance."""
+    _disc(image, centre, radius, rng)
+    spoke, first, number = _colour(rng), rng.uniform(0, 2 * np.pi), int(rng.integers(3, 13))
+    out, thick = rng.uniform(0.5, 0.95) * radius, max(round(radius * rng.uniform(0.04, 0.22)), 1)
     if rng.random() < 0.5:
-        cv2.ellipse(image, centre, axes, 0, 0, 360, _colour(rng), max(round(radius / 8), 1), cv2.LINE_AA)
-    spot = (round(centre[0] + radius * rng.uniform(-0.4, 0.4)), round(centre[1] + radius * rng.uniform(-0.4, 0.4)))
-    cv2.circle(image, spot, max(round(radius * rng.uniform(0.1, 0.4)), 1), _colour(rng, 120), -1, cv2.LINE_AA)
-    image[:] = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 4))
-
-
-def _sign(image: Floats, rng: np.random.Generator) -> None:
-    """Letters, on a plate or on the wall."""
+        cv2.circle(image, _at(centre, 0, 0), round(out), _colour(rng), max(thick // 2, 1), cv2.LINE_AA)
+    for k in range(number):
+        end = _at(centre, out, first + 2 * np.pi * k / number)
+        cv2.line(image, _at(centre, 0, 0), end, spoke, thick, cv2.LINE_AA)
     if rng.random() < 0.6:
-        low, high = rng.uniform(0.1, 0.3, 2) * SIDE, rng.uniform(0.7, 0.9, 2) * SIDE
-        cv2.rectangle(image, (round(low[0]), round(low[1])), (round(high[0]), round(high[1])), _colour(rng), -1)
-    for _ in range(int(rng.integers(1, 5))):
-        text = "".join(chr(c) for c in rng.integers(48, 91, int(rng.integers(1, 5))))
-        place = (round(rng.uniform(0.1, 0.5) * SIDE), round(rng.uniform(0.35, 0.8) * SIDE))
-        size, font = float(rng.uniform(0.6, 2.5)), int(rng.integers(0, 8))
-        cv2.putText(image, text, place, font, size, _colour(rng), int(rng.integers(1, 7)), cv2.LINE_AA)
+        cv2.circle(
+            image, _at(centre, 0, 0), max(round(radius * rng.uniform(0.08, 0.3)), 1), _colour(rng), -1, cv2.LINE_AA
+        )
 
 
-def _panes(image: Floats, rng: np.random.Generator) -> None:
-    """Bricks, tiles, windows, roofs, louvres, fences: one cell again and again, a little turned."""
-    wide, high = rng.uniform(6, 45, 2)
-    gap, colour = max(round(float(rng.uniform(1, 5))), 1), _colour(rng)
-    layer = np.zeros((2 * SIDE, 2 * SIDE), np.float32)
-    for row, y in enumerate(np.arange(0, 2 * SIDE, high)):
-        cv2.line(layer, (0, round(y)), (2 * SIDE, round(y)), 1.0, gap)
-        for x in np.arange(0, 2 * SIDE, wide) + (row % 2) * wide / 2 * rng.integers(2):
-            cv2.line(layer, (round(x), round(y)), (round(x), round(y + high)), 1.0, gap)
-    turn = cv2.getRotationMatrix2D((SIDE, SIDE), rng.uniform(-25, 25), 1)
-    turn[:, 2] -= SIDE / 2
-    weight = cv2.warpAffine(layer, turn, (SIDE, SIDE))[..., None] * rng.uniform(0.3, 1)
-    image[:] = image * (1 - weight) + np.array(colour, np.float32) * weight
+def _rings(image: Image, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
+    for share in np.sort(rng.uniform(0.1, 1, int(rng.integers(1, 6))))[::-1]:
+        filled = -1 if rng.random() < 0.6 else max(round(radius * 0.08), 1)
+        cv2.circle(image, _at(centre, 0, 0), max(round(radius * share), 1), _colour(rng), filled, cv2.LINE_AA)
 
 
-def _nothing(image: Floats, rng: np.random.Generator) -> None:
-    """The wall alone, or with a soft texture: leaves, cloth, stone."""
-    grain = rng.normal(0, rng.uniform(0, 60), (SIDE, SIDE, 1)).astype(np.float32)
-    image += cv2.GaussianBlur(grain, (0, 0), rng.uniform(0.6, 6))[..., None] * 2
+def _lamp(image: Image, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
+    """A bright spot that fades."""
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
+    away = np.hypot(x - np.float32(centre[0]), y - np.float32(centre[1])) / np.float32(radius)
+    glow = np.clip(1.3 - away, 0, 1)[..., None] ** rng.uniform(0.7, 3)
+    image[:] = (image * (1 - glow) + np.array([255, 250, 235]) * glow).astype(np.uint8)
+
+
+def _box(image: Image, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
+    """A turned rectangle with stripes or a grid: a vent, a window, a crate, a roof."""
+    sides, angle = (2 * radius, 2 * radius * rng.uniform(0.4, 1)), rng.uniform(0, 90)
+    corners = np.round(cv2.boxPoints((centre, sides, angle))).astype(np.int32)
+    cv2.fillConvexPoly(image, corners, _colour(rng), cv2.LINE_AA)
+    line, number = _colour(rng), int(rng.integers(0, 7))
+    a, b, c, d = corners.astype(float)
+    for share in np.linspace(0, 1, number + 2)[1:-1]:
+        ends = ((a + (b - a) * share, d + (c - d) * share), (a + (d - a) * share, b + (c - b) * share))
+        for start, end in ends[: 1 + int(rng.integers(0, 2))]:
+            cv2.line(
+                image, tuple(np.round(start).astype(int)), tuple(np.round(end).astype(int)), line, 1 + int(radius / 15)
+            )
+
+
+def _letters(image: Image, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
+    text = "".join(rng.choice(list("ABCDEGHKMNPQRSTWXZ0234568&@%"), int(rng.integers(1, 5))))
+    size, thick = radius / 14 / len(text), max(round(radius / 7 / len(text)), 1)
+    face = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX)[rng.integers(3)]
+    (w, h), _ = cv2.getTextSize(text, face, size, thick)
+    place = (round(centre[0] - w / 2), round(centre[1] + h / 2))
+    cv2.putText(image, text, place, face, size, _colour(rng), thick, cv2.LINE_AA)
+
+
+def _blot(image: Image, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
+    """A round thing without eyes or mouth, shaded like a ball, with hair-like texture: a back of a head, a fruit."""
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
+    tall = rng.uniform(0.9, 1.4)
+    away = np.hypot((x - np.float32(centre[0])), (y - np.float32(centre[1])) / np.float32(tall)) / np.float32(radius)
+    inside = np.clip((1 - away) * radius / 2, 0, 1)[..., None]
+    light = 1.1 - rng.uniform(0, 0.7) * away[..., None] ** 2
+    strands = rng.normal(0, rng.uniform(0, 22), (1, image.shape[1], 1)) + rng.normal(0, 4, (*image.shape[:2], 1))
+    paint = np.clip(np.array(_colour(rng)) * light + strands, 0, 255)
+    image[:] = (image * (1 - inside) + paint * inside).astype(np.uint8)
+
+
+KINDS = (_wheel, _wheel, _disc, _rings, _lamp, _box, _letters, _blot)
