@@ -50,11 +50,12 @@ def run(
         stages = [config.model_copy(update={"weights": weights}) for config in stages]
     held_out = read(val)
     scenes = [scene for path in data for scene in without_copies(read(path), held_out)]
+    listed = mistakes.listed(data, scenes)
     for number, config in enumerate(stages, 1):
         folder = workdir / f"stage-{number}" if len(stages) > 1 else workdir
         if len(stages) > 1:
             print(f"stage {number} of {len(stages)}: {config.epochs} epochs at {config.width} x {config.height}")
-        start = _stage(config, scenes, held_out, folder, start)
+        start = _stage(config, scenes, listed, held_out, folder, start)
     if len(stages) > 1:
         for name in ("detector.keras", "report.json", "history.png"):
             shutil.copyfile(folder / name, workdir / name)
@@ -62,9 +63,14 @@ def run(
 
 
 def _stage(
-    config: DetectorConfig, scenes: list[Annotated], held_out: list[Annotated], workdir: Path, start: Path | None
+    config: DetectorConfig,
+    scenes: list[Annotated],
+    listed: list[Mistake],
+    held_out: list[Annotated],
+    workdir: Path,
+    start: Path | None,
 ) -> Path:
-    """One stage; returns its `detector.keras`, at once where it is already trained."""
+    """One stage; returns its `detector.keras`, at once where it is already trained. `listed`: known false alarms."""
     origin = _digest(start) if start else None
     done = workdir / "detector.keras"
     loop.claim(workdir, {"config": config.model_dump(), "scenes": len(scenes), "val": len(held_out), "start": origin})
@@ -75,7 +81,9 @@ def _stage(
     with loop.strategy_scope():
         model = _first(config, start)
     wrong: Sequence[list[Mistake]] = ()
-    if start and config.mistakes:
+    if listed:
+        wrong = [listed]
+    elif start and config.mistakes:
         *wrong, better = mistakes.find(
             scenes, finder(model, config.mistakes_from), workdir / "mistakes.json", config.mistakes_sure
         )

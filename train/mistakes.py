@@ -71,6 +71,19 @@ def find(
     return alarms, missed, better
 
 
+def listed(paths: Sequence[Path], scenes: Sequence[Annotated]) -> list[Mistake]:
+    """The false alarms that `maskcam-train settle` wrote into COCO files; empty where none of them is settled."""
+    index, found = {scene.path: k for k, scene in enumerate(scenes)}, []
+    for path in paths:
+        known = json.loads(path.read_text(encoding="utf-8-sig")) if path.suffix == ".json" else {}
+        names = {entry["id"]: path.parent / "images" / entry["file_name"] for entry in known.get("images", ())}
+        for alarm in known.get("false_alarms", ()):
+            x, y, w, h = alarm["bbox"]
+            if (k := index.get(names[alarm["image_id"]])) is not None:
+                found.append((k, (x, y, x + w, y + h)))
+    return found
+
+
 def with_ignored(scene: Annotated, boxes: NDArray[np.float32]) -> Annotated:
     """`scene` with `boxes` (N, 4) as further regions to ignore."""
     return replace(
