@@ -199,7 +199,7 @@ def _placement(
 
 
 def _cut(image: Image, move: Affine, width: int, height: int, rng: np.random.Generator) -> Image:
-    """Moves the picture (area-averaged when shrinking); outside is grey as in `edge.vision.preprocess`, or any colour."""
+    """Moves the picture (area-averaged when shrinking); outside is grey as on the device, or any colour."""
     fill = (114, 114, 114) if rng.random() < 0.6 else tuple(int(v) for v in rng.integers(0, 256, 3))
     scale = float(np.sqrt(abs(np.linalg.det(move[:, :2]))))
     if scale < 0.7:

@@ -23,13 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from edge.vision import bundle as bundles
-from edge.evaluation import coco
 from edge.assemble import ENGINES, resolve
-from edge.vision.detector import FaceDetector
 from edge.core.errors import DataError
 from edge.core.geometry import iou_matrix
 from edge.core.records import Image
+from edge.evaluation import coco
+from edge.vision import bundle as bundles
+from edge.vision.detector import FaceDetector
 from train import data
 
 Rows = NDArray[np.float64]

@@ -281,3 +281,130 @@ def test_evaluate_measures_bundles_and_keras_files(setup, capsys):
     assert "AP50" in capsys.readouterr().out
     assert cli.main(["evaluate", "--data", str(data), "--classifier", str(folder / "d.keras")]) == 2
     assert "has 2 outputs, expected 1" in capsys.readouterr().err
+
+
+def test_boxes_follow_the_turned_and_stretched_picture():
+    from train.scenes import carried
+
+    boxes = np.array([[10.0, 20, 30, 60]], np.float32)
+    shifted = np.array([[2.0, 0, 5], [0, 2, -10]])
+    np.testing.assert_allclose(carried(boxes, shifted), [[25, 30, 65, 110]])
+    quarter = np.array([[0.0, -1, 100], [1, 0, 0]])  # x' = 100 - y, y' = x
+    np.testing.assert_allclose(carried(boxes, quarter), [[40, 10, 80, 30]])
+    half = np.sqrt(0.5)
+    eighth = carried(boxes, np.array([[half, -half, 0], [half, half, 0]]))[0]
+    radius = np.sqrt(0.5 * 10**2 + 0.5 * 20**2)  # of the ellipse in the box, not of the box
+    np.testing.assert_allclose(eighth[2:] - eighth[:2], [2 * radius] * 2)
+
+
+def test_a_turned_scene_keeps_its_box_on_the_face():
+    from train.config import DetectorConfig
+    from train.scenes import sample
+
+    config = DetectorConfig(rotated=1.0, stretched=1.0, covered=0.0, drawn_masks=0.0, things=0.0, largest_face=40)
+    picture = np.zeros((96, 96, 3), np.uint8)
+    cv2.circle(picture, (30, 60), 12, (255, 255, 255), -1)
+    rng, hits = np.random.default_rng(0), []
+    for _ in range(40):
+        image, boxes = sample(picture, np.array([[18, 48, 42, 72, 2]], np.float32), 128, 96, config, rng)
+        for x0, y0, x1, y1, kind in boxes:
+            if kind == 1:
+                inside = image[int(y0) : int(y1) + 1, int(x0) : int(x1) + 1].astype(float)
+                hits.append(inside.mean() > image.mean() + 20)
+    assert len(hits) > 20
+    assert np.mean(hits) > 0.9
+
+
+def test_scenes_without_a_face_hold_things_but_no_boxes(setup):
+    from train.config import DetectorConfig, load
+    from train.scenes import Scenes, read
+
+    folder, data = setup
+    config = load(folder / "c.toml", DetectorConfig).model_copy(update={"empty": 1.0})
+    images, boxes = Scenes(read(data), config)[0]
+    assert not boxes.any()
+    assert images.std() > 0.05
+
+
+def test_things_are_never_put_on_a_face():
+    from train import things
+
+    face = np.array([[40, 30, 80, 80, 1]], np.float32)
+    image = np.full((96, 128, 3), 90, np.uint8)
+    changed = 0
+    for seed in range(30):
+        result = things.put(image, face, np.random.default_rng(seed))
+        assert (result[32:78, 42:78] == 90).all() or seed_kind_blurs(result)
+        changed += bool((result != image).any())
+    assert changed > 10
+    assert (image == 90).all()
+
+
+def seed_kind_blurs(result):
+    """A lamp's glow and a ball's light reach a little further than the thing."""
+    return np.abs(result[36:74, 46:74].astype(int) - 90).mean() < 12
+
+
+STAGES = """
+width = 64
+height = 64
+alpha = 0.35
+weights = "none"
+channels = 16
+epochs = 1
+steps_per_epoch = 2
+batch = 2
+mistakes = 0.0
+smallest_face = 12
+evaluate_pictures = 2
+
+[[stage]]
+
+[[stage]]
+width = 96
+epochs = 2
+"""
+
+
+def test_stages_go_on_from_one_another_and_resume_with_the_same_command(setup):
+    from train import detector
+    from train.config import load_stages
+
+    folder, data = setup
+    (folder / "stages.toml").write_text(STAGES)
+    first, second = load_stages(folder / "stages.toml")
+    assert (first.width, first.epochs, second.width, second.epochs) == (64, 1, 96, 2)
+    path = detector.run(folder / "stages.toml", [data], data, folder / "run")
+    assert path == folder / "run" / "detector.keras"
+    report = json.loads((folder / "run" / "report.json").read_text())
+    assert report["config"]["width"] == 96
+    assert report["start"] is not None, "the second stage starts from the first"
+    before = path.read_bytes(), (folder / "run" / "stage-1" / "detector.keras").stat().st_mtime_ns
+    detector.run(folder / "stages.toml", [data], data, folder / "run")
+    assert (path.read_bytes(), (folder / "run" / "stage-1" / "detector.keras").stat().st_mtime_ns) == before
+
+
+def test_a_mistyped_stage_is_named(tmp_path):
+    from edge.core.errors import ConfigError
+    from train.config import load_stages
+
+    (tmp_path / "a.toml").write_text("[[stage]]\nwidht = 64\n")
+    with pytest.raises(ConfigError, match="widht: no such key"):
+        load_stages(tmp_path / "a.toml")
+    (tmp_path / "b.toml").write_text("stage = 3\n")
+    with pytest.raises(ConfigError, match=r"stage: expected tables, each headed \[\[stage\]\]"):
+        load_stages(tmp_path / "b.toml")
+
+
+def test_settled_false_alarms_are_found_again(setup):
+    from train import mistakes
+    from train.scenes import read
+
+    _folder, data = setup
+    coco = json.loads(data.read_text())
+    coco["false_alarms"] = [{"image_id": 2, "bbox": [1, 2, 10, 20], "score": 0.7}]
+    data.write_text(json.dumps(coco))
+    scenes = read(data)
+    ((index, box),) = mistakes.listed([data], scenes)
+    assert scenes[index].path.name == "2.jpg"
+    assert box == (1, 2, 11, 22)
