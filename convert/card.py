@@ -78,9 +78,15 @@ def card(values: dict[str, Any]) -> str:
     ]
     for key in ("face_ap", "recall_masked", "recall_bare", "false_per_image", "label_accuracy"):
         lines.append(f"| {key} | {accuracy['float'][key]:.4f} | {accuracy['int8'][key]:.4f} |")
-    wrongly = accuracy["int8"].get("wrongly_worn_called_bare")
-    if wrongly is not None and wrongly == wrongly:
-        lines += ["", f"Masks worn wrongly: {wrongly:.0%} of those found are called bare."]
+    int8 = accuracy["int8"]
+    known = {
+        "wrongly_worn_alarmed": "of the masks worn wrongly that are found raise the alert",
+        "wrongly_worn_named": "are said to be worn wrongly",
+        "masked_called_wrongly_worn": "of the masks worn well are said to be worn wrongly",
+    }
+    said = [f"{int8[key]:.0%} {text}" for key, text in known.items() if int8.get(key) is not None]
+    if said:
+        lines += ["", f"{'; '.join(said)}."]
     lines += _hard_cases(values["training"].get("classifier", {}).get("val", {}).get("hard_cases", {}))
     return "\n".join([*lines, "", SEEN])
 

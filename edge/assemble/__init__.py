@@ -79,7 +79,10 @@ class Assembly:
         stills = bool(pictures)
         timers = Timers()
         pipeline = _pipeline(settings, *engines, stills, timers)
-        policy = AlertPolicy(0, 0, 0) if stills else AlertPolicy(**settings.alerts.model_dump())
+        alerts = settings.alerts.model_dump()
+        if stills:
+            alerts |= {"raise_after": 0, "clear_after": 0, "cooldown": 0}
+        policy = AlertPolicy(**alerts)
         hits = 1 if stills else settings.decision.min_votes
         name = source.named(settings)
         return Runtime(opened, pipeline, policy, sinks, timers, fps, pictures, hits, name, backends=engines[1])
@@ -123,7 +126,9 @@ def _pipeline(
             engines["detector"], bundle.detector, faces.threshold or None, faces.nms_iou or None, timers
         ),
         GreedyTracker(tracker.min_iou, 0.0 if stills else tracker.max_gap, tracker.smoothing, tracker.duplicate),
-        resolve("edge.vision.classifier:MaskClassifier")(engines["classifier"], bundle.classifier, judge.unsure_below),
+        resolve("edge.vision.classifier:MaskClassifier")(
+            engines["classifier"], bundle.classifier, judge.unsure_below, judge.not_a_face
+        ),
         VotingJudge(
             min_votes=1 if stills else judge.min_votes,
             threshold=0.0 if stills else judge.threshold,

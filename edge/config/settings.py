@@ -139,6 +139,9 @@ class Judgement(_Section):
         4.0, "votes", "bound of the evidence: more makes decisions steadier and slower to flip", gt=0
     )
     recheck_every: float = _setting(0.5, "s", "between two looks at a person whose state is settled", ge=0)
+    not_a_face: float = _setting(
+        0.5, "", "probability that a box shows no face, from which it is nobody; 1: never", gt=0, le=1
+    )
     doubt_after: float = _setting(3.0, "s", "of unsure verdicts only, until a decision is given up", ge=0)
 
     @model_validator(mode="after")
@@ -157,6 +160,9 @@ class Alerts(_Section):
     )
     clear_after: float = _setting(2.0, "s", "nobody without a mask, until it is cleared", ge=0)
     cooldown: float = _setting(3.0, "s", "after it is cleared, until it can be raised again", ge=0)
+    incorrectly_worn: bool = _setting(
+        True, "", "whether a mask worn incorrectly raises it too; false: it is told, and counts like unsure"
+    )
 
 
 class Jsonl(_Section):

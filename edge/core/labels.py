@@ -1,4 +1,4 @@
-"""The mask states of the product, and how the networks' label names map onto them."""
+"""The mask states of the product, and the labels of the networks."""
 
 from enum import Enum
 
@@ -19,9 +19,6 @@ NOT_A_FACE = "not_a_face"
 
 CLASSIFIER_LABELS = (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN, NOT_A_FACE)
 """Order of a classifier's outputs; one with fewer has the first of them. A bundle states its own."""
-
-MEANING = {WITH_MASK: Mask.ON, WITHOUT_MASK: Mask.OFF, INCORRECTLY_WORN: Mask.OFF}
-"""Label name (of a bundle or of COCO categories) -> mask state."""
 
 
 def of_outputs(count: int) -> tuple[str, ...]:

@@ -104,10 +104,12 @@ class Counters:
 
     def count(self, observation: Observation, events: Sequence[Event]) -> None:
         self.frames += 1
-        self.faces += len(observation.tracks)
+        things = {d.track_id for d in observation.decisions if d.not_a_face}
+        tracks = [track for track in observation.tracks if track.id not in things]
+        self.faces += len(tracks)
         self.blind += observation.blind is not None
         # A track passes each number of hits once, so this needs no memory of who was counted.
-        self.people += sum(track.hits == self._person_hits for track in observation.tracks)
+        self.people += sum(track.hits == self._person_hits for track in tracks)
         self.decisions += sum(event.kind == "decision" for event in events)
         self.alerts += sum(event.kind == "no_mask" for event in events)
 

@@ -56,6 +56,8 @@ class Verdict:
     """Probability 0..1 of `mask`; for UNSURE, of the better of the two."""
     incorrectly_worn: bool = False
     """With OFF: there is a mask, but not over mouth and nose. Only bundles with such a label tell."""
+    not_a_face: bool = False
+    """With UNSURE: the detector took a thing for a face. Only bundles with such a label tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,19 @@ class Decision:
     """`Frame.t` at which the state was entered."""
     incorrectly_worn: bool = False
     """With OFF: most of what the votes saw was a mask worn incorrectly."""
+    not_a_face: bool = False
+    """With UNSURE: most of the last looks saw a thing. It is nobody: it is not counted and raises no alert."""
 
+    @property
+    def outcome(self) -> str:
+        """One of OUTCOMES."""
+        if self.not_a_face:
+            return "not_a_face"
+        return "incorrectly_worn" if self.incorrectly_worn else self.mask.value
+
+
+OUTCOMES = ("on", "off", "incorrectly_worn", "unsure", "not_a_face")
+"""What can be held true of a track."""
 
 KINDS = ("decision", "no_mask", "all_clear", "state")
 """Of events: a track's state changed, the alert is raised, it is over, the service's state changed."""

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from edge.core.errors import DataError
 from edge.core.geometry import Box
-from edge.core.labels import MEANING, Mask
+from edge.core.labels import INCORRECTLY_WORN, NOT_A_FACE, WITH_MASK, WITHOUT_MASK
 from edge.core.ports import Engine
 from edge.core.records import Image
 from edge.evaluation import coco, slices
-from edge.evaluation.scoring import Scorer
+from edge.evaluation.scoring import BARE, MASKED, UNSAID, WRONGLY, Scorer
 from edge.vision.bundle import Bundle
 from edge.vision.classifier import MaskClassifier
 from edge.vision.detector import FaceDetector
@@ -24,31 +24,44 @@ from edge.vision.detector import FaceDetector
 Rows = NDArray[np.float64]
 LOWEST = 0.001
 """Faces down to this score are listed, for the average precision."""
+NOT_A_FACE_FROM = 0.5
+"""Probability of "not a face" from which a box is nobody: the device's default (`decision.not_a_face`)."""
 NAMED_FROM = 0.03
 """Faces below this score are not worth a run of the classifier: their label stays unsaid (-1)."""
 
 
 class BundleDetector:
-    """Both networks of a bundle as one function picture -> rows x0, y0, x1, y1, score, label."""
+    """Both networks of a bundle as one function picture -> rows x0, y0, x1, y1, score, label.
+
+    A box that the classifier takes for no face is nobody on the device. Here it keeps its place in the ranking below
+    the operating point: its score becomes at most that point, times the probability that it is a face.
+    """
 
     def __init__(self, bundle: Bundle, detector: Engine, classifier: Engine) -> None:
         self.operating = bundle.detector.score_threshold
         self._detector = FaceDetector(detector, bundle.detector, threshold=LOWEST)
         self._classifier = MaskClassifier(classifier, bundle.classifier)
-        self._on = np.array([MEANING[label] is Mask.ON for label in bundle.classifier.labels])
+        self._labels = bundle.classifier.labels
 
     def rows(self, image: Image) -> Rows:
-        """(N, 6) rows of an RGB picture; label 1 with mask, 0 without, -1 not said."""
+        """(N, 6) rows of an RGB picture, best first; label one of `edge.evaluation.scoring`'s."""
         found = self._detector.rows(image)
-        labels = np.full(len(found), -1.0)
+        labels = np.full(len(found), float(UNSAID))
         for i in np.flatnonzero(found[:, 4] >= NAMED_FROM):
             p = self._classifier.probabilities(image, Box(*found[i, :4].tolist()))
-            labels[i] = float(p[self._on].sum() >= p[~self._on].sum())
-        return np.c_[found, labels]
+            said = dict(zip(self._labels, p.tolist(), strict=True))
+            on, off, wrongly = (said.get(x, 0.0) for x in (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN))
+            labels[i] = MASKED if on >= off + wrongly else WRONGLY if wrongly > off else BARE
+            thing = said.get(NOT_A_FACE, 0.0)
+            if thing >= NOT_A_FACE_FROM:
+                found[i, 4] = min(found[i, 4], self.operating) * (1 - thing)
+        return np.c_[found, labels][np.argsort(-found[:, 4], kind="stable")]
 
     def __call__(self, bgr: NDArray[np.uint8]) -> Rows:
-        """The same for a BGR picture, as OpenCV reads it."""
-        return self.rows(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]
+        """The same for a BGR picture, as OpenCV reads it, with two labels: a mask worn wrongly is 0, without."""
+        rows = self.rows(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]
+        rows[rows[:, 5] == WRONGLY, 5] = BARE
+        return rows
 
 
 def score(
@@ -98,6 +111,9 @@ COLUMNS = {
     "label_accuracy": "label acc",
     "masked_called_bare": "mask>bare",
     "bare_called_masked": "bare>mask",
+    "wrongly_worn_alarmed": "wrong:alarm",
+    "wrongly_worn_named": "wrong:named",
+    "masked_called_wrongly_worn": "mask>wrong",
 }
 
 

@@ -1,7 +1,8 @@
 """Scores a face and mask detector against annotations: numpy alone, so it runs on the device too.
 
-A detector says rows x0, y0, x1, y1, score, label (1 with mask, 0 without, -1 not said). Rows are matched to
-faces greedily, best score first; a row on an ignored region is neither right nor wrong.
+A detector says rows x0, y0, x1, y1, score, label (1 with mask, 0 without, 2 worn wrongly, -1 not said). Rows are
+matched to faces greedily, best score first; a row on an ignored region is neither right nor wrong. Where two labels are
+compared, one that says "worn wrongly" said "without": both raise the alert.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from edge.core.geometry import iou_matrix
 from edge.evaluation.coco import WITH_MASK, WITHOUT_MASK, WORN_WRONGLY, Annotated
 
 Array = NDArray[Any]
-LABELS = {1: WITH_MASK, 0: WITHOUT_MASK}
+BARE, MASKED, WRONGLY, UNSAID = 0, 1, 2, -1
+"""A detector's labels."""
+LABELS = {MASKED: WITH_MASK, BARE: WITHOUT_MASK}
 """A detector's label -> COCO category."""
 
 
@@ -64,8 +67,9 @@ class Scorer:
     _label: dict[int, list[tuple[Array, Array]]] = field(default_factory=lambda: {0: [], 1: []})
     _wanted: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
     _found: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
-    _confusion: Array = field(default_factory=lambda: np.zeros((2, 2), int))
-    _wrongly: Array = field(default_factory=lambda: np.zeros(2, int))
+    _confusion: Array = field(default_factory=lambda: np.zeros((2, 3), int))
+    _wrongly: Array = field(default_factory=lambda: np.zeros(3, int))
+    _wrongly_faces: int = 0
 
     def add(self, truth: Annotated, rows: Array) -> None:
         """Takes the rows (N, 6) said of one picture."""
@@ -73,6 +77,7 @@ class Scorer:
         sides = truth.boxes[:, 2:] - truth.boxes[:, :2]
         ignored = truth.ignored | (sides.min(1, initial=np.inf) < self.min_side)
         scores, hits = match(rows, truth.boxes, ignored, self.threshold)
+        two = np.where(rows[:, 5] == WRONGLY, BARE, rows[:, 5])
         self.pictures += 1
         self.faces += int((~ignored).sum())
         self.false_alarms += int((~hits & (scores >= self.operating)).sum())
@@ -81,8 +86,9 @@ class Scorer:
             wanted = truth.categories == category
             unknown = ignored | (truth.categories >= WORN_WRONGLY)
             k = wanted | unknown
-            self._label[label].append(match(rows[rows[:, 5] == label], truth.boxes[k], unknown[k], self.threshold))
+            self._label[label].append(match(rows[two == label], truth.boxes[k], unknown[k], self.threshold))
             self._wanted[label] += int((wanted & ~ignored).sum())
+        self._wrongly_faces += int(((truth.categories == WORN_WRONGLY) & ~ignored).sum())
         self._count_labels(truth, rows[rows[:, 4] >= self.operating], ignored)
 
     def _count_labels(self, truth: Annotated, rows: Array, ignored: Array) -> None:
@@ -102,8 +108,10 @@ class Scorer:
 
     def result(self) -> dict[str, float]:
         """The table's row; NaN where a figure has no data."""
-        c, nan = self._confusion, float("nan")
+        c, nan, wrongly = self._confusion[:, :2].copy(), float("nan"), self._wrongly
+        c[:, BARE] += self._confusion[:, WRONGLY]
         named = c.sum() > 0
+        tells = self._confusion[:, WRONGLY].sum() + wrongly[WRONGLY] > 0
         return {
             "face_ap": average_precision(*_joined(self._face), self.faces),
             "recall_masked": self._found[1] / self._wanted[1] if self._wanted[1] else nan,
@@ -114,8 +122,15 @@ class Scorer:
             "label_accuracy": float(np.trace(c) / c.sum()) if named else nan,
             "masked_called_bare": float(c[1, 0] / c[1].sum()) if c[1].sum() else nan,
             "bare_called_masked": float(c[0, 1] / c[0].sum()) if c[0].sum() else nan,
-            "wrongly_worn_called_bare": float(self._wrongly[0] / self._wrongly.sum()) if self._wrongly.sum() else nan,
+            "recall_wrongly_worn": wrongly.sum() / self._wrongly_faces if self._wrongly_faces else nan,
+            "wrongly_worn_alarmed": _share(wrongly[BARE] + wrongly[WRONGLY], wrongly.sum()),
+            "wrongly_worn_named": _share(wrongly[WRONGLY], wrongly.sum()) if tells else nan,
+            "masked_called_wrongly_worn": _share(self._confusion[MASKED, WRONGLY], c[MASKED].sum()) if tells else nan,
         }
+
+
+def _share(part: int, whole: int) -> float:
+    return float(part / whole) if whole else float("nan")
 
 
 def _joined(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:

@@ -15,7 +15,8 @@ from edge.core.records import Event
 class CommandSink:
     """Runs `argv`, without a shell, and waits for its end: so never more than one at a time.
 
-    The program finds MASKCAM_EVENT (the kind), MASKCAM_STATE, MASKCAM_DETAIL and MASKCAM_MASK in its environment.
+    The program finds MASKCAM_EVENT (the kind), MASKCAM_STATE, MASKCAM_DETAIL, MASKCAM_MASK (on, off, unsure) and
+    MASKCAM_OUTCOME (besides these incorrectly_worn and not_a_face) in its environment.
     After `timeout` seconds it is killed with all that it started. Raises ConfigError for an empty command; `send`
     raises SinkError when the program is not found, fails or takes too long, with the last line it wrote to stderr.
     """
@@ -27,7 +28,14 @@ class CommandSink:
 
     def send(self, event: Event) -> None:
         mask = event.decision.mask if event.decision else Mask.UNSURE
-        facts = {"EVENT": event.kind, "STATE": event.state, "DETAIL": event.detail, "MASK": mask.value}
+        outcome = event.decision.outcome if event.decision else Mask.UNSURE.value
+        facts = {
+            "EVENT": event.kind,
+            "STATE": event.state,
+            "DETAIL": event.detail,
+            "MASK": mask.value,
+            "OUTCOME": outcome,
+        }
         environ = os.environ | {f"MASKCAM_{key}": value for key, value in facts.items()}
         try:
             process = subprocess.Popen(

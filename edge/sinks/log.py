@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 
-from edge.core.labels import Mask
 from edge.core.records import Event
 
 log = logging.getLogger(__name__)
 
-WORDS = {Mask.ON: "wears a mask", Mask.OFF: "wears no mask", Mask.UNSURE: "cannot be told"}
-
+WORDS = {
+    "on": "wears a mask",
+    "off": "wears no mask",
+    "incorrectly_worn": "wears the mask incorrectly",
+    "unsure": "cannot be told",
+    "not_a_face": "is no face",
+}
+"""What is said of each of `edge.core.records.OUTCOMES`."""
 
 GRAVE = ("camera lost", "blind", "configuration error")
 """States that are warnings."""
@@ -32,8 +37,7 @@ def sentence(event: Event) -> str:
     said = ""
     if event.decision:
         d = event.decision
-        wears = "wears the mask incorrectly" if d.incorrectly_worn else WORDS[d.mask]
-        said = f"#{d.track_id} {wears} ({d.confidence:.0%})".replace("%", " %")
+        said = f"#{d.track_id} {WORDS[d.outcome]} ({d.confidence:.0%})".replace("%", " %")
     elif event.detail:
         said = event.detail
     what = {"no_mask": "ALERT", "all_clear": "all clear", "decision": "", "state": event.state}.get(

@@ -19,6 +19,8 @@ T = TypeVar("T")
 _Window = deque[tuple[float, bool]]
 """Time of each frame with a person, seconds, and whether they were OFF in it."""
 
+_NOTHING = (Mask.UNSURE, False)
+"""What is told of somebody of whom nothing was told yet."""
 _REMEMBERED = 256
 """Tracks about which something is kept: far more than stand before one camera within `max_gap`."""
 
@@ -32,19 +34,28 @@ class AlertPolicy:
     raise_share: part (0..1) of the frames of the last `raise_after` seconds with that person in which they must be
         OFF, the newest among them; ON and UNSURE both count against it, so UNSURE never raises an alert.
 
+    incorrectly_worn: whether a mask worn incorrectly counts as OFF here. Otherwise it counts like UNSURE: it is told,
+        but neither raises the alert nor keeps it up.
+
     The alert stands still while no frames come. Should a source's time jump back, holds start anew.
     """
 
     def __init__(
-        self, raise_after: float = 1.0, clear_after: float = 2.0, cooldown: float = 3.0, raise_share: float = 0.8
+        self,
+        raise_after: float = 1.0,
+        clear_after: float = 2.0,
+        cooldown: float = 3.0,
+        raise_share: float = 0.8,
+        incorrectly_worn: bool = True,
     ) -> None:
         self.raise_after = raise_after
         self.clear_after = clear_after
         self.cooldown = cooldown
         self.raise_share = raise_share
+        self.incorrectly_worn = incorrectly_worn
         self.active = False
         """Whether "no_mask" stands."""
-        self._told: dict[int, Mask] = {}
+        self._told: dict[int, tuple[Mask, bool]] = {}
         self._windows: dict[int, _Window] = {}
         self._last_off = float("-inf")
         self._cleared = float("-inf")
@@ -64,15 +75,19 @@ class AlertPolicy:
 
     def _is_news(self, decision: Decision) -> bool:
         """A first UNSURE is no news: everybody begins so."""
-        before = self._told.get(decision.track_id, Mask.UNSURE)
-        if decision.mask is before:
+        before, now = self._told.get(decision.track_id, _NOTHING), (decision.mask, decision.incorrectly_worn)
+        if now == before:
             return False
-        _remember(self._told, decision.track_id, decision.mask)
+        _remember(self._told, decision.track_id, now)
         return True
+
+    def _off(self, decision: Decision) -> bool:
+        """Whether a decision speaks for the alert."""
+        return decision.mask is Mask.OFF and (self.incorrectly_worn or not decision.incorrectly_worn)
 
     def _alert(self, decisions: Sequence[Decision], t: float) -> list[Event]:
         held = [d for d in decisions if self._holds(d, t)]
-        if any(d.mask is Mask.OFF for d in decisions):
+        if any(map(self._off, decisions)):
             self._last_off = t
         elif self.active and t - self._last_off >= self.clear_after:
             self.active, self._cleared = False, t
@@ -86,7 +101,7 @@ class AlertPolicy:
         """Takes the decision into the window of its track; says whether it is enough for an alert."""
         window = self._windows.get(decision.track_id) or deque()
         _remember(self._windows, decision.track_id, window)
-        off = decision.mask is Mask.OFF
+        off = self._off(decision)
         if window and window[-1][0] > t:
             window.clear()
         window.append((t, off))

@@ -4,19 +4,24 @@ A verdict votes +(2p - 1) for ON or -(2p - 1) for OFF, p its confidence: 1 when 
 bounded, so a minute of ON can be outweighed by a few frames of OFF. Counting votes, not seconds, makes a slow board
 slower to decide but never more hasty.
 A mask worn incorrectly votes OFF, since it alerts like none; a second, smaller sum tells the two apart.
+What is no face votes for nothing, and a track of which most of the last looks say so is nobody: UNSURE, whatever else
+was seen, until most of them show a face again.
 A settled person is looked at only now and then, which is what makes the classifier cheap; the first vote against
 the decision takes the sum off its bound, and from then on every frame counts again until the matter is settled.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge.core.labels import Mask
 from edge.core.records import Decision, Track, Verdict
 
 _SIDE = {Mask.ON: 1.0, Mask.OFF: -1.0}
+_LOOKS = 9
+"""So many last looks say whether a track is a face."""
 
 
 @dataclass(slots=True)
@@ -34,6 +39,15 @@ class _VoteState:
     """Positive speaks for ON, negative for OFF."""
     incorrectly: float = 0.0
     """Of the votes for OFF: positive speaks for a mask worn incorrectly, negative for none. Bounded likewise."""
+    way: bool = False
+    """Whether OFF means worn incorrectly; changes on a whole vote, so that it does not flicker."""
+    things: deque[bool] = field(default_factory=lambda: deque(maxlen=_LOOKS))
+    """Whether each of the last looks saw something that is no face."""
+
+    @property
+    def thing(self) -> bool:
+        """Whether most of the last looks saw no face."""
+        return 2 * sum(self.things) > len(self.things)
 
 
 class VotingJudge:
@@ -72,22 +86,27 @@ class VotingJudge:
         return [track for track in tracks if self._large(track) and self._waits(self._state(track, t), t)]
 
     def add_verdict(self, track: Track, verdict: Verdict, t: float) -> None:
-        """Takes one verdict; UNSURE is no vote, but too long a row of it ends a decision."""
+        """Takes one verdict; UNSURE is no vote, but too long a row of it, or of what is no face, ends a decision."""
         state = self._state(track, t)
         state.looked = t
+        state.things.append(verdict.not_a_face)
+        if state.thing:
+            if state.votes:
+                self._begin_anew(track.id, t, None)
+            return
         if verdict.mask is Mask.UNSURE:
             state.unsure_from = t if state.unsure_from is None else state.unsure_from
             if state.mask is not Mask.UNSURE and t - state.unsure_from >= self.doubt_after:
-                self._states[track.id] = _VoteState(since=t, seen=state.seen, looked=t, unsure_from=state.unsure_from)
+                self._begin_anew(track.id, t, state.unsure_from)
             return
         state.unsure_from = None
         state.votes += 1
         vote = _SIDE[verdict.mask] * max(2 * verdict.confidence - 1, 0.0)
         state.evidence = self._bounded(state.evidence + vote)
         if verdict.mask is Mask.OFF:
-            state.incorrectly = self._bounded(
-                state.incorrectly - vote if verdict.incorrectly_worn else state.incorrectly + vote
-            )
+            state.incorrectly = self._bounded(state.incorrectly + (-vote if verdict.incorrectly_worn else vote))
+            if abs(state.incorrectly) >= min(self.threshold, 1.0):
+                state.way = state.incorrectly > 0
         speaks_for = Mask.ON if state.evidence > 0 else Mask.OFF
         strong = state.votes >= self.min_votes and abs(state.evidence) >= self.threshold
         if strong and speaks_for is verdict.mask and speaks_for is not state.mask:  # never on a vote against it
@@ -106,8 +125,15 @@ class VotingJudge:
     def _decision(self, id: int) -> Decision:
         state = self._states[id]
         share = abs(state.evidence) if state.mask is Mask.UNSURE else state.evidence * _SIDE[state.mask]
-        incorrectly = state.mask is Mask.OFF and state.incorrectly > 0
+        incorrectly = state.mask is Mask.OFF and state.way
+        if state.thing and len(state.things) >= self.min_votes:
+            return Decision(id, Mask.UNSURE, sum(state.things) / len(state.things), state.since, not_a_face=True)
         return Decision(id, state.mask, (1 + share / self.limit) / 2, state.since, incorrectly)
+
+    def _begin_anew(self, id: int, t: float, unsure_from: float | None) -> None:
+        """Drops the votes on a track: they were about something else, or are too old."""
+        old = self._states[id]
+        self._states[id] = _VoteState(t, old.seen, looked=t, unsure_from=unsure_from, things=old.things)
 
     def _bounded(self, votes: float) -> float:
         return min(max(votes, -self.limit), self.limit)
@@ -119,6 +145,8 @@ class VotingJudge:
         return min(track.box.width, track.box.height) >= self.min_face
 
     def _waits(self, state: _VoteState, t: float) -> bool:
+        if len(state.things) == _LOOKS and all(state.things):
+            return t - state.looked >= self.recheck_every
         settled = (
             state.mask is not Mask.UNSURE
             and state.unsure_from is None

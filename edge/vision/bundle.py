@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from edge.core.errors import BundleError
-from edge.core.labels import MEANING
+from edge.core.labels import CLASSIFIER_LABELS, WITH_MASK, WITHOUT_MASK
 from edge.vision.preprocess import InputSpec
 
 SCHEMA = 1
@@ -97,9 +97,12 @@ class ClassifierSpec(Network):
     @field_validator("labels")
     @classmethod
     def _known(cls, labels: list[str]) -> list[str]:
-        unknown = [x for x in labels if x not in MEANING]
+        unknown = [x for x in labels if x not in CLASSIFIER_LABELS]
         if unknown:
-            raise ValueError(f"label {unknown[0]!r} is unknown; known: {', '.join(MEANING)}")
+            raise ValueError(f"label {unknown[0]!r} is unknown; known: {', '.join(CLASSIFIER_LABELS)}")
+        missing = [x for x in (WITH_MASK, WITHOUT_MASK) if labels.count(x) != 1]
+        if missing:
+            raise ValueError(f"label {missing[0]!r} must stand in it once")
         return labels
 
 

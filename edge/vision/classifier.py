@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.core.geometry import Box
-from edge.core.labels import INCORRECTLY_WORN, MEANING, Mask
+from edge.core.labels import INCORRECTLY_WORN, NOT_A_FACE, WITH_MASK, WITHOUT_MASK, Mask
 from edge.core.ports import Engine
 from edge.core.records import Image, Verdict
 from edge.vision.bundle import ClassifierSpec
@@ -14,13 +14,15 @@ from edge.vision.preprocess import crop
 
 
 class MaskClassifier:
-    """Crop, network, sum the labels that mean the same, and say UNSURE where neither side is clear."""
+    """Crop, network, and what its labels say: a mask, none, one worn incorrectly, no face at all, or UNSURE."""
 
-    def __init__(self, engine: Engine, spec: ClassifierSpec, unsure_below: float = 0.7):
-        """A verdict whose probability is below `unsure_below` (0.5..1) is UNSURE."""
-        self._engine, self._spec, self._unsure_below = engine, spec, unsure_below
-        self._on = np.array([MEANING[label] is Mask.ON for label in spec.labels])
-        self._incorrectly = spec.labels.index(INCORRECTLY_WORN) if INCORRECTLY_WORN in spec.labels else None
+    def __init__(self, engine: Engine, spec: ClassifierSpec, unsure_below: float = 0.7, not_a_face: float = 0.5):
+        """A verdict whose probability is below `unsure_below` (0.5..1) is UNSURE.
+
+        `not_a_face`: probability of that label from which a verdict says nothing else.
+        """
+        self._engine, self._spec, self._unsure_below, self._not_a_face = engine, spec, unsure_below, not_a_face
+        self._places = {label: k for k, label in enumerate(spec.labels)}
 
     def probabilities(self, image: Image, box: Box) -> NDArray[np.float32]:
         """Probability of each of the bundle's labels (L,) for the face at `box` of `image` (RGB)."""
@@ -30,13 +32,23 @@ class MaskClassifier:
         return result
 
     def classify(self, image: Image, box: Box) -> Verdict:
-        """See `edge.core.ports.Classifier`."""
+        """See `edge.core.ports.Classifier`.
+
+        Two labels raise the alert: they are added, and the larger names the way. What may be no face lessens both
+        sides, so a doubtful face gives no vote.
+        """
         p = self.probabilities(image, box)
-        on = float(p[self._on].sum() / max(float(p.sum()), 1e-6))
-        best = max(on, 1 - on)
+        p = p / max(float(p.sum()), 1e-6)
+        on, off, incorrectly, thing = (self._of(p, x) for x in (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN, NOT_A_FACE))
+        if thing >= self._not_a_face:
+            return Verdict(Mask.UNSURE, thing, not_a_face=True)
+        best = max(on, off + incorrectly)
         if best < self._unsure_below:
             return Verdict(Mask.UNSURE, best)
-        if on > 0.5:
+        if on == best:
             return Verdict(Mask.ON, best)
-        incorrectly = self._incorrectly is not None and bool(2 * p[self._incorrectly] > p[~self._on].sum())
-        return Verdict(Mask.OFF, best, incorrectly)
+        return Verdict(Mask.OFF, best, incorrectly_worn=incorrectly > off)
+
+    def _of(self, p: NDArray[np.float32], label: str) -> float:
+        """The probability of a label; 0 for one that the bundle does not have."""
+        return float(p[self._places[label]]) if label in self._places else 0.0

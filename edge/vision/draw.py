@@ -9,15 +9,28 @@ import numpy as np
 
 from edge.core.errors import DataError
 from edge.core.geometry import Box
-from edge.core.labels import Mask
 from edge.core.records import Image, Observation
 
 Colour = tuple[int, int, int]
 
 # A bluish green of middle, a red of low and an amber of high lightness: told apart with any colour vision (the
 # green is that of Okabe and Ito, "Color Universal Design", 2008). The word says it as well.
-COLOURS: dict[Mask, Colour] = {Mask.ON: (0, 158, 115), Mask.OFF: (205, 45, 25), Mask.UNSURE: (240, 190, 40)}
-WORDS = {Mask.ON: "mask", Mask.OFF: "no mask", Mask.UNSURE: "unsure"}
+ALERT: Colour = (205, 45, 25)
+COLOURS: dict[str, Colour] = {
+    "on": (0, 158, 115),
+    "off": ALERT,
+    "incorrectly_worn": ALERT,
+    "unsure": (240, 190, 40),
+    "not_a_face": (150, 150, 150),
+}
+WORDS = {
+    "on": "mask",
+    "off": "no mask",
+    "incorrectly_worn": "mask worn wrongly",
+    "unsure": "unsure",
+    "not_a_face": "no face",
+}
+"""Of each of `edge.core.records.OUTCOMES`."""
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 GAP = 4
@@ -35,10 +48,11 @@ def annotate(observation: Observation, alert: bool = False) -> Image:
     decisions = {d.track_id: d for d in observation.decisions}
     for track in observation.tracks:
         decision = decisions.get(track.id)
-        mask = decision.mask if decision else Mask.UNSURE
-        label = f"#{track.id} {WORDS[mask]}" + (f" {decision.confidence * 100:.0f} %" if decision else "")
-        _box(image, track.box, label, COLOURS[mask], size)
-    people = f"{len(observation.tracks)} face{'' if len(observation.tracks) == 1 else 's'}"
+        outcome = decision.outcome if decision else "unsure"
+        label = f"#{track.id} {WORDS[outcome]}" + (f" {decision.confidence * 100:.0f} %" if decision else "")
+        _box(image, track.box, label, COLOURS[outcome], size)
+    faces = len(observation.tracks) - sum(d.not_a_face for d in observation.decisions)
+    people = f"{faces} face{'' if faces == 1 else 's'}"
     said = f"   {observation.blind}" if observation.blind else ""
     _bar(image, f"{frame.t:.1f} s   {people}{said}" + ("   NO MASK" if alert else ""), alert, size)
     return image
@@ -83,7 +97,7 @@ def _box(image: Image, box: Box, label: str, colour: Colour, size: float) -> Non
 def _bar(image: Image, text: str, alert: bool, size: float) -> None:
     (_, height), below = cv2.getTextSize(text, FONT, size, 1)
     strip = image[max(image.shape[0] - height - 2 * below, 0) :]
-    strip[:] = COLOURS[Mask.OFF] if alert else strip // 4
+    strip[:] = ALERT if alert else strip // 4
     _write(image, text, (3 + below // 2, image.shape[0] - below), WHITE, size)
 
 

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.core.geometry import Box
+from edge.core.labels import Mask
 from edge.core.metrics import Counters, Timers, quantile
-from edge.core.records import Event, Frame, Observation, Track
+from edge.core.records import Decision, Event, Frame, Observation, Track
 
 
 class Clock:
@@ -108,3 +109,12 @@ def test_counters_tell_alerts_from_decisions_and_name_mishaps_only_when_there_ar
     assert counters.render() == line
     counters.skipped, counters.dropped, counters.failed = 1, 2, 3
     assert counters.render() == f"{line}, 1 skipped, 2 dropped, 3 failed deliveries"
+
+
+def test_what_is_no_face_is_nobody():
+    counters = Counters(person_hits=3, clock=Clock())
+    frame, box = Frame(0, 0.0, np.zeros((2, 2, 3), np.uint8)), Box(0, 0, 9, 9)
+    tracks = [Track(1, box, 0.1, 3), Track(2, box, 0.1, 3)]
+    decisions = [Decision(1, Mask.UNSURE, 1.0, 0.0, not_a_face=True), Decision(2, Mask.OFF, 1.0, 0.0)]
+    counters.count(Observation(frame, tracks, decisions), [])
+    assert (counters.faces, counters.people) == (1, 1)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from edge.core.errors import DataError
-from edge.evaluation import coco
+from edge.core.labels import CLASSIFIER_LABELS
+from edge.evaluation import coco, slices
 from edge.evaluation.runner import BundleDetector, score, table, without_nan
-from edge.evaluation.slices import of
 from edge.testing.engine import ScriptedEngine
 from edge.vision import bundle
 from edge.vision.decode import cells
@@ -18,13 +18,45 @@ from edge.vision.decode import cells
 
 @pytest.fixture
 def detector(tmp_path, write_bundle):
-    """Always finds one face of 16 x 16 around (28, 12) of a 64 x 32 picture, and says "with mask"."""
+    return of(tmp_path, write_bundle, [0.9, 0.1])
+
+
+def of(folder, write_bundle, probabilities):
+    """Always finds one face of 16 x 16 around (28, 12) of a 64 x 32 picture; of the first labels says this."""
     centres, _ = cells(64, 32)
     logits, distances = np.full((len(centres), 1), -9.0, "f4"), np.zeros((len(centres), 4), "f4")
     k = int(np.flatnonzero((centres == (28, 12)).all(1))[0])
     logits[k], distances[k] = 3.0, 0.5
-    answers = ScriptedEngine([[logits, distances]]), ScriptedEngine([[np.array([0.9, 0.1], "f4")]])
-    return BundleDetector(bundle.load(write_bundle(tmp_path / "b")), *answers)
+    answers = ScriptedEngine([[logits, distances]]), ScriptedEngine([[np.array(probabilities, "f4")]])
+    found = bundle.load(write_bundle(folder / "b"))
+    classifier = found.classifier.model_copy(update={"labels": list(CLASSIFIER_LABELS[: len(probabilities)])})
+    return BundleDetector(found.model_copy(update={"classifier": classifier}), *answers)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "own", "outside"),
+    [
+        ((0.1, 0.2, 0.6, 0.1), 2, 0),
+        ((0.1, 0.6, 0.2, 0.1), 0, 0),
+        ((0.4, 0.25, 0.3, 0.05), 2, 0),
+        ((0.6, 0.2, 0.2), 1, 1),
+    ],
+)
+def test_worn_wrongly_is_a_label_here_and_bare_for_who_asks_with_two(
+    tmp_path, write_bundle, probabilities, own, outside
+):
+    picture, detector = np.zeros((32, 64, 3), np.uint8), of(tmp_path, write_bundle, probabilities)
+    assert detector.rows(picture)[0, 5] == own
+    assert detector(picture)[0, 5] == outside
+
+
+def test_what_is_no_face_falls_below_the_operating_point(tmp_path, write_bundle):
+    picture = np.zeros((32, 64, 3), np.uint8)
+    vetoed = of(tmp_path, write_bundle, (0.1, 0.2, 0.0, 0.7))
+    assert vetoed.rows(picture)[0, 4] == pytest.approx(vetoed.operating * 0.3, rel=1e-4)
+    (tmp_path / "other").mkdir()
+    doubted = of(tmp_path / "other", write_bundle, (0.3, 0.3, 0.0, 0.4))
+    assert doubted.rows(picture)[0, 4] == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-6)
 
 
 def door(folder, categories, truncated=False):
@@ -92,7 +124,9 @@ def test_a_slice_of_sizes_counts_its_own_faces_and_alarms_alone():
     truth = coco.Annotated(Path("a.png"), boxes, np.array([1, 2]), np.zeros(2, bool), "", "")
     rows = np.array([[0, 0, 26, 26, 0.9, 1], [200, 0, 220, 20, 0.8, 1], [200, 0, 300, 100, 0.7, 0]], float)
     picture = np.full((300, 400, 3), (120, 100, 100), np.uint8)
-    found = {name: (part.ignored.tolist(), some[:, 4].tolist()) for name, part, some in of(truth, picture, rows, 0.4)}
+    found = {
+        name: (part.ignored.tolist(), some[:, 4].tolist()) for name, part, some in slices.of(truth, picture, rows, 0.4)
+    }
     assert found == {
         "12-24 px": ([False, True], [0.9, 0.8]),
         "48-96 px": ([True, False], []),

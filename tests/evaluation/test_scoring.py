@@ -65,7 +65,21 @@ def test_errors_of_each_kind_are_told_apart():
     assert result["masked_called_bare"] == 1.0
     assert result["bare_called_masked"] == 0.0
     assert result["label_accuracy"] == 0.5
-    assert result["wrongly_worn_called_bare"] == 1.0
+    assert result["wrongly_worn_alarmed"] == 1.0
+    assert np.isnan(result["wrongly_worn_named"]), "two labels cannot tell"
+
+
+def test_a_mask_worn_wrongly_is_a_label_of_its_own_and_counts_as_bare_where_two_are_compared():
+    scorer = Scorer()
+    other = (150, 0, 170, 20, 3, 0)
+    rows = [row(MASKED, 0.9, 2), row(BARE, 0.9, 2), row(WRONGLY, 0.9, 2), row(other, 0.9, 1)]
+    scorer.add(truth(MASKED, BARE, WRONGLY, other, (200, 0, 220, 20, 3, 0)), np.array(rows))
+    result = scorer.result()
+    assert result["recall_wrongly_worn"] == pytest.approx(2 / 3)
+    assert result["wrongly_worn_alarmed"] == result["wrongly_worn_named"] == 0.5
+    assert result["masked_called_wrongly_worn"] == result["masked_called_bare"] == 1.0
+    assert result["bare_called_masked"] == 0.0
+    assert result["ap_without_mask"] > 0
 
 
 def test_unsaid_labels_give_no_label_figures():

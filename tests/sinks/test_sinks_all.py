@@ -71,6 +71,12 @@ def test_a_mask_worn_wrongly_is_said():
     assert sentence(wrongly) == "1.0 s  ALERT: #3 wears the mask incorrectly (98 %)"
 
 
+def test_a_track_that_turns_out_to_be_no_face_is_said():
+    assert sentence(Event("decision", 1.0, Decision(3, Mask.UNSURE, 1.0, 0.5, not_a_face=True))).endswith(
+        "#3 is no face (100 %)"
+    )
+
+
 def test_states_of_the_service(caplog):
     assert to_json(LOST) == {"kind": "state", "t": 9.0, "state": "camera lost", "detail": "no frame for 5 s"}
     with caplog.at_level(logging.INFO):

@@ -21,11 +21,14 @@ def python(code: str) -> list[str]:
 def test_the_program_learns_what_happened(tmp_path):
     out = tmp_path / "out"
     code = "import os, sys; open(sys.argv[1], 'a').write(str([os.environ['MASKCAM_' + k] for k in sys.argv[2:]]))"
-    sink = CommandSink([*python(code), str(out), "EVENT", "STATE", "DETAIL", "MASK"])
-    sink.send(RAISED)
+    sink = CommandSink([*python(code), str(out), "EVENT", "STATE", "DETAIL", "MASK", "OUTCOME"])
+    sink.send(Event("no_mask", 1.0, Decision(1, Mask.OFF, 0.9, 0.0, incorrectly_worn=True)))
     sink.send(Event("state", 1.0, state="camera lost", detail="no frame; $(rm -rf /)"))
     sink.close()
-    assert out.read_text() == ("['no_mask', '', '', 'off']['state', 'camera lost', 'no frame; $(rm -rf /)', 'unsure']")
+    assert out.read_text() == (
+        "['no_mask', '', '', 'off', 'incorrectly_worn']"
+        "['state', 'camera lost', 'no frame; $(rm -rf /)', 'unsure', 'unsure']"
+    )
 
 
 def test_a_failure_is_told_with_the_last_thing_it_said():

@@ -207,3 +207,36 @@ def test_unsure_never_alerts(way, script, fps):
 @given(ways, st.lists(people, max_size=60), st.floats(1, 60))
 def test_the_same_frames_give_the_same_events(way, script, fps):
     assert play(AlertPolicy(**way), script, fps=fps) == play(AlertPolicy(**way), script, fps=fps)
+
+
+def worn(policy: AlertPolicy, frames: int, **flags) -> list:
+    """The events of one person who is held to be so for `frames` frames."""
+    mask = UNSURE if flags.get("not_a_face") else OFF
+    told = []
+    for i in range(frames):
+        told += policy.events(Observation(Frame(i, i / 10, BLACK), [], [Decision(1, mask, 0.9, 0.0, **flags)]))
+    return told
+
+
+def test_a_mask_worn_incorrectly_raises_the_alert_and_says_so():
+    events = worn(AlertPolicy(raise_after=1.0), 20, incorrectly_worn=True)
+    assert [e.kind for e in events] == ["decision", "no_mask"]
+    assert all(e.decision.outcome == "incorrectly_worn" for e in events)
+
+
+def test_a_mask_worn_incorrectly_is_told_and_raises_nothing_where_it_may_be():
+    policy = AlertPolicy(raise_after=1.0, clear_after=2.0, incorrectly_worn=False)
+    assert [e.kind for e in worn(policy, 20, incorrectly_worn=True)] == ["decision"]
+    assert [e.kind for e in worn(policy, 20)] == ["decision", "no_mask"], "a bare face still does"
+
+
+def test_what_keeps_an_alert_up_is_what_may_raise_it():
+    policy = AlertPolicy(raise_after=1.0, clear_after=1.0, incorrectly_worn=False)
+    worn(policy, 20)
+    assert policy.active
+    late = [Observation(Frame(i, i / 10, BLACK), [], [Decision(1, OFF, 0.9, 2.0, True)]) for i in range(20, 40)]
+    assert [e.kind for o in late for e in policy.events(o)] == ["decision", "all_clear"]
+
+
+def test_a_thing_is_nobody():
+    assert worn(AlertPolicy(raise_after=0.0), 20, not_a_face=True) == []

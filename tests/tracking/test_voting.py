@@ -159,7 +159,7 @@ def wrongly(confidence: float = 1.0) -> Verdict:
 def test_a_mask_worn_wrongly_is_off_and_told_apart_by_most_of_the_votes():
     _, decisions = watch(VotingJudge(recheck_every=0.0), [wrongly()] * 4 + [OFF] * 3 + [OFF] * 3)
     assert states(decisions)[2:] == [OFF] * 8
-    assert [d.incorrectly_worn for d in decisions] == [False] * 2 + [True] * 5 + [False] * 3
+    assert [d.incorrectly_worn for d in decisions] == [False] * 2 + [True] * 6 + [False] * 2
 
 
 def test_only_off_is_worn_wrongly():
@@ -186,3 +186,57 @@ def test_unsure_verdicts_alone_or_in_between_never_bring_off(row, fps):
     _, pure = watch(VotingJudge(**patient), [v for v in row if v.mask is not UNSURE])
     last = mixed[-1].mask if mixed else UNSURE
     assert last is (pure[-1].mask if pure else UNSURE)
+
+
+THING = Verdict(UNSURE, 0.9, not_a_face=True)
+
+
+def things(decisions) -> list[bool]:
+    return [d.not_a_face for d in decisions]
+
+
+def test_what_is_no_face_is_said_after_as_many_looks_as_anything_else():
+    _, decisions = watch(VotingJudge(min_votes=3), [THING] * 4)
+    assert things(decisions) == [False, False, True, True]
+    assert states(decisions) == [UNSURE] * 4
+    assert decisions[-1].confidence == 1.0
+    assert decisions[-1].outcome == "not_a_face"
+
+
+def test_a_wheel_that_is_a_face_now_and_then_is_never_off():
+    _, decisions = watch(VotingJudge(), [THING, OFF, THING, THING, OFF] * 12)
+    assert states(decisions) == [UNSURE] * 60
+    assert things(decisions)[9:] == [True] * 51
+
+
+def test_a_single_veto_takes_no_vote_from_a_person():
+    _, decisions = watch(VotingJudge(recheck_every=0.0), [OFF] * 6 + [THING] * 2 + [OFF] * 4)
+    assert states(decisions)[2:] == [OFF] * 10
+    assert not any(things(decisions))
+
+
+def test_a_person_who_turns_away_is_nobody_and_must_convince_anew():
+    _, decisions = watch(VotingJudge(recheck_every=0.0), [OFF] * 9 + [THING] * 9 + [OFF] * 9)
+    assert states(decisions)[12] is OFF
+    assert states(decisions)[13:18] == [UNSURE] * 5
+    assert states(decisions)[18:22] == [UNSURE] * 4, "most of the last looks are still things"
+    assert (states(decisions)[-1], things(decisions)[-1]) == (OFF, False)
+
+
+def test_a_settled_thing_is_looked_at_now_and_then():
+    looked, _ = watch(VotingJudge(recheck_every=0.5), [THING] * 30)
+    assert looked[:9] == list(range(9))
+    assert len(looked) < 16
+
+
+def test_one_look_is_enough_for_a_still_picture():
+    _, decisions = watch(VotingJudge(min_votes=1, threshold=0.0, limit=1.0), [THING])
+    assert decisions[0].not_a_face
+
+
+@given(st.lists(st.sampled_from([ON, OFF, UNSURE, wrongly(), THING]), max_size=60))
+def test_nobody_is_anything_else(row):
+    _, decisions = watch(VotingJudge(), row)
+    for d in decisions:
+        assert d.mask is UNSURE or not d.not_a_face
+        assert d.mask is OFF or not d.incorrectly_worn

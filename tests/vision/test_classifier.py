@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from edge.core.geometry import Box
-from edge.core.labels import Mask
-from edge.core.records import Verdict
+from edge.core.labels import CLASSIFIER_LABELS, Mask
+from edge.core.records import Decision, Verdict
 from edge.vision.bundle import ClassifierSpec
 from edge.vision.classifier import MaskClassifier
 
@@ -25,7 +25,7 @@ class Says:
         pass
 
 
-def verdict(labels, *probabilities, unsure_below=0.7) -> Verdict:
+def verdict(labels, *probabilities, unsure_below=0.7, not_a_face=0.5) -> Verdict:
     spec = ClassifierSpec.model_validate(
         {
             "input": {"width": 32, "height": 32},
@@ -36,29 +36,46 @@ def verdict(labels, *probabilities, unsure_below=0.7) -> Verdict:
             "margin": 0.2,
         }
     )
-    return MaskClassifier(Says(*probabilities), spec, unsure_below).classify(PICTURE, FACE)
+    return MaskClassifier(Says(*probabilities), spec, unsure_below, not_a_face).classify(PICTURE, FACE)
 
 
 TWO = ("with_mask", "without_mask")
 THREE = ("mask_worn_incorrectly", "with_mask", "without_mask")
 
 
+FOUR = CLASSIFIER_LABELS
+
+
 @pytest.mark.parametrize(
-    ("labels", "probabilities", "mask", "confidence", "wrongly"),
+    ("labels", "probabilities", "outcome", "confidence"),
     [
-        (TWO, (0.9, 0.1), Mask.ON, 0.9, False),
-        (TWO, (0.1, 0.9), Mask.OFF, 0.9, False),
-        (TWO, (0.4, 0.6), Mask.UNSURE, 0.6, False),
-        (THREE, (0.05, 0.9, 0.05), Mask.ON, 0.9, False),
-        (THREE, (0.2, 0.1, 0.7), Mask.OFF, 0.9, False),
-        (THREE, (0.7, 0.1, 0.2), Mask.OFF, 0.9, True),
-        (THREE, (0.45, 0.1, 0.45), Mask.OFF, 0.9, False),  # in doubt, plainly without
-        (THREE, (0.3, 0.4, 0.3), Mask.UNSURE, 0.6, False),  # neither alone, together more than with
+        (TWO, (0.9, 0.1), "on", 0.9),
+        (TWO, (0.1, 0.9), "off", 0.9),
+        (TWO, (0.4, 0.6), "unsure", 0.6),
+        (THREE, (0.05, 0.9, 0.05), "on", 0.9),
+        (THREE, (0.2, 0.1, 0.7), "off", 0.9),
+        (THREE, (0.7, 0.1, 0.2), "incorrectly_worn", 0.9),
+        (THREE, (0.45, 0.1, 0.45), "off", 0.9),  # in doubt, plainly without
+        (THREE, (0.3, 0.4, 0.3), "unsure", 0.6),  # neither alone, together more than with
+        (FOUR, (0.9, 0.05, 0.0, 0.05), "on", 0.9),
+        (FOUR, (0.05, 0.3, 0.5, 0.15), "incorrectly_worn", 0.8),
+        (FOUR, (0.05, 0.4, 0.05, 0.5), "not_a_face", 0.5),
+        (FOUR, (0.0, 0.6, 0.0, 0.4), "unsure", 0.6),  # what may be no face gives no vote
     ],
 )
-def test_labels_that_mean_the_same_are_added_and_the_way_of_off_is_told(
-    labels, probabilities, mask, confidence, wrongly
-):
+def test_the_labels_of_a_bundle_give_the_outcome(labels, probabilities, outcome, confidence):
     said = verdict(labels, *probabilities)
-    assert (said.mask, said.incorrectly_worn) == (mask, wrongly)
+    assert Decision(1, said.mask, 0.5, 0.0, said.incorrectly_worn, said.not_a_face).outcome == outcome
     assert said.confidence == pytest.approx(confidence, abs=1e-6)
+
+
+def test_what_counts_as_no_face_is_a_setting():
+    assert verdict(FOUR, 0.0, 0.8, 0.0, 0.2, not_a_face=0.2).not_a_face
+    assert verdict(FOUR, 0.0, 0.1, 0.0, 0.9, not_a_face=1.0).mask is Mask.UNSURE
+    assert not verdict(FOUR, 0.0, 0.1, 0.0, 0.9, not_a_face=1.0).not_a_face
+
+
+def test_a_bundle_must_name_both_states_once():
+    for labels in (("with_mask", "not_a_face"), ("with_mask", "with_mask", "without_mask"), ("with_mask", "face")):
+        with pytest.raises(ValueError, match=r"label '(with_mask|without_mask|face)'"):
+            verdict(labels, *[1 / len(labels)] * len(labels))

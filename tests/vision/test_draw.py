@@ -31,18 +31,18 @@ def test_the_box_lies_on_the_face_in_the_colour_of_its_decision(mask):
     seen = observation(mask)
     image = annotate(seen)
     assert (seen.frame.image == GREY).all(), "the frame itself is not touched"
-    painted = has(image, COLOURS[mask])
+    painted = has(image, COLOURS[mask.value])
     y, x = np.nonzero(painted[80:])
     assert (x.min(), x.max()) == pytest.approx((100, 160), abs=2)
     assert (y.min() + 80, y.max() + 80) == pytest.approx((80, 150), abs=2)
     assert painted[60:80].sum() > 200, "the label stands above the box"
     assert (image[90:140, 105:155] == GREY).all(), "the face stays visible"
-    assert not any(has(image, COLOURS[other]).any() for other in Mask if other is not mask)
+    assert not any(has(image, COLOURS[other.value]).any() for other in Mask if other is not mask)
 
 
 def test_each_track_has_its_own_colour_and_none_yet_means_unsure():
     image = annotate(observation(Mask.ON, Mask.OFF, None))
-    columns = {mask: np.nonzero(has(image, COLOURS[mask])[85:150].any(0))[0].min() for mask in Mask}
+    columns = {mask: np.nonzero(has(image, COLOURS[mask.value])[85:150].any(0))[0].min() for mask in Mask}
     assert columns == pytest.approx({Mask.ON: 100, Mask.OFF: 180, Mask.UNSURE: 260}, abs=2)
 
 
@@ -58,7 +58,7 @@ def test_the_bar_shows_the_time_and_the_alert():
     assert 5 < len(rows) < 30
     assert calm[-1, -1].max() < 64
     assert (calm != later).any(), "the time is part of it"
-    assert has(alarm, COLOURS[Mask.OFF])[-1].all()
+    assert has(alarm, COLOURS["off"])[-1].all()
 
 
 def test_the_bar_says_that_nothing_can_be_judged():
@@ -73,7 +73,7 @@ def test_the_bar_says_that_nothing_can_be_judged():
 def test_any_picture_and_any_box_can_be_drawn(size, box):
     image = annotate(observation(Mask.OFF, size=size, box=box), alert=True)
     assert image.shape == (*size, 3)
-    assert has(image, COLOURS[Mask.OFF]).any()
+    assert has(image, COLOURS["off"]).any()
 
 
 def test_a_contact_sheet_is_a_grid_in_reading_order():
@@ -95,3 +95,13 @@ def test_a_picture_of_another_shape_is_fitted_not_stretched():
 def test_a_contact_sheet_of_nothing():
     with pytest.raises(DataError, match="no pictures"):
         contact_sheet([], 3, 300)
+
+
+def test_a_thing_is_drawn_grey_and_not_counted():
+    seen = observation(Mask.UNSURE, Mask.OFF)
+    thing, bare = seen.decisions
+    image = annotate(replace(seen, decisions=[replace(thing, not_a_face=True), bare]))
+    assert has(image, COLOURS["not_a_face"])[80:150, 95:165].any()
+    assert not has(image, COLOURS["unsure"]).any()
+    one = annotate(replace(seen, tracks=seen.tracks[:1], decisions=[thing]))
+    assert (image[-12:, :100] == one[-12:, :100]).all(), "the bar counts one face"
