@@ -51,6 +51,9 @@ EXTRAS = {
     "gpiozero": "pi",
     "gpiod": "jetson",
     "paho": "mqtt",
+    "prometheus_client": "web",
+    "starlette": "web",
+    "uvicorn": "web",
 }
 """Which extra brings a package."""
 

@@ -21,6 +21,8 @@ COMMANDS = (
     "config",
     "doctor",
     "alerts",
+    "password",
+    "support",
     "flash",
     "update",
     "pack",

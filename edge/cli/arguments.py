@@ -50,9 +50,12 @@ def load(args: argparse.Namespace, **overrides: Any) -> Settings:
     return loaded(args, **overrides).settings
 
 
-def loaded(args: argparse.Namespace, service: bool = False, unusable: str = "", **overrides: Any) -> Loaded:
+def loaded(
+    args: argparse.Namespace, service: bool = False, unusable: str = "", page: Path | None = None, **overrides: Any
+) -> Loaded:
     """The same with what became of it. A `service` that systemd gives a state directory keeps to its last good ones.
 
+    page: the file with what was set on the page, instead of the one in the state directory.
     Raises ConfigError, but for a service with a state directory only where settings are `unusable` and it has no
     others (see `edge.config.load_or_last_good`).
     """
@@ -61,7 +64,9 @@ def loaded(args: argparse.Namespace, service: bool = False, unusable: str = "", 
 
     own = [f"{key.replace('__', '.')}={json.dumps(value)}" for key, value in overrides.items() if value is not None]
     state = state_directory() if service else None
-    return config.load_or_last_good(config.files(args.config), [*args.set, *own], os.environ, state, unusable)
+    page = page or config.page_file(state_directory(), args.config is not None)
+    files = [*config.files(args.config), *([page] if page and os.path.lexists(page) else [])]
+    return config.load_or_last_good(files, [*args.set, *own], os.environ, state, unusable)
 
 
 def print_events() -> None:

@@ -6,6 +6,7 @@ import argparse
 import os
 from contextlib import ExitStack, closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edge.cli.arguments import command, loaded, positive, print_events, settings
@@ -25,14 +26,24 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from edge import config
     from edge.assemble import Assembly
     from edge.runtime import outputs
     from edge.runtime.service import Service
     from edge.runtime.signals import Flag, reload_on_signal, stop_on_signals
-    from edge.runtime.systemd import Notifier
+    from edge.runtime.systemd import Notifier, state_directory
+    from edge.web.assembly import opened
+    from edge.web.hub import Hub
+
+    options = {"camera__source": args.source, "camera__duration": args.duration}
+    state = state_directory()
+    page = config.page_file(state, named=True)
 
     def read(unusable: str = "") -> Loaded:
-        return loaded(args, True, unusable, camera__source=args.source, camera__duration=args.duration)
+        return loaded(args, True, unusable, page, **options)
+
+    def read_with(path: Path | None) -> Loaded:
+        return loaded(args, page=path, **options)
 
     if args.sheet:
         outputs.check_output(args.sheet, str(read().settings.camera.source), outputs.PICTURES)
@@ -44,8 +55,15 @@ def run(args: argparse.Namespace) -> None:
         reload = stack.enter_context(reload_on_signal()) if notifier.supervised else Flag()
         assembly = stack.enter_context(closing(Assembly(live=True)))
         watchers = [stack.enter_context(outputs.sheet(args.sheet))] if args.sheet else []
-        service = Service(assembly, read, notifier, _runtime_folder(), watchers)
+        hub = None
+        if read().settings.web:
+            hub, lasting = Hub(), page is not None
+            page = page or Path(stack.enter_context(TemporaryDirectory(prefix="maskcam-page-"))) / config.PAGE
+            address = stack.enter_context(opened(hub, read_with, page, lasting, state, reload.request))
+        service = Service(assembly, read, notifier, _runtime_folder(), watchers, hub)
         counters = service.run(stop, reload, args.duration)
+        if hub and address:
+            print(f"the page was at {address}")
         print(f"{service.runtime.timers.render()}\n{counters.render()}")
 
 

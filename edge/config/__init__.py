@@ -30,6 +30,10 @@ log = logging.getLogger(__name__)
 SYSTEM_FILES = (Path("/etc/maskcam/maskcam.toml"), Path("/boot/firmware/maskcam.toml"))
 """Read where no file is named. The second lies on the part of a card that any laptop can edit."""
 LAST_GOOD = "last-good.toml"
+PAGE = "page.toml"
+"""In the state directory: what was set on the page. It is read after the other files."""
+STATE = Path("/var/lib/maskcam")
+"""The state directory of the service, for commands that are started by hand."""
 
 Source = Callable[[], list[Entry]]
 
@@ -55,6 +59,11 @@ class Loaded:
 def files(config: Path | None) -> list[Path]:
     """What to read: the file that was named, else the system's files that exist."""
     return [path for path in SYSTEM_FILES if os.path.lexists(path)] if config is None else [config]
+
+
+def page_file(state_dir: Path | None, named: bool) -> Path | None:
+    """Where the page keeps what is set there; None where nothing is kept: no service, and a file was `named`."""
+    return state_dir / PAGE if state_dir else None if named else STATE / PAGE
 
 
 def load(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Settings:

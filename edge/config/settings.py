@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -259,6 +260,47 @@ class Update(_Section):
     )
 
 
+_HASH = r"^$|^scrypt:\d+:\d+:\d+:[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$"
+
+
+class Web(_Section):
+    """The page: live picture, state, settings, door sign, API and metrics. The section turns it on."""
+
+    address: str = _setting(
+        "127.0.0.1", "", "of this machine to serve at; 0.0.0.0 or :: for all, which needs a password or a token"
+    )
+    port: int = _setting(8765, "", "to serve at", ge=1, le=65535)
+    password: str = _setting(
+        "", "", "hash of the password, made by 'maskcam password'; empty: none, for this machine only", pattern=_HASH
+    )
+    token: str = _setting("", "", "hash of a token for programs, made by 'maskcam password'", pattern=_HASH)
+    certificate: str = _setting("", "", "file with the certificate chain for https; empty: http", extra=_PATH)
+    key: str = _setting("", "", "file with the certificate's private key", extra=_PATH)
+    names: list[str] = _setting([], "", "host names by which browsers reach it, besides this machine's own")
+    preview_fps: float = _setting(5.0, "1/s", "most frames of the live picture", gt=0, le=15)
+    preview_width: int = _setting(960, "px", "greatest width of the live picture", ge=160, le=3840)
+    healthy_within: float = _setting(15.0, "s", "since the last verdict, until /healthz answers 503", gt=0)
+    sign_languages: list[str] = _setting(["en"], "", "languages of the door sign, in turn", min_length=1)
+    sign_texts: str = _setting("", "", "file with more languages for the sign, like web/static/sign.toml", extra=_PATH)
+    sign_public: bool = _setting(False, "", "show the sign without a password; it tells what can be seen at the door")
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Web:
+        try:
+            local = ip_address(self.address).is_loopback
+        except ValueError:
+            raise ValueError(
+                f"address = '{self.address}' must be an IP address, such as 127.0.0.1 or 0.0.0.0"
+            ) from None
+        if not (local or self.password or self.token):
+            raise ValueError(
+                f"address = '{self.address}' can be reached by others: set a password, made by 'maskcam password'"
+            )
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key must be given together")
+        return self
+
+
 class Settings(_Section):
     """All settings of `maskcam`."""
 
@@ -272,3 +314,4 @@ class Settings(_Section):
     alerts: Alerts = Alerts()
     sinks: Sinks = Sinks()
     update: Update = Update()
+    web: Web | None = None

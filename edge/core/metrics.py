@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 from edge.core.records import Event, Observation
 
+BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+"""Seconds: upper bounds of a histogram's buckets; one more has no bound."""
+
 T = TypeVar("T")
 Clock = Callable[[], float]
+
+
+class Histogram:
+    """Every duration since the start, in seconds: how many there were in each bucket, and their sum."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.total += seconds
 
 
 class Timers:
@@ -25,13 +41,14 @@ class Timers:
         self._clock = clock
         self._window = window
         self._stages: dict[str, deque[float]] = {}
+        self._histograms: dict[str, Histogram] = {}
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Times the block; one that raises is not counted."""
         start = self._clock()
         yield
-        self._stages.setdefault(stage, deque(maxlen=self._window)).append(self._clock() - start)
+        self._add(stage, self._clock() - start)
 
     def each(self, stage: str, items: Iterable[T]) -> Iterator[T]:
         """Times the wait for every item of a stream."""
@@ -42,8 +59,20 @@ class Timers:
             item = next(iterator, end)
             if item is end:
                 return
-            self._stages.setdefault(stage, deque(maxlen=self._window)).append(self._clock() - start)
+            self._add(stage, self._clock() - start)
             yield item  # type: ignore[misc]
+
+    def _add(self, stage: str, seconds: float) -> None:
+        if stage not in self._stages:
+            self._stages[stage] = deque(maxlen=self._window)
+            self._histograms[stage] = Histogram()
+        self._stages[stage].append(seconds)
+        self._histograms[stage].add(seconds)
+
+    @property
+    def histograms(self) -> Mapping[str, Histogram]:
+        """Per stage, since the start or `clear`."""
+        return dict(self._histograms)
 
     @property
     def stages(self) -> Sequence[str]:
@@ -56,6 +85,7 @@ class Timers:
 
     def clear(self) -> None:
         self._stages.clear()
+        self._histograms.clear()
 
     def render(self) -> str:
         """A row per stage: how many were timed in the window, p50 and p95 in milliseconds."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from edge.cameras.base import ENDED, Live
 from edge.core.errors import ConfigError, MaskcamError
 from edge.core.metrics import Counters
 from edge.core.ports import Sink
-from edge.core.records import Event, Frame
+from edge.core.records import Event, Frame, Observation
 from edge.runtime.outputs import Watcher
 from edge.runtime.parts import Runtime
 from edge.runtime.signals import Flag
@@ -39,6 +39,27 @@ class Assembly(Protocol):
     def apply(self, settings: Settings) -> Runtime: ...
 
 
+class Page(Protocol):
+    """Who looks at a run from outside, such as `edge.web.hub.Hub`."""
+
+    def send(self, event: Event) -> None: ...
+
+    def close(self) -> None: ...
+
+    def publish(
+        self,
+        observation: Observation | None,
+        alert: bool,
+        report: Mapping[str, Any],
+        backends: Mapping[str, Mapping[str, str]],
+        timers: Any,
+    ) -> None:
+        """Takes one turn of the loop."""
+
+    def requests(self) -> Sequence[Callable[[Any], None]]:
+        """What has been asked of the loop; each is called with its `Step`."""
+
+
 class Service:
     """Watches a live camera.
 
@@ -55,9 +76,11 @@ class Service:
         notifier: Notifier,
         folder: Path | None = None,
         watchers: Sequence[Watcher] = (),
+        page: Page | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`load` reads the settings, at the start and at every reload; status.json goes into `folder`.
+        """`load` reads the settings, at the start and at every reload; status.json goes into `folder`;
+        `page` is told of every turn.
 
         Told why settings cannot be used, `load` gives others, or raises ConfigError where there are none.
         """
@@ -68,12 +91,15 @@ class Service:
         """`Frame.t` of the newest frame."""
         self._ready = False
         notifier.status("starting: loading the networks")
+        self._page = page
+        self._seen: Observation | None = None
+        """What the page has not been shown yet."""
         try:
             runtime = self._start(loaded.settings)
         except Exception as error:  # whatever a setting can cause, in our code or in a library's
             loaded = self._others(error)
             runtime = self._start(loaded.settings)
-        self._step = Step(runtime, watchers)
+        self._step = Step(runtime, watchers, [page] if page else ())
         self._status = Status(self._step.counters, folder)
         self._take(loaded)
 
@@ -118,9 +144,18 @@ class Service:
                     raise
                 self._begin_again(error)
             self._status.write(self.runtime)
+            if self._page:
+                self._show(self._page)
         self._enter("stopping")
         self._notifier.stopping()
         return self._step.counters
+
+    def _show(self, page: Page) -> None:
+        runtime, observation, self._seen = self.runtime, self._seen, None
+        report = self._status.report(runtime)
+        page.publish(observation, runtime.policy.active, report, report["stages"], runtime.timers)
+        for request in page.requests():
+            request(self._step)
 
     def _poll(self, wait: float) -> bool:
         """Looks at the newest frame, if one comes within `wait` seconds; False when none will ever come."""
@@ -144,7 +179,7 @@ class Service:
         pipeline, self._t = self.runtime.pipeline, frame.t
         if not self._ready:
             pipeline.warm_up(frame.image)
-        observation = pipeline.process(frame)
+        self._seen = observation = pipeline.process(frame)
         if any(event.kind == "no_mask" for event in self._step.finish(observation)):
             self._status.alerted()
         if observation.blind:

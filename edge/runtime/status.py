@@ -69,6 +69,11 @@ class Status:
             "configuration": self.notice,
             "camera": runtime.source,
             "backends": _backends(runtime),
+            "stages": {
+                network: {"requested": stage.requested, "running": stage.running, "reason": stage.reason}
+                for network, stage in runtime.backends.items()
+            },
+            "reopens": max(getattr(runtime.camera, "reopened", 0), 0),
             "uptime": round(now - self._start, 1),
             "fps": round(self.fps, 2),
             "since_alert": None if self._alerted is None else round(now - self._alerted, 1),

@@ -17,11 +17,12 @@ log = logging.getLogger(__name__)
 class Step:
     """Sends the events of a frame to the sinks, counts, and hands annotated frames to the watchers."""
 
-    def __init__(self, runtime: Runtime, watchers: Sequence[Watcher] = ()) -> None:
+    def __init__(self, runtime: Runtime, watchers: Sequence[Watcher] = (), listeners: Sequence[Sink] = ()) -> None:
+        """`listeners` hear every event, as the sinks of the settings do, but outlive a reload."""
         self.runtime = runtime
         self.counters = Counters(runtime.person_hits)
         self._failed = 0
-        self._watchers = watchers
+        self._watchers, self._listeners = watchers, listeners
         self._annotate: Callable[[Observation, bool], Image] | None = None
         if watchers:
             from edge.vision.draw import annotate
@@ -42,7 +43,7 @@ class Step:
         return events
 
     def send(self, event: Event) -> None:
-        self._failed += deliver(event, self.runtime.sinks)
+        self._failed += deliver(event, [*self._listeners, *self.runtime.sinks])
         # Sinks with a thread of their own count for themselves.
         self.counters.failed = self._failed + sum(getattr(sink, "failed", 0) for sink in self.runtime.sinks)
 

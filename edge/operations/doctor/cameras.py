@@ -59,6 +59,18 @@ def _chars(field: bytearray) -> str:
     return field.partition(b"\0")[0].decode("ascii", "replace").strip()
 
 
+def usable(root: Path, query: Callable[[Path], Device | None] = query) -> Iterator[tuple[Path, Path | None, Device]]:
+    """Node, name that stays (if any) and description of each V4L2 camera that can be opened now."""
+    stable = {link.resolve(): link for link in sorted((root / "dev/v4l/by-id").glob("*"))}
+    for node in sorted((root / "dev").glob("video*")):
+        try:
+            device = query(node)
+        except OSError:
+            continue
+        if device and not device.driver.startswith(_INTERNAL):
+            yield node, stable.get(node.resolve()), device
+
+
 def v4l2(root: Path, source: int | str, query: Callable[[Path], Device | None] = query) -> Iterator[Finding]:
     """The cameras under /dev, and whether the one that the settings name is among them."""
     stable = {link.resolve(): link for link in sorted((root / "dev/v4l/by-id").glob("*"))}

@@ -17,17 +17,34 @@ SUPPLY = "use the board's own power supply (5 V 3 A; Pi 5: 5 A) and a short cabl
 COOLING = "give it air, a heat sink or a fan, then look again: maskcam doctor"
 
 
-def throttling(root: Path, run: Run) -> Iterator[Finding]:
+def bits(root: Path, run: Run) -> int | None:
+    """The firmware's get_throttled; None where there is no such firmware."""
     said = (run("vcgencmd", "get_throttled") or "").partition("=")[2]
     said = said or text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
     try:
-        bits = int(said, 16)
+        return int(said, 16)
     except ValueError:
+        return None
+
+
+def names(bits: int) -> list[str]:
+    """What the bits say of now; shifted right by 16, of the time since the start."""
+    return [name for bit, name in FLAGS.items() if bits >> bit & 1]
+
+
+def degrees(root: Path) -> float | None:
+    """Degrees Celsius of the hottest zone; None without a sensor."""
+    zones = [text(path) for path in (root / "sys/class/thermal").glob("thermal_zone*/temp")]
+    return max((int(zone) / 1000 for zone in zones if zone.lstrip("-").isdigit()), default=None)
+
+
+def throttling(root: Path, run: Run) -> Iterator[Finding]:
+    said = bits(root, run)
+    if said is None:
         yield absent("power", "no firmware that tells (it is a Raspberry Pi's)")
         return
-    now = [name for bit, name in FLAGS.items() if bits >> bit & 1]
-    before = [name for bit, name in FLAGS.items() if bits >> bit + 16 & 1]
-    remedy = SUPPLY if bits & 0x10001 else COOLING
+    now, before = names(said), names(said >> 16)
+    remedy = SUPPLY if said & 0x10001 else COOLING
     if now:
         yield bad("power", f"now: {', '.join(now)}", remedy)
     elif before:
@@ -38,13 +55,12 @@ def throttling(root: Path, run: Run) -> Iterator[Finding]:
 
 def temperature(root: Path) -> Iterator[Finding]:
     """Of the hottest zone."""
-    zones = [text(path) for path in (root / "sys/class/thermal").glob("thermal_zone*/temp")]
-    degrees = [int(zone) / 1000 for zone in zones if zone.lstrip("-").isdigit()]
-    if not degrees:
+    hottest = degrees(root)
+    if hottest is None:
         yield absent("temperature", "no sensor")
-    elif max(degrees) >= HOT:
-        yield bad("temperature", f"{max(degrees):.0f} °C: the board slows itself down", COOLING)
-    elif max(degrees) >= WARM:
-        yield warn("temperature", f"{max(degrees):.0f} °C", COOLING)
+    elif hottest >= HOT:
+        yield bad("temperature", f"{hottest:.0f} °C: the board slows itself down", COOLING)
+    elif hottest >= WARM:
+        yield warn("temperature", f"{hottest:.0f} °C", COOLING)
     else:
-        yield ok("temperature", f"{max(degrees):.0f} °C")
+        yield ok("temperature", f"{hottest:.0f} °C")

@@ -1,0 +1,48 @@
+"""`maskcam support`: one file for whoever helps."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from edge.cli.arguments import command, load, loaded, settings
+
+
+def add(commands: Any) -> None:
+    parser = command(
+        commands,
+        "support",
+        run,
+        "write a file for whoever helps: checks, log, settings without secrets, versions; no picture",
+        "maskcam support maskcam-support.zip",
+    )
+    parser.add_argument("file", nargs="?", type=Path, default=Path("maskcam-support.zip"), help="(maskcam-support.zip)")
+    settings(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    from edge import config
+    from edge.operations.doctor import unit
+    from edge.operations.doctor.probes import run as execute
+    from edge.operations.doctor.probes import text
+    from edge.operations.doctor.runner import examine
+    from edge.runtime import outputs
+    from edge.web import editor, support
+
+    outputs.check_output(args.file, "", (".zip",))
+    print("looking at this machine; it takes some seconds", flush=True)
+    findings = [finding.record() for finding in examine(lambda: load(args), config.files(args.config))]
+    journal = execute("journalctl", "-u", unit.UNIT, "-b", "-n", "500", "--no-pager", "-o", "short-iso") or ""
+    said = text(Path("/") / unit.STATUS)
+    try:
+        status = json.loads(said) if said else {}
+    except ValueError:
+        status = {}
+    data = support.archive(editor.described(loaded(args)), findings, journal.splitlines(), status)
+    with outputs.replacing(args.file) as part:
+        part.write_bytes(data)
+        os.chmod(part, 0o600)
+    print(f"{args.file}: {len(data) >> 10} kB; look into it before you pass it on")

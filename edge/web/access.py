@@ -1,0 +1,152 @@
+"""Who may look: password, token, sessions, and how often a wrong one may be tried."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from ipaddress import ip_address
+from pathlib import Path
+
+from edge.web import passwords
+
+LASTS = 30 * 86400
+"""Seconds for which a browser stays logged in."""
+FREE = 3
+"""Wrong passwords from one address before it has to wait."""
+LONGEST = 300.0
+"""Seconds of the longest wait between two of them."""
+REMEMBERED = 512
+"""Addresses, and secrets that were right."""
+
+
+class Throttle:
+    """Wrong attempts per address: after FREE of them each doubles the wait, from 1 s to LONGEST.
+
+    Of IPv6 the first 64 bits count, since one host has all the others. The oldest of too many addresses is forgotten.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def wait(self, address: str) -> float:
+        """Seconds until this address may try again."""
+        count, last = self._failed.get(_network(address), (0, 0.0))
+        if count < FREE:
+            return 0.0
+        return max(last + min(2.0 ** (count - FREE), LONGEST) - self._clock(), 0.0)
+
+    def failed(self, address: str) -> None:
+        key = _network(address)
+        count, last = self._failed.pop(key, (0, 0.0))
+        if self._clock() - last > 4 * LONGEST:
+            count = 0
+        self._failed[key] = count + 1, self._clock()
+        if len(self._failed) > REMEMBERED:
+            self._failed.popitem(last=False)
+
+    def passed(self, address: str) -> None:
+        self._failed.pop(_network(address), None)
+
+
+def _network(address: str) -> str:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    return str(found) if found.version == 4 else found.exploded[:19]
+
+
+class Access:
+    """Decides who may look.
+
+    password, token: hashes of `passwords.hashed`, empty for none. Without either everybody may, which the settings
+        allow on the machine itself only.
+    key: 32 random bytes that sign the sessions. A new one, or another password, ends all of them.
+    clock: seconds since 1970, for sessions; steady: seconds, for the throttle.
+    """
+
+    def __init__(
+        self,
+        password: str = "",
+        token: str = "",
+        key: bytes | None = None,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.password, self._token = password, token
+        self._key = key or secrets.token_bytes(32)
+        self._clock = clock
+        self.throttle = Throttle(steady)
+        self._right: OrderedDict[bytes, None] = OrderedDict()
+        self._turn = threading.Lock()  # scrypt wants 16 MiB: one at a time, however many ask
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody is asked for anything."""
+        return not (self.password or self._token)
+
+    def admits_password(self, secret: str) -> bool:
+        return self._admits(secret, self.password)
+
+    def admits_token(self, secret: str) -> bool:
+        """A program's token, or the password."""
+        return self._admits(secret, self._token) or self._admits(secret, self.password)
+
+    def _admits(self, secret: str, kept: str) -> bool:
+        """One that was right is known again by a keyed digest: a monitor asks every few seconds."""
+        digest = hmac.digest(self._key, f"{kept}\0{secret}".encode("utf-8", "surrogatepass"), "sha256")
+        if digest in self._right:
+            return True
+        if not kept:
+            return False
+        with self._turn:
+            right = passwords.verify(secret, kept)
+        if right:
+            self._right[digest] = None
+            if len(self._right) > REMEMBERED:
+                self._right.popitem(last=False)
+        return right
+
+    def session(self) -> str:
+        """A new session: when it ends, and our signature of that and of the password as it is now."""
+        body = f"{int(self._clock()) + LASTS}.{secrets.token_hex(8)}"
+        return f"{body}.{self._signature(body)}"
+
+    def admits_session(self, session: str) -> bool:
+        body, _, signature = session.rpartition(".")
+        ends = body.partition(".")[0]
+        if not (ends.isascii() and ends.isdigit()) or len(ends) > 12 or int(ends) < self._clock():
+            return False
+        return hmac.compare_digest(signature.encode("utf-8", "replace"), self._signature(body).encode())
+
+    def _signature(self, body: str) -> str:
+        bound = hashlib.sha256(self.password.encode()).digest()
+        return hmac.new(self._key + bound, body.encode("utf-8", "replace"), "sha256").hexdigest()
+
+
+def key_in(folder: Path | None) -> bytes | None:
+    """The key that is kept in `folder`, made at the first call; None where there is no place to keep one."""
+    if folder is None:
+        return None
+    path = folder / "page.key"
+    try:
+        kept = path.read_bytes()
+        if len(kept) == 32:
+            return kept
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return None
+    made = secrets.token_bytes(32)
+    try:
+        path.touch(mode=0o600)
+        path.write_bytes(made)
+    except OSError:
+        return None
+    return made

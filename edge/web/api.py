@@ -1,0 +1,216 @@
+"""The addresses that answer at once."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from edge.core.errors import ConfigError
+from edge.web import aim, cameras, lights, passwords, support, update, views
+from edge.web.access import LASTS
+from edge.web.guard import COOKIE, refused, too_often
+
+if TYPE_CHECKING:
+    from edge.web.app import Page
+
+LARGEST = 64 << 10
+"""Bytes of a request's body, but for packages."""
+
+
+async def body(request: Request) -> dict[str, Any]:
+    """A JSON object. Raises ConfigError for anything else or too much."""
+    data = b""
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > LARGEST:
+            raise ConfigError(f"the request is larger than {LARGEST >> 10} kB")
+    found = json.loads(data or b"{}")
+    if not isinstance(found, dict):
+        raise ConfigError("expected a JSON object")
+    return found
+
+
+async def health(page: Page, request: Request) -> Response:
+    why = views.unhealthy(page.hub.snapshot, page.hub.clock(), page.web.healthy_within)
+    return JSONResponse({"healthy": not why, "why": why}, 503 if why else 200)
+
+
+async def metrics(page: Page, request: Request) -> Response:
+    text = await page.work(page.exposition.text)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def status(page: Page, request: Request) -> Response:
+    board = page.board.report() if page.board.fresh else await page.work(page.board.report)
+    hub = page.hub
+    said = views.status(hub.snapshot, hub.clock(), hub.started, board, page.settings().detector.min_face)
+    said["setup"] = page.editor.lasting and page.editor.untouched
+    said["guarded"] = not page.access.open
+    said["lasting"] = page.editor.lasting
+    return JSONResponse(said)
+
+
+async def aiming(page: Page, request: Request) -> Response:
+    observation = page.hub.snapshot.observation
+    if observation is None:
+        return JSONResponse({"faces": [], "region": page.settings().camera.region, "blind": None})
+    faces = await page.work(aim.advice, observation, page.settings().detector.min_face)
+    return JSONResponse({"faces": faces, "region": page.settings().camera.region, "blind": observation.blind})
+
+
+async def events(page: Page, request: Request) -> Response:
+    return JSONResponse({"events": [views.event(told) for told in page.hub.told(_number(request, "after"))]})
+
+
+async def log(page: Page, request: Request) -> Response:
+    return JSONResponse({"lines": page.log.lines(_number(request, "after"))})
+
+
+async def frame(page: Page, request: Request) -> Response:
+    made = await page.work(page.preview.jpeg, "plain" in request.query_params, free=True)
+    if made is None:
+        return refused(503, "no frame yet")
+    index, data = made
+    tag = f'"{index}"'
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={"etag": tag})
+    return Response(data, media_type="image/jpeg", headers={"etag": tag})
+
+
+async def sign(page: Page, request: Request) -> Response:
+    return JSONResponse(views.sign(page.hub.snapshot, page.hub.clock()))
+
+
+async def sign_texts(page: Page, request: Request) -> Response:
+    return JSONResponse({"languages": page.web.sign_languages, "texts": page.texts})
+
+
+async def settings(page: Page, request: Request) -> Response:
+    found = await page.work(page.editor.describe)
+    return JSONResponse({"settings": found, "lasting": page.editor.lasting})
+
+
+async def change(page: Page, request: Request) -> Response:
+    values = await body(request)
+    if any(isinstance(value, float) and not math.isfinite(value) for value in values.values()):
+        raise ConfigError("expected finite numbers")
+    restart = await page.work(page.editor.change, values)
+    return JSONResponse({"saved": list(values), "restart": restart, "lasting": page.editor.lasting})
+
+
+async def listed_cameras(page: Page, request: Request) -> Response:
+    return JSONResponse({"cameras": await page.work(cameras.found, page.settings().camera.source)})
+
+
+async def test_lights(page: Page, request: Request) -> Response:
+    chosen = page.settings().sinks
+    shown = [f"{name} ({found.driver})" for name in ("gpio", "buzzer") if (found := getattr(chosen, name))]
+    if not shown:
+        raise ConfigError("no light is switched on: expected a section such as [sinks.gpio] in the settings")
+    lights.show(page.hub, 3.0)
+    return JSONResponse({"shown": shown, "seconds": 3})
+
+
+async def login(page: Page, request: Request) -> Response:
+    address = request.client.host if request.client else ""
+    wait = page.access.throttle.wait(address)
+    if wait:
+        return too_often(wait)
+    given = await body(request)
+    if not await page.work(page.access.admits_password, str(given.get("password", ""))[:1000]):
+        page.access.throttle.failed(address)
+        return refused(401, "wrong password")
+    page.access.throttle.passed(address)
+    return _logged_in(page, request)
+
+
+async def logout(page: Page, request: Request) -> Response:
+    response = JSONResponse({})
+    response.delete_cookie(COOKIE, path="/")
+    return response
+
+
+async def password(page: Page, request: Request) -> Response:
+    """A new password; where there is one already, it has to be given too."""
+    given = await body(request)
+    new, old = str(given.get("new", "")), str(given.get("old", ""))[:1000]
+    address = request.client.host if request.client else ""
+    wait = page.access.throttle.wait(address)
+    if wait:
+        return too_often(wait)
+    if page.access.password and not await page.work(page.access.admits_password, old):
+        page.access.throttle.failed(address)
+        return refused(403, "the old password is wrong")
+    if not passwords.SHORTEST <= len(new) <= 1000:
+        raise ConfigError(f"the new password is too short: expected {passwords.SHORTEST} characters or more")
+    made = await page.work(passwords.hashed, new)
+    await page.work(page.editor.change, {"web.password": made}, True)
+    page.access.password = made
+    return _logged_in(page, request)
+
+
+async def support_file(page: Page, request: Request) -> Response:
+    lines = [f"{line['time']} {line['level']}: {line['text']}" for line in page.log.lines()]
+    hub, board = page.hub, page.board
+
+    def build() -> bytes:
+        said = views.status(hub.snapshot, hub.clock(), hub.started, board.report(), page.settings().detector.min_face)
+        return support.archive(page.editor.describe(), page.examine(), lines, said)
+
+    headers = {"content-disposition": 'attachment; filename="maskcam-support.zip"'}
+    return Response(await page.work(build), media_type="application/zip", headers=headers)
+
+
+async def take_update(page: Page, request: Request) -> Response:
+    if page.state is None:
+        raise ConfigError("updates are for an installed service: maskcam update FILE does it by hand")
+    what = await update.take(request.stream(), page.state, page.settings().update.key)
+    return JSONResponse({"taken": what}, 202)
+
+
+def _logged_in(page: Page, request: Request) -> Response:
+    response = JSONResponse({})
+    response.set_cookie(
+        COOKIE,
+        page.access.session(),
+        max_age=LASTS,
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+    return response
+
+
+def _number(request: Request, name: str) -> int:
+    text = request.query_params.get(name, "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise ConfigError(f"{name}: expected a whole number")
+    return int(text)
+
+
+Call = Callable[["Page", Request], Awaitable[Response]]
+ROUTES: list[tuple[str, str, Call]] = [
+    ("/healthz", "GET", health),
+    ("/metrics", "GET", metrics),
+    ("/api/status", "GET", status),
+    ("/api/aim", "GET", aiming),
+    ("/api/log", "GET", log),
+    ("/api/frame.jpg", "GET", frame),
+    ("/api/sign", "GET", sign),
+    ("/api/sign/texts", "GET", sign_texts),
+    ("/api/settings", "GET", settings),
+    ("/api/settings", "PATCH", change),
+    ("/api/cameras", "GET", listed_cameras),
+    ("/api/alert-test", "POST", test_lights),
+    ("/api/login", "POST", login),
+    ("/api/logout", "POST", logout),
+    ("/api/password", "POST", password),
+    ("/api/support", "GET", support_file),
+    ("/api/update", "POST", take_update),
+]

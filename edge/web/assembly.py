@@ -1,0 +1,125 @@
+"""Puts the page together from the settings, and opens it beside a run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.core.errors import MaskcamError, MissingPackage
+from edge.web import texts
+from edge.web.hub import Hub
+
+if TYPE_CHECKING:
+    from edge.config import Loaded
+    from edge.config.settings import Settings, Web
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def opened(
+    hub: Hub,
+    loaded: Callable[[Path], Loaded],
+    path: Path,
+    lasting: bool,
+    state: Path | None,
+    reload: Callable[[], None],
+) -> Iterator[str]:
+    """The page beside a run; gives its address, "" where it could not be opened.
+
+    loaded: the settings with the page's file at a given path. path: where the page keeps what is changed there, and
+    whether that is `lasting`. state: the service's state directory. reload: has the loop read the settings again.
+    A page that cannot be opened is said in the log: the camera is worth more than the page.
+    """
+    web = loaded(path).settings.web
+    if web is None:
+        yield ""
+        return
+    try:
+        server = _server(hub, web, loaded, path, lasting, state, reload)
+    except (MaskcamError, OSError) as error:
+        log.error("the page cannot be opened at %s, port %d: %s; the camera runs without", web.address, web.port, error)
+        yield ""
+        return
+    with closing(server):
+        log.info("page: %s", address(web))
+        yield address(web)
+
+
+def address(web: Web) -> str:
+    """What to type into a browser on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(web.address, web.address)
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"{'https' if web.certificate else 'http'}://{host}:{web.port}/"
+
+
+def _server(
+    hub: Hub,
+    web: Web,
+    loaded: Callable[[Path], Loaded],
+    path: Path,
+    lasting: bool,
+    state: Path | None,
+    reload: Callable[[], None],
+) -> Any:
+    try:
+        from edge.web.access import Access, key_in
+        from edge.web.app import Page, app
+        from edge.web.board import Board
+        from edge.web.editor import Editor
+        from edge.web.exposition import Exposition
+        from edge.web.logs import RecentLog
+        from edge.web.preview import Preview
+        from edge.web.server import PageServer
+        from edge.web.worker import Governor, Worker
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "edge"):
+            raise
+        raise MissingPackage(package, "web") from None
+    said = texts.load(web.sign_texts)
+    texts.chosen(web.sign_languages, said)
+    worker = Worker(Governor())
+    recent, board = RecentLog(), Board(folder=state or Path.cwd())
+    page = Page(
+        hub,
+        web,
+        _Current(loaded, path),
+        Access(web.password, web.token, key_in(state)),
+        Editor(loaded, path, reload, lasting),
+        recent,
+        board,
+        Preview(hub, web.preview_fps, web.preview_width),
+        Exposition(hub, board),
+        said,
+        lambda: _findings(loaded, path),
+        worker,
+        state,
+    )
+    server = PageServer(app(page), worker.governor, web.address, web.port, web.certificate, web.key)
+    logging.getLogger().addHandler(recent)
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # one line per broken request would fill the journal
+    return server
+
+
+class _Current:
+    """The settings with the page's file, read again when that file has changed."""
+
+    def __init__(self, loaded: Callable[[Path], Loaded], path: Path) -> None:
+        self._loaded, self._path = loaded, path
+        self._kept: tuple[float, Settings] | None = None
+
+    def __call__(self) -> Settings:
+        at = self._path.stat().st_mtime if self._path.exists() else 0.0
+        if self._kept is None or self._kept[0] != at:
+            self._kept = at, self._loaded(self._path).settings
+        return self._kept[1]
+
+
+def _findings(loaded: Callable[[Path], Loaded], path: Path) -> list[dict[str, Any]]:
+    from edge.operations.doctor.runner import examine
+
+    return [finding.record() for finding in examine(lambda: loaded(path).settings, [path] if path.exists() else [])]

@@ -1,0 +1,22 @@
+"""The cameras that the page offers to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge.operations.doctor.cameras import Device, query, usable
+
+
+def found(
+    current: int | str, root: Path = Path("/"), query: Callable[[Path], Device | None] = query
+) -> list[dict[str, Any]]:
+    """`source` as the settings want it, and `name`; USB cameras by the name that stays, then the synthetic one."""
+    listed = [{"source": str(link or node), "name": device.card} for node, link, device in usable(root, query)]
+    listed.append({"source": "synthetic", "name": "no camera: a moving portrait, for trying things out"})
+    known = {item["source"] for item in listed}
+    text = str(current)
+    if text not in known and "://" not in text:
+        listed.insert(0, {"source": text, "name": "as set now"})
+    return listed

@@ -1,0 +1,193 @@
+"""The settings, as the page shows and changes them.
+
+What is changed goes into a file of its own, which is read after the system's files: they stay as they are, and taking
+the file away undoes everything. A change is first read together with all the rest, so a wrong one is never kept.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic.fields import FieldInfo
+
+from edge.config.schema import field, keys, section
+from edge.config.settings import Settings
+from edge.config.sources import Key, from_file
+from edge.config.template import toml
+from edge.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge.config import Loaded
+
+FILES_ONLY = (
+    ("update",),
+    ("web",),
+    ("sinks", "command"),
+    ("sinks", "journal"),
+    ("sinks", "memory"),
+    ("model",),
+)
+"""Not to be changed from a browser: what runs programs, writes files, decides who may look or what may be installed."""
+SECRET = ("password", "token", "username", "url", "source", "key")
+"""Last parts of keys whose values may hold a secret: see `_shown`."""
+CAMERAS = ("synthetic", "pi", "pi:0", "pi:1", "csi", "csi:0", "csi:1")
+
+
+class Editor:
+    """read: the settings with the page's file at the given path in place of the one in force. Raises ConfigError.
+    path: the page's file. reload: has the loop take what is new.
+    lasting: whether the file outlives the program.
+    """
+
+    def __init__(
+        self, read: Callable[[Path], Loaded], path: Path, reload: Callable[[], None], lasting: bool = True
+    ) -> None:
+        self._read, self.path, self._reload, self.lasting = read, path, reload, lasting
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has been changed on the page yet."""
+        return not self.path.exists()
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Every setting: `key`, `section`, `value`, `default`, `help`, `unit`, `kind`, `choices`, `limits`, `origin`,
+        `editable`, `restart`. Raises ConfigError."""
+        return described(self._read(self.path))
+
+    def change(self, values: Mapping[str, Any], trusted: bool = False) -> list[str]:
+        """Takes new values by dotted key; None takes back what the page had set. Returns the keys that need a restart.
+
+        `trusted`: for our own code, which may also set what is not to be changed from a browser. Raises ConfigError.
+        """
+        kept = (
+            {entry.key: entry.value for entry in from_file(self.path) if entry.value != {}}
+            if self.path.exists()
+            else {}
+        )
+        for dotted, value in values.items():
+            key = tuple(dotted.split("."))
+            info = field(key)
+            if info is None or section(info.annotation):
+                raise ConfigError(f"{dotted[:80]}: no such setting")
+            if not trusted and not _editable(key):
+                raise ConfigError(f"{dotted}: can be changed in the settings file only")
+            kept.pop(key, None)
+            if value is not None:
+                kept[key] = _checked(key, value, info)
+        self._write(kept)
+        self._reload()
+        return [dotted for dotted in values if dotted.startswith("web.")]
+
+    def _write(self, kept: Mapping[Key, Any]) -> None:
+        try:
+            with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self.path.parent, delete=False) as part:
+                try:
+                    part.write(_document(kept))
+                    part.flush()
+                    os.fsync(part.fileno())
+                    self._read(Path(part.name))
+                    os.replace(part.name, self.path)
+                except ConfigError as error:
+                    os.unlink(part.name)
+                    raise ConfigError(str(error).replace(part.name, "the page")) from None
+                except BaseException:
+                    os.unlink(part.name)
+                    raise
+        except OSError as error:
+            raise ConfigError(f"{self.path}: cannot be written ({error.strerror}): nothing was changed") from None
+
+
+def described(loaded: Loaded) -> list[dict[str, Any]]:
+    """See `Editor.describe`."""
+    found = []
+    for key in keys():
+        info, holder = field(key), _holder(loaded.settings, key)
+        if info is not None:
+            found.append(_described(key, info, holder, loaded.origins))
+    return found
+
+
+def _described(key: Key, info: FieldInfo, holder: Any, origins: Mapping[Key, str]) -> dict[str, Any]:
+    default = info.get_default(call_default_factory=True)
+    value = default if holder is None else getattr(holder, key[-1])
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    names = {"ge": "min", "gt": "above", "le": "max", "lt": "below"}
+    limits = {name: getattr(m, sign) for m in info.metadata for sign, name in names.items() if hasattr(m, sign)}
+    choices = list(typing.get_args(info.annotation)) if typing.get_origin(info.annotation) is Literal else None
+    return {
+        "key": ".".join(key),
+        "section": ".".join(key[:-1]),
+        "on": holder is not None,
+        "value": _shown(key, value),
+        "default": default,
+        "help": info.description,
+        "unit": extra.get("unit", ""),
+        "kind": "choice" if choices else "text" if _either(info) else _kind(default),
+        "choices": choices,
+        "limits": limits,
+        "origin": origins.get(key, "default"),
+        "editable": _editable(key),
+        "restart": key[0] == "web",
+    }
+
+
+def _holder(settings: Settings, key: Key) -> Any:
+    """The section that a key is in, None where it is switched off."""
+    place: Any = settings
+    for part in key[:-1]:
+        place = getattr(place, part, None)
+    return place
+
+
+def _kind(default: Any) -> str:
+    kinds = ((bool, "switch"), (int, "integer"), (float, "number"), (list, "list"))
+    return next((name for kind, name in kinds if isinstance(default, kind)), "text")
+
+
+def _either(info: FieldInfo) -> bool:
+    """Whether it may be a number or a text, such as a camera or a pin."""
+    kinds = [kind for part in typing.get_args(info.annotation) for kind in (part, *typing.get_args(part))]
+    return int in kinds and str in kinds
+
+
+def _editable(key: Key) -> bool:
+    return not any(key[: len(start)] == start for start in FILES_ONLY) and not key[-1].endswith("_file")
+
+
+def _shown(key: Key, value: Any) -> Any:
+    """The value without what nobody needs to read again."""
+    if not isinstance(value, str) or not value or key[-1] not in SECRET:
+        return value
+    if "://" in value:
+        from edge.cameras.stream import blanked
+
+        return blanked(value)
+    return value if key[-1] in ("source", "username") else "(set)"
+
+
+def _checked(key: Key, value: Any, info: FieldInfo) -> Any:
+    if isinstance(value, str) and ("\n" in value or "***" in value):
+        raise ConfigError(f"{'.'.join(key)}: expected one line, and a password instead of its stars")
+    if key == ("camera", "source"):
+        text = str(value)
+        if not (text.isdigit() or text in CAMERAS or text.startswith(("/dev/video", "/dev/v4l/")) or "://" in text):
+            raise ConfigError("camera.source: a file can be named in the settings file only")
+    if _either(info) and isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        return int(value)
+    if _kind(info.get_default(call_default_factory=True)) == "number" and isinstance(value, int) and value is not True:
+        return float(value)  # JSON writes 5.0 as 5
+    return value
+
+
+def _document(kept: Mapping[Key, Any]) -> str:
+    """TOML, a section after the other."""
+    lines = ["# Written by maskcam's page. It is read after the other files; delete it to undo what the page changed."]
+    for start in dict.fromkeys(key[:-1] for key in kept):
+        lines += ["", f"[{'.'.join(start)}]"]
+        lines += [f"{key[-1]} = {toml(value)}" for key, value in kept.items() if key[:-1] == start]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,124 @@
+"""What every request passes before anything answers it: its host, where it comes from, and who asks.
+
+host: a name that is not ours is refused, so that a stranger's site whose name leads here (DNS rebinding) reads nothing.
+origin: what changes something is taken from our own pages and from programs only. Browsers send `Origin` or
+    `Sec-Fetch-Site` with such requests, and our cookie is SameSite=Strict besides.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from edge.web.access import Access
+
+COOKIE = "maskcam"
+SAFE = ("GET", "HEAD", "OPTIONS")
+OPEN = ("/login", "/healthz", "/api/login", "/favicon.ico")
+"""Answered without a password, and what lies under /static/."""
+HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+class Guard:
+    """ASGI middleware around `app`.
+
+    names: host names besides addresses, localhost, and the machine's own name with and without ".local".
+    public: paths that are open besides OPEN.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, names: Collection[str] = (), public: Collection[str] = ()) -> None:
+        self._app, self._access, self._public = app, access, {*OPEN, *public}
+        own = socket.gethostname().lower()
+        self._names = {"localhost", own, own.partition(".")[0] + ".local", *(name.lower() for name in names)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope, headers)
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                ours = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    ours[name] = value
+                ours.setdefault("cache-control", "no-store")
+            await send(message)
+
+        await (refusal or self._app)(scope, receive, answer)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        host = headers.get("host", "")
+        if not self._is_ours(host):
+            return refused(
+                421, f"this camera is not called '{host[:80]}': use its address, or add the name to web.names"
+            )
+        if scope["method"] not in SAFE and not _same_origin(scope, headers, host):
+            return refused(403, "the request comes from another site: open the page itself")
+        path = str(scope["path"])
+        if path in self._public or path.startswith("/static/") or self._access.open:
+            return None
+        return self._stranger(scope, headers, path)
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+        except ValueError:
+            return False
+        try:
+            ip_address(name)
+            return True  # an address cannot be made to lead elsewhere
+        except ValueError:
+            return name in self._names
+
+    def _stranger(self, scope: Scope, headers: Headers, path: str) -> Response | None:
+        """None for one who may look."""
+        if self._access.admits_session(cookie_parser(headers.get("cookie", "")).get(COOKIE, "")):
+            return None
+        kind, _, secret = headers.get("authorization", "").partition(" ")
+        address = scope["client"][0] if scope.get("client") else ""
+        if kind.lower() == "bearer" and secret:
+            wait = self._access.throttle.wait(address)
+            if wait:
+                return too_often(wait)
+            if self._access.admits_token(secret.strip()):
+                return None
+            self._access.throttle.failed(address)
+        elif scope["method"] in SAFE and "text/html" in headers.get("accept", ""):
+            return RedirectResponse(f"/login?next={path}" if path in ("/sign",) else "/login", 303)
+        response = refused(401, "log in at /login, or send 'Authorization: Bearer TOKEN' (or the password)")
+        response.headers["www-authenticate"] = "Bearer"
+        return response
+
+
+def refused(status: int, why: str) -> Response:
+    """Every error of the API looks like this."""
+    return JSONResponse({"error": why}, status)
+
+
+def too_often(wait: float) -> Response:
+    response = refused(429, f"too many wrong attempts: wait {wait:.0f} s")
+    response.headers["retry-after"] = str(int(wait) + 1)
+    return response
+
+
+def _same_origin(scope: Scope, headers: Headers, host: str) -> bool:
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None and site not in ("same-origin", "none"):
+        return False
+    return origin is None or origin == f"{scope['scheme']}://{host}"

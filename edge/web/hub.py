@@ -1,0 +1,122 @@
+"""What the loop leaves for the page: one immutable snapshot per turn, and the newest events.
+
+The loop replaces a reference, and the page reads it: neither waits for the other, and nothing is drawn, encoded or
+formatted before somebody asks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from edge.core.records import Event, Observation
+
+KEPT = 200
+"""Events that can still be read."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """One turn of the loop."""
+
+    at: float
+    """Seconds of the hub's steady clock."""
+    observation: Observation | None
+    """The newest frame with what was seen in it; None before the first one."""
+    judged_at: float | None
+    """When a frame last went through both networks, of the same clock."""
+    alert: bool
+    """Whether "no_mask" stands."""
+    report: Mapping[str, Any] = field(default_factory=dict)
+    """State, detail, camera, backends, frame rate and counters: what status.json holds."""
+    backends: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Per network: "requested", "running" and "reason"."""
+    timers: Any = None
+    """`edge.core.metrics.Timers` of the run; only its histograms are read, by one reader at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event with its number, counted from 1, and the time of the clock on the wall."""
+
+    number: int
+    at: datetime
+    event: Event
+
+
+class Hub:
+    """Written by the loop, read by the page. Implements the `Sink` port for the events.
+
+    clock: seconds of a steady clock; wall: seconds since 1970.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time, kept: int = KEPT
+    ) -> None:
+        self.clock = clock
+        self.started = clock()
+        self.snapshot = Snapshot(self.started, None, None, False)
+        self.outcomes: Counter[str] = Counter()
+        """Decisions so far by outcome."""
+        self._wall = wall
+        self._told: deque[Told] = deque(maxlen=kept)
+        self._count = 0
+        self._requests: deque[tuple[float, Callable[[Any], None]]] = deque(maxlen=16)
+
+    def publish(
+        self,
+        observation: Observation | None,
+        alert: bool,
+        report: Mapping[str, Any],
+        backends: Mapping[str, Mapping[str, str]],
+        timers: Any = None,
+    ) -> None:
+        """Takes one turn of the loop; without an observation the last one stays to be seen."""
+        before, now = self.snapshot, self.clock()
+        judged = before.judged_at if observation is None or observation.blind else now
+        shown = before.observation if observation is None else observation
+        self.snapshot = Snapshot(now, shown, judged, alert, report, backends, timers)
+
+    def send(self, event: Event) -> None:
+        self._count += 1
+        if event.kind == "decision" and event.decision:
+            incorrectly_worn = event.decision.incorrectly_worn and event.decision.mask.value == "off"
+            self.outcomes["incorrectly_worn" if incorrectly_worn else event.decision.mask.value] += 1
+        self._told.append(Told(self._count, datetime.fromtimestamp(self._wall(), timezone.utc), event))
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def told(self, after: int = 0) -> list[Told]:
+        """The kept events with a number above `after`, oldest first."""
+        return [told for told in self._copied() if told.number > after]
+
+    @property
+    def count(self) -> int:
+        """Number of the newest event, 0 before the first."""
+        return self._count
+
+    def ask(self, request: Callable[[Any], None], after: float = 0.0) -> None:
+        """Hands the loop something to do between two frames, `after` so many seconds; it is called with the loop's
+        `Turn`."""
+        self._requests.append((self.clock() + after, request))
+
+    def requests(self) -> list[Callable[[Any], None]]:
+        """What has been asked for and is due; each is handed out once."""
+        if not self._requests:
+            return []
+        waiting = [self._requests.popleft() for _ in range(len(self._requests))]
+        now = self.clock()
+        self._requests.extend(request for request in waiting if request[0] > now)
+        return [request for due, request in waiting if due <= now]
+
+    def _copied(self) -> list[Told]:
+        while True:
+            try:
+                return list(self._told)
+            except RuntimeError:  # the loop appended meanwhile
+                continue

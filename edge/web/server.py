@@ -1,0 +1,127 @@
+"""The server: uvicorn in a thread that a flood, a thousand idle connections or a slow client cannot make costly."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+import threading
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from edge.web.worker import Governor
+
+log = logging.getLogger(__name__)
+
+CONNECTIONS = 64
+"""Open at one time: each is a file descriptor that a camera or a light may need."""
+PATIENCE = 15.0
+"""Seconds in which a connection must bring a whole request."""
+
+
+class _Connection(H11Protocol):
+    """One connection: the oldest idle one makes room for a new one, and one that brings nothing is closed."""
+
+    governor: Governor
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._requests = 0
+        self._born = self.loop.time()
+        if len(self.connections) > CONNECTIONS:
+            idle: list[Any] = [other for other in self.connections if isinstance(other, _Connection) and other._idle()]
+            min(idle, key=lambda other: other._born, default=self).transport.abort()
+        self._watch = self.loop.call_later(PATIENCE, self._expire, 0)
+        self.governor.rest()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._watch.cancel()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        self._requests += 1
+        self.governor.rest()
+        super().on_response_complete()
+
+    def _idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _expire(self, before: int) -> None:
+        if self._idle() and self._requests == before:
+            self.transport.abort()
+        else:
+            self._watch = self.loop.call_later(PATIENCE, self._expire, self._requests)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, governor: Governor) -> None:
+        super().__init__(config)
+        self._governor = governor
+
+    async def on_tick(self, counter: int) -> bool:
+        self._governor.rest()
+        return await super().on_tick(counter)
+
+
+class PageServer:
+    """Serves `app` at `address` and `port` until closed.
+
+    certificate, key: files for TLS, both or neither. Raises OSError when the address cannot be had or a file cannot be
+    read; ssl.SSLError is one.
+    """
+
+    def __init__(
+        self, app: ASGIApp, governor: Governor, address: str, port: int, certificate: str = "", key: str = ""
+    ) -> None:
+        self._socket = listening(address, port)
+        self.port = self._socket.getsockname()[1]
+        try:
+            config = uvicorn.Config(
+                app,
+                http=type("Connection", (_Connection,), {"governor": governor}),
+                ws="none",
+                loop="asyncio",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # nobody may choose the address that the throttle counts
+                timeout_keep_alive=10,
+                timeout_graceful_shutdown=1,
+                backlog=128,
+                ssl_certfile=certificate or None,
+                ssl_keyfile=key or None,
+            )
+            config.load()
+        except BaseException:
+            self._socket.close()
+            raise
+        self._server = _Server(config, governor)
+        # The loop should not wait 5 ms, Python's default, whenever it comes back from a network or from OpenCV.
+        self._interval = sys.getswitchinterval()
+        sys.setswitchinterval(0.0005)
+        self._thread = threading.Thread(target=self._run, name="page", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(4)
+        sys.setswitchinterval(self._interval)
+
+    def _run(self) -> None:
+        try:
+            self._server.run([self._socket])
+        except BaseException as error:  # whatever it is, the camera goes on without the page
+            log.error("the page has ended: %s: %s", type(error).__name__, error)
+        finally:
+            self._socket.close()
+
+
+def listening(address: str, port: int) -> socket.socket:
+    """A listening socket. Raises OSError."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.create_server((address, port), family=family, backlog=128, dualstack_ipv6=address == "::")

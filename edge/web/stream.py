@@ -1,0 +1,92 @@
+"""The addresses that go on answering: events as they happen, and the live picture as MJPEG."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from edge.web import api, views
+from edge.web.guard import refused
+
+if TYPE_CHECKING:
+    from edge.web.app import Page
+
+LISTENERS, VIEWERS = 16, 4
+"""Most at one time of each stream."""
+EVERY = 0.25
+"""Seconds between two looks for new events."""
+SIGN_OF_LIFE = 15.0
+"""Seconds without an event after which a comment is sent, so that a dead connection is noticed."""
+BOUNDARY = "maskcam-frame"
+_open = {"listeners": 0, "viewers": 0}
+
+
+async def events(page: Page, request: Request) -> Response:
+    """JSON, or server-sent events for one who accepts them; `Last-Event-ID` or `after` says what is known already."""
+    if "text/event-stream" not in request.headers.get("accept", ""):
+        return await api.events(page, request)
+    if _open["listeners"] >= LISTENERS:
+        return refused(503, "too many listen already")
+    known = request.headers.get("last-event-id", "")
+    after = int(known) if known.isascii() and known.isdigit() and len(known) < 16 else page.hub.count
+    if "after" in request.query_params and not known:
+        after = api._number(request, "after")
+    return StreamingResponse(_counted("listeners", _events(page, after)), media_type="text/event-stream")
+
+
+async def preview(page: Page, request: Request) -> Response:
+    """Multipart JPEG, for programs that take a camera by its address."""
+    if _open["viewers"] >= VIEWERS:
+        return refused(503, "too many watch already")
+    return StreamingResponse(
+        _counted("viewers", _frames(page)), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+    )
+
+
+async def _counted(name: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    _open[name] += 1
+    try:
+        async for chunk in chunks:
+            yield chunk
+    finally:
+        _open[name] -= 1
+
+
+async def _events(page: Page, after: int) -> AsyncIterator[bytes]:
+    if after > page.hub.count:  # numbers of an earlier run
+        after = 0
+    yield b"retry: 2000\n\n"
+    quiet = 0.0
+    while True:
+        told = page.hub.told(after) if page.hub.count > after else []
+        for one in told:
+            after = one.number
+            record: dict[str, Any] = views.event(one)
+            yield f"id: {after}\nevent: {one.event.kind}\ndata: {json.dumps(record)}\n\n".encode()
+        quiet = 0.0 if told else quiet + EVERY
+        if quiet >= SIGN_OF_LIFE:
+            quiet = 0.0
+            yield b": alive\n\n"
+        await asyncio.sleep(EVERY)
+
+
+async def _frames(page: Page) -> AsyncIterator[bytes]:
+    shown = -1
+    while True:
+        made = await page.work(page.preview.jpeg, free=True)
+        if made and made[0] != shown:
+            shown, data = made
+            head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+            yield head.encode() + data + b"\r\n"
+        await asyncio.sleep(1 / page.web.preview_fps)
+
+
+ROUTES: list[tuple[str, str, api.Call]] = [
+    ("/api/events", "GET", events),
+    ("/api/preview.mjpeg", "GET", preview),
+]

@@ -1,0 +1,49 @@
+"""The update button: takes a package, looks at its signature, and leaves it for the part of maskcam that may install.
+
+The service may not write where maskcam is installed, and a page must not make it so. What is accepted here lies in the
+state directory under one fixed name; a unit of its own, run by root, verifies it again and installs it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from edge.core.errors import UpdateError
+
+INBOX = "update.tar"
+"""Name in the state directory that the installing unit waits for."""
+LARGEST = 512 << 20
+"""Bytes of a package."""
+
+
+async def take(chunks: AsyncIterator[bytes], folder: Path, key: str) -> str:
+    """Keeps a package that `key` (of minisign) has signed; returns its kind and version. Raises UpdateError."""
+    if not key:
+        raise UpdateError("this device trusts no key for updates: set update.key in the settings file")
+    from edge.operations.update.package import verify
+
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".update-", delete=False) as part:
+            try:
+                size = 0
+                async for chunk in chunks:
+                    size += len(chunk)
+                    if size > LARGEST:
+                        raise UpdateError(f"larger than {LARGEST >> 20} MB: no package of maskcam's")
+                    part.write(chunk)
+                part.flush()
+                os.fsync(part.fileno())
+                try:
+                    manifest = verify(Path(part.name), key)
+                except UpdateError as error:
+                    raise UpdateError(str(error).replace(part.name, "the file")) from None
+                os.replace(part.name, folder / INBOX)
+            except BaseException:
+                Path(part.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise UpdateError(f"{folder}: the package cannot be kept ({error.strerror})") from None
+    return f"{manifest.kind} {manifest.version}"

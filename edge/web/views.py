@@ -1,0 +1,99 @@
+"""What the API says, as plain data: state, health, events and the sign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edge import __version__
+from edge.core.labels import Mask
+from edge.core.records import Observation
+from edge.sinks.jsonl import to_json
+from edge.web.hub import Snapshot, Told
+
+UNAVAILABLE = ("starting", "camera lost", "blind", "stopping")
+"""States in which a sign cannot say anything about anybody."""
+STALE = 5.0
+"""Seconds without a turn of the loop after which nothing it left behind is shown as true."""
+
+
+def status(snapshot: Snapshot, now: float, started: float, board: Mapping[str, Any], min_face: float) -> dict[str, Any]:
+    """Of /api/status."""
+    observation = snapshot.observation
+    picture = observation.frame.image.shape if observation else None
+    return {
+        "version": __version__,
+        "state": "starting",
+        "detail": "",
+        "configuration": "",
+        "camera": "",
+        "fps": 0.0,
+        "since_alert": None,
+        **snapshot.report,
+        "people_seen": snapshot.report.get("people", 0),
+        "uptime": round(now - started, 1),
+        "age": round(now - snapshot.at, 2),
+        "verdict_age": None if snapshot.judged_at is None else round(now - snapshot.judged_at, 2),
+        "alert": snapshot.alert,
+        "width": picture[1] if picture else None,
+        "height": picture[0] if picture else None,
+        "backends": dict(snapshot.backends),
+        "people": people(observation, min_face) if observation else [],
+        "board": dict(board),
+    }
+
+
+def people(observation: Observation, min_face: float) -> list[dict[str, Any]]:
+    """Per track: `track`, `box` (x0, y0, x1, y1 in pixels), `mask`, `confidence`, `incorrectly_worn`, `too_small`."""
+    decisions = {decision.track_id: decision for decision in observation.decisions}
+    found = []
+    for track in observation.tracks:
+        decision, box = decisions.get(track.id), track.box
+        found.append(
+            {
+                "track": track.id,
+                "box": [round(edge, 1) for edge in (box.x0, box.y0, box.x1, box.y1)],
+                "mask": decision.mask.value if decision else Mask.UNSURE.value,
+                "confidence": round(decision.confidence, 3) if decision else None,
+                "incorrectly_worn": bool(decision and decision.incorrectly_worn),
+                "too_small": min(box.width, box.height) < min_face,
+            }
+        )
+    return found
+
+
+def unhealthy(snapshot: Snapshot, now: float, within: float) -> str:
+    """Why the camera does not judge; "" when a frame went through both networks `within` the last seconds."""
+    if snapshot.judged_at is None:
+        return "no frame has been judged yet"
+    age = now - snapshot.judged_at
+    if age <= within:
+        return ""
+    detail = snapshot.report.get("detail") or snapshot.report.get("state", "")
+    return f"no verdict for {age:.0f} s" + (f": {detail}" if detail not in ("", "ok") else "")
+
+
+def event(told: Told) -> dict[str, Any]:
+    """An event as everywhere else, with its number and the time of the clock."""
+    return {"number": told.number, "time": told.at.isoformat(timespec="milliseconds"), **to_json(told.event)}
+
+
+def sign(snapshot: Snapshot, now: float) -> dict[str, Any]:
+    """`show`: "please", "incorrectly" (a mask, worn incorrectly), "thanks", "idle" (nobody, or nothing is known yet) or
+    "unavailable"; `why` goes with the last."""
+    state = str(snapshot.report.get("state", "starting"))
+    if now - snapshot.at > STALE:
+        return {"show": "unavailable", "why": "the camera has stopped"}
+    if state in UNAVAILABLE:
+        return {"show": "unavailable", "why": str(snapshot.report.get("detail") or state)}
+    decisions = snapshot.observation.decisions if snapshot.observation else ()
+    off = [decision for decision in decisions if decision.mask is Mask.OFF]
+    if off:
+        return {"show": "incorrectly" if all(decision.incorrectly_worn for decision in off) else "please"}
+    if snapshot.alert and not _all_on(decisions):
+        return {"show": "please"}
+    return {"show": "thanks" if _all_on(decisions) else "idle"}
+
+
+def _all_on(decisions: Sequence[Any]) -> bool:
+    return bool(decisions) and all(decision.mask is Mask.ON for decision in decisions)

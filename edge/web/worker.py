@@ -1,0 +1,73 @@
+"""Where the page's longer work is done: two threads, whose time counts as the page's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+SHARE = 0.06
+"""Part of one processor core that the page may use in the long run, the live picture apart, which has its own limit."""
+CREDIT = 0.3
+"""Seconds of processor time saved up for a page that is opened."""
+
+
+class Governor:
+    """Holds the page to its share of a core: its thread sleeps off what was used too much, and the loop has the time.
+
+    With one interpreter lock for all threads, a flood of requests would take frames from the loop. A sleep of the whole
+    thread is what nobody can get around, not even by requests that are refused.
+    """
+
+    def __init__(
+        self,
+        share: float = SHARE,
+        credit: float = CREDIT,
+        clock: Callable[[], float] = time.monotonic,
+        used: Callable[[], float] = time.thread_time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._share, self._most, self._left = share, credit, credit
+        self._clock, self._used, self._sleep = clock, used, sleep
+        self._at: tuple[float, float] | None = None
+
+    def charge(self, seconds: float) -> None:
+        """Processor time that another thread has used for the page."""
+        self._left -= seconds
+
+    def rest(self) -> None:
+        """Sleeps as long as the account is overdrawn, at most a quarter of a second at a time."""
+        now, used = self._clock(), self._used()
+        if self._at is not None:
+            earned, spent = (now - self._at[0]) * self._share, used - self._at[1]
+            self._left = min(self._left + earned - spent, self._most)
+        self._at = now, used
+        if self._left < 0:
+            self._sleep(min(-self._left / self._share, 0.25))
+
+
+class Worker:
+    """`await worker(function, argument)` keeps the server's thread free meanwhile."""
+
+    def __init__(self, governor: Governor) -> None:
+        self.governor = governor
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="page worker")
+
+    async def __call__(self, work: Callable[..., T], *arguments: Any, free: bool = False) -> T:
+        """`free`: not counted, for what is limited by other means."""
+
+        def timed() -> tuple[T, float]:
+            start = time.thread_time()
+            return work(*arguments), time.thread_time() - start
+
+        result, spent = await asyncio.get_running_loop().run_in_executor(self._threads, timed)
+        if not free:
+            self.governor.charge(spent)
+        return result
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
