@@ -99,9 +99,9 @@ def _server(
         worker,
         state,
     )
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # one line per broken request would fill the journal
     server = PageServer(app(page), worker.governor, web.address, web.port, web.certificate, web.key)
     logging.getLogger().addHandler(recent)
-    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # one line per broken request would fill the journal
     return server
 
 

@@ -12,6 +12,7 @@ import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic.fields import FieldInfo
 
@@ -28,6 +29,7 @@ FILES_ONLY = (
     ("update",),
     ("web",),
     ("sinks", "command"),
+    ("sinks", "jsonl"),
     ("sinks", "journal"),
     ("sinks", "memory"),
     ("model",),
@@ -163,10 +165,12 @@ def _shown(key: Key, value: Any) -> Any:
     """The value without what nobody needs to read again."""
     if not isinstance(value, str) or not value or key[-1] not in SECRET:
         return value
-    if "://" in value:
-        from edge.cameras.stream import blanked
-
-        return blanked(value)
+    if "://" in value:  # passwords stand before the host, in the path and in the query
+        try:
+            parts = urlsplit(value)
+            return f"{parts.scheme}://{parts.hostname or ''}" + (f":{parts.port}" if parts.port else "") + "/***"
+        except ValueError:
+            return "***"
     return value if key[-1] in ("source", "username") else "(set)"
 
 

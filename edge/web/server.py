@@ -29,11 +29,12 @@ class _Connection(H11Protocol):
     governor: Governor
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._requests, self._born = 0, self.loop.time()
         super().connection_made(transport)
-        self._requests = 0
-        self._born = self.loop.time()
-        if len(self.connections) > CONNECTIONS:
-            idle: list[Any] = [other for other in self.connections if isinstance(other, _Connection) and other._idle()]
+        # Connections that are being closed stay in the set until the event loop's next round.
+        alive: list[Any] = [other for other in self.connections if not other.transport.is_closing()]
+        if len(alive) > CONNECTIONS:
+            idle = [other for other in alive if other._idle()]
             min(idle, key=lambda other: other._born, default=self).transport.abort()
         self._watch = self.loop.call_later(PATIENCE, self._expire, 0)
         self.governor.rest()

@@ -1,0 +1,139 @@
+"""The server in its thread: limits that hold whatever the clients do."""
+
+import http.client
+import socket
+import subprocess
+import time
+from contextlib import closing, suppress
+
+import pytest
+
+from edge.web import server
+from edge.web.server import PageServer
+from edge.web.worker import Governor
+
+
+class Account:
+    """Clock, processor time and sleep of a Governor."""
+
+    def __init__(self, **options):
+        self.now = self.used = 0.0
+        self.slept = []
+        self.governor = Governor(clock=lambda: self.now, used=lambda: self.used, sleep=self.slept.append, **options)
+        self.governor.rest()
+
+    def spend(self, seconds, of):
+        self.now += of
+        self.used += seconds
+        self.governor.rest()
+
+
+def test_who_stays_below_the_share_never_sleeps():
+    account = Account(share=0.1, credit=0.5)
+    for _ in range(100):
+        account.spend(0.009, of=0.1)
+    assert account.slept == []
+
+
+def test_a_page_may_use_what_it_saved_and_then_sleeps_the_rest_off():
+    account = Account(share=0.1, credit=0.5)
+    account.spend(0.5, of=0.5)
+    assert account.slept == []
+    account.spend(0.07, of=0.07)
+    assert account.slept == [pytest.approx(0.13, abs=0.01)]
+    account.governor.charge(5)
+    account.spend(0, of=0)
+    assert account.slept[-1] == 0.25, "never so long that the service could not be stopped"
+
+
+@pytest.fixture
+def running(stand):
+    place = stand()
+    with closing(PageServer(place.app, Governor(share=1e6), "127.0.0.1", 0)) as page:
+        place.port = page.port
+        yield place
+
+
+def get(port, path="/healthz", timeout=10):
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)) as link:
+        link.request("GET", path)
+        answer = link.getresponse()
+        return answer.status, answer.read()
+
+
+def test_a_thousand_idle_connections_neither_lock_the_page_nor_take_descriptors(running):
+    links = []
+    try:
+        for _ in range(1000):
+            links.append(socket.create_connection(("127.0.0.1", running.port), 5))
+        assert get(running.port, "/api/sign")[0] == 200
+        assert len(running.page.hub.told()) == 0
+        sockets = _sockets_at(running.port)
+        assert sockets <= server.CONNECTIONS + 2
+    finally:
+        for link in links:
+            link.close()
+
+
+def _sockets_at(port):
+    """Established connections that the server's side holds."""
+    found = subprocess.run(["cat", "/proc/net/tcp"], capture_output=True, text=True).stdout.splitlines()[1:]
+    wanted = f"0100007F:{port:04X}"
+    return sum(line.split()[1] == wanted and line.split()[3] == "01" for line in found)
+
+
+def test_what_is_no_http_is_answered_and_forgotten(running):
+    for sent in (b"\x16\x03\x01\x02\x00", b"GET / HTTP/9.9\r\n\r\n", b"A" * 100_000, b"GET / HTTP/1.1\r\n\r\n"):
+        with closing(socket.create_connection(("127.0.0.1", running.port), 5)) as link:
+            try:
+                link.sendall(sent)
+                link.shutdown(socket.SHUT_WR)
+                assert link.recv(64)[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 421")
+            except ConnectionError:
+                pass
+    assert get(running.port, "/api/sign")[0] == 200
+
+
+def test_a_connection_that_brings_nothing_is_closed(stand, monkeypatch):
+    monkeypatch.setattr(server, "PATIENCE", 0.2)
+    with closing(PageServer(stand().app, Governor(share=1e6), "127.0.0.1", 0)) as page:
+        for sent in (b"", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "):
+            with closing(socket.create_connection(("127.0.0.1", page.port), 5)) as link:
+                link.sendall(sent)
+                with suppress(ConnectionResetError):
+                    assert link.recv(1) == b""
+
+
+def test_closing_ends_listeners_and_the_thread(stand):
+    page = PageServer(stand().app, Governor(share=1e6), "127.0.0.1", 0)
+    with closing(socket.create_connection(("127.0.0.1", page.port), 5)) as link:
+        link.sendall(b"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n")
+        assert link.recv(12) == b"HTTP/1.1 200"
+        start = time.monotonic()
+        page.close()
+        assert time.monotonic() - start < 4
+    assert not page._thread.is_alive()
+
+
+def test_a_port_that_is_taken_is_an_error_that_says_so(stand):
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken, pytest.raises(OSError, match=r"in use"):
+        PageServer(stand().app, Governor(), "127.0.0.1", taken.getsockname()[1])
+
+
+def test_https_with_the_files_given_and_an_error_without_them(stand, tmp_path):
+    import shutil
+    import ssl
+    import urllib.request
+
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl to make a certificate")
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    made = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*made.split(), "-keyout", key, "-out", cert], check=True, capture_output=True)
+    place = stand()
+    with closing(PageServer(place.app, Governor(share=1e6), "127.0.0.1", 0, str(cert), str(key))) as page:
+        context = ssl.create_default_context(cafile=str(cert))
+        with urllib.request.urlopen(f"https://127.0.0.1:{page.port}/api/sign", context=context) as answer:
+            assert answer.status == 200
+    with pytest.raises(OSError, match=r"lib|PEM|No such file"):
+        PageServer(place.app, Governor(), "127.0.0.1", 0, str(tmp_path / "none"), str(key))
