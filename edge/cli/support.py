@@ -25,6 +25,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from edge import config
+    from edge.core.files import replacing
     from edge.operations.doctor import unit
     from edge.operations.doctor.probes import run as execute
     from edge.operations.doctor.probes import text
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     except ValueError:
         status = {}
     data = support.archive(editor.described(loaded(args)), findings, journal.splitlines(), status)
-    with outputs.replacing(args.file) as part:
+    with replacing(args.file) as part:
         part.write_bytes(data)
         os.chmod(part, 0o600)
     print(f"{args.file}: {len(data) >> 10} kB; look into it before you pass it on")

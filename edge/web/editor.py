@@ -6,8 +6,6 @@ the file away undoes everything. A change is first read together with all the re
 
 from __future__ import annotations
 
-import os
-import tempfile
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,11 +14,13 @@ from urllib.parse import urlsplit
 
 from pydantic.fields import FieldInfo
 
+from edge.config.renamed import Key
 from edge.config.schema import field, keys, section
 from edge.config.settings import Settings
-from edge.config.sources import Key, from_file
+from edge.config.sources import from_file
 from edge.config.template import toml
 from edge.core.errors import ConfigError
+from edge.core.files import replacing
 
 if TYPE_CHECKING:
     from edge.config import Loaded
@@ -87,19 +87,12 @@ class Editor:
 
     def _write(self, kept: Mapping[Key, Any]) -> None:
         try:
-            with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self.path.parent, delete=False) as part:
+            with replacing(self.path, durable=True) as part:
+                part.write_text(_document(kept), encoding="utf-8")
                 try:
-                    part.write(_document(kept))
-                    part.flush()
-                    os.fsync(part.fileno())
-                    self._read(Path(part.name))
-                    os.replace(part.name, self.path)
+                    self._read(part)
                 except ConfigError as error:
-                    os.unlink(part.name)
-                    raise ConfigError(str(error).replace(part.name, "the page")) from None
-                except BaseException:
-                    os.unlink(part.name)
-                    raise
+                    raise ConfigError(str(error).replace(str(part), "the page")) from None
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written ({error.strerror}): nothing was changed") from None
 
