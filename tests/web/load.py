@@ -43,7 +43,7 @@ def resident():
 def run(runtime, seconds, hub=None, paced=0.0):
     """Frames a second, and milliseconds of this process's processor time a frame."""
     frames, start, used = 0, time.perf_counter(), time.process_time()
-    for observation in runtime.pipeline.watch(runtime.camera):
+    for observation in runtime.pipeline.run(runtime.camera):
         runtime.policy.events(observation)
         frames += 1
         if hub:
