@@ -6,11 +6,16 @@ comma := ,
 # With CI set, the tests that need TensorFlow run too; without it they skip with a reason.
 TEST_EXTRAS = $(if $(CI),test$(comma)convert,test)
 
-.PHONY: demo test test-all test-systemd test-guest test-virtual check clean test-arm64
+.PHONY: demo demo-page test test-all test-systemd test-guest test-virtual check clean test-arm64
 
 demo: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml --duration 20 --sheet demo.png
 	@echo "Look at demo.png: annotated frames of what the camera saw."
+	@echo "The page of the running demo: make demo-page, then http://127.0.0.1:8765/"
+
+# The demo until Ctrl-C, to look at its page and its door sign (/sign).
+demo-page: $(VENV)/.demo
+	$(BIN)/maskcam run --config configs/demo.toml
 
 test: $(VENV)/.$(TEST_EXTRAS)
 	$(BIN)/python -m pytest

@@ -74,7 +74,7 @@ async def log(page: Page, request: Request) -> Response:
 async def frame(page: Page, request: Request) -> Response:
     made = await page.work(page.preview.jpeg, "plain" in request.query_params, free=True)
     if made is None:
-        return refused(503, "no frame yet")
+        return Response(status_code=204)
     index, data = made
     tag = f'"{index}"'
     if request.headers.get("if-none-match") == tag:

@@ -54,7 +54,7 @@ def test_before_the_first_frame_every_address_answers(stand):
     place = stand()
     for path in ("/api/status", "/api/aim", "/api/events", "/api/sign", "/metrics"):
         assert place.client.get(path).status_code == 200, path
-    assert place.client.get("/api/frame.jpg").status_code == 503
+    assert place.client.get("/api/frame.jpg").status_code == 204
 
 
 def test_the_frame_is_drawn_once_for_all_who_look(stand, seen, masks, monkeypatch):
