@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge.assemble import networks, sinks, source
-from edge.assemble.networks import candidates, probe
+from edge.assemble.networks import candidates, engine, probe
 from edge.assemble.sinks import sink
 from edge.assemble.source import camera
 from edge.assemble.tables import AUTO, CAMERAS, ENGINES, SINKS, resolve
@@ -36,6 +36,7 @@ __all__ = [
     "Runtime",
     "camera",
     "candidates",
+    "engine",
     "probe",
     "resolve",
     "runtime",

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from edge.assemble.tables import AUTO, ENGINES, ISOLATED, resolve
+from edge.core.errors import ConfigError
 from edge.runtime.systemd import state_directory
 
 if TYPE_CHECKING:
@@ -40,6 +41,20 @@ def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Bundle, Ma
     for network, stage in stages.items():
         log.log(logging.WARNING if stage.reason else logging.INFO, "%s: %s", network, stage.describe())
     return bundle, stages
+
+
+def engine(bundle: Bundle, network: str, backend: str, threads: int, stack: ExitStack) -> Stage:
+    """"detector" or "classifier" alone, for whoever wants one network and no camera; `stack` closes it.
+
+    "auto" takes the first that works on the processor. Raises ConfigError, BundleError, EngineError, MissingPackage.
+    """
+    known = candidates()
+    if backend != "auto" and backend not in known:
+        raise ConfigError(f"backend = {backend!r}: expected auto, {', '.join(AUTO)}")
+    opener = resolve("edge.backends.selection.opener:Opener")
+    stage: Stage = opener(known, AUTO, bundle, resolve, stack, threads).open(network, backend)
+    stack.callback(stage.close)
+    return stage
 
 
 def candidates() -> dict[str, Candidate]:
