@@ -43,8 +43,8 @@ def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Bundle, Ma
     return bundle, stages
 
 
-def engine(bundle: Bundle, network: str, backend: str, threads: int, stack: ExitStack) -> Stage:
-    """"detector" or "classifier" alone, for whoever wants one network and no camera; `stack` closes it.
+def engine(bundle: Bundle, network: str, backend: str, threads: int, stack: ExitStack) -> FailoverEngine:
+    """The engine of "detector" or "classifier" alone, for whoever wants one network and no camera; `stack` closes it.
 
     "auto" takes the first that works on the processor. Raises ConfigError, BundleError, EngineError, MissingPackage.
     """
@@ -52,9 +52,9 @@ def engine(bundle: Bundle, network: str, backend: str, threads: int, stack: Exit
     if backend != "auto" and backend not in known:
         raise ConfigError(f"backend = {backend!r}: expected auto, {', '.join(AUTO)}")
     opener = resolve("edge.backends.selection.opener:Opener")
-    stage: Stage = opener(known, AUTO, bundle, resolve, stack, threads).open(network, backend)
-    stack.callback(stage.close)
-    return stage
+    found: FailoverEngine = opener(known, AUTO, bundle, resolve, stack, threads).open(network, backend)
+    stack.callback(found.close)
+    return found
 
 
 def candidates() -> dict[str, Candidate]:

@@ -1,4 +1,4 @@
-"""What a caller hands over as a picture, as the RGB bytes that the networks take, or a sentence that says what is wrong.
+"""A caller's picture as the RGB bytes that the networks take, or one sentence that says what is wrong with it.
 
 Nothing is guessed from a picture's content: a guess that is wrong for a dark picture would be a wrong answer at night.
 """
@@ -18,7 +18,7 @@ COLOURS = ("RGB", "BGR")
 
 
 def colour_order(colour: str) -> str:
-    """"RGB" or "BGR". Raises DataError for anything else."""
+    """Passes "RGB" and "BGR". Raises DataError for anything else."""
     if colour not in COLOURS:
         raise DataError(f"colour = {colour!r}: expected 'RGB' or 'BGR' (pictures of cv2.imread and cameras are BGR)")
     return colour
@@ -55,7 +55,9 @@ def _picture(image: Any) -> NDArray[Any]:
     if image.ndim == 4:
         raise DataError(f"image of shape {shape} is a batch: expected one picture at a time, such as images[0]")
     if image.ndim not in (2, 3) or (image.ndim == 3 and shape[2] not in (1, 3, 4)):
-        raise DataError(f"image of shape {shape}: expected (height, width), or (height, width, 3) or (height, width, 4)")
+        raise DataError(
+            f"image of shape {shape}: expected (height, width), or (height, width, 3) or (height, width, 4)"
+        )
     if image.size == 0:
         raise DataError(f"image of shape {shape} is empty: expected at least one pixel")
     return np.asarray(image)
@@ -69,7 +71,7 @@ def _bytes(image: NDArray[Any]) -> Image:
         raise DataError(f"image of type {image.dtype}: expected uint8, or float from 0 to 1")
     low, high = image.min(), image.max()
     if image.dtype.kind == "f":
-        if not (0 <= low and high <= 1):  # NaN fails both
+        if not (low >= 0 and high <= 1):  # NaN fails both
             raise DataError(
                 f"image of {image.dtype} from {low:g} to {high:g}: expected 0 to 1; "
                 "for values up to 255 pass image.astype('uint8')"
