@@ -6,7 +6,7 @@ comma := ,
 # With CI set, the tests that need TensorFlow run too; without it they skip with a reason.
 TEST_EXTRAS = $(if $(CI),test$(comma)convert,test)
 
-.PHONY: demo demo-page test test-all test-systemd test-guest test-virtual check clean test-arm64
+.PHONY: demo demo-page docs test test-all test-systemd test-guest test-virtual check clean test-arm64
 
 demo: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml --duration 20 --sheet demo.png
@@ -39,6 +39,10 @@ test-guest: $(VENV)/.test
 # minutes. Its root file system stays in VIRTUAL (a folder), else in .virtual.
 test-virtual: $(VENV)/.test
 	VIRTUAL=$(abspath $(or $(VIRTUAL),.virtual)) $(BIN)/python -m pytest tests/virtual -rs -s --durations=5
+
+# The documentation, every link checked, into build/site; `make docs SERVE=1` shows it and follows changes.
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs $(if $(SERVE),serve,build --strict --quiet)
 
 check: $(VENV)/.$(TEST_EXTRAS)
 	$(BIN)/ruff check .

@@ -20,7 +20,7 @@ EXAMPLE = """example:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 after one line that says what is wrong."""
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own start-up chatter
     try:
         return args.run(args)
@@ -40,10 +40,10 @@ def _fail(error: Exception) -> int:
     return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("maskcam-convert", description=__doc__, epilog=EXAMPLE, formatter_class=raw)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    top = argparse.ArgumentParser("maskcam-convert", description=__doc__, epilog=EXAMPLE, formatter_class=raw)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
     make = commands.add_parser(
         "bundle", help="convert both networks, verify them, write the bundle", epilog=EXAMPLE, formatter_class=raw
     )
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     sizes.add_argument("--config", type=Path, metavar="FILE.toml")
     sizes.add_argument("sizes", nargs="+", metavar="WxH", help="multiples of 32, such as 320x256")
     sizes.set_defaults(run=_sizes)
-    return parser
+    return top
 
 
 def _edgetpu_commands(commands: Any) -> None:

@@ -170,3 +170,14 @@ def as_compiled(model):
     table = struct.pack("<iIiib3x", len(vtable), 16, 1, custom, custom)
     struct.pack_into("<I", data, entry, len(data) + len(vtable) - entry)
     return bytes(data + vtable + table + struct.pack("<I", len(name)) + name + bytes(4))
+
+
+@pytest.fixture(scope="session")
+def portrait():
+    """A picture (480, 640, 3) uint8 RGB with one bare face, the synthetic camera's: no photo of a person is here."""
+    import maskcam
+
+    for seen in maskcam.watch("synthetic", settings={"camera.fps": 4.0}, live=False):
+        if seen.tracks and seen.frame.t > 1:
+            return seen.frame.image
+    raise AssertionError("the synthetic camera showed no face")

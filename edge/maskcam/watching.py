@@ -88,7 +88,7 @@ def benchmark(
     from edge.operations.benchmark import suite
 
     found = _settings(source, config, settings).model_copy(update={"sinks": Sinks(log=False)})
-    return suite.measure(found, seconds, None, faces, False, dict)
+    return suite.run(found, seconds, None, faces, False, dict)
 
 
 def _settings(source: Any, file: str | Path | None, above: Mapping[str, Any] | None) -> Settings:
