@@ -135,19 +135,15 @@ TEXT
 }
 
 install_it() {
-    wheels=$CARD/wheels
     # What an interrupted pip leaves looks installed; the first try is the only one that may find nothing.
     [ ! -e "$STATE/begun" ] || rm -rf "$ROOT/opt/maskcam"
     : | put "$STATE/begun"
-    if [ "$OFFLINE" != yes ]; then
-        rm -rf "$STATE/download"
-        wheels=$STATE/download/wheels
-        python3 -m venv "$STATE/download" || return 1
-        "$STATE/download/bin/python" -m pip download --quiet --dest "$wheels" --find-links "$CARD/wheels" \
-            "maskcam[$BOARD]" || return 1
+    # maskcam itself always comes from the card; with a network the rest comes from there, by the lock of the card.
+    if [ "$OFFLINE" = yes ]; then
+        bash "$CARD/systemd/install.sh" --board "$BOARD" --wheels "$CARD/wheels"
+    else
+        bash "$CARD/systemd/install.sh" --board "$BOARD" --wheel "$CARD"/wheels/maskcam-*.whl
     fi
-    bash "$CARD/systemd/install.sh" --board "$BOARD" --wheels "$wheels" || return 1
-    rm -rf "$STATE/download"
 }
 
 start() {

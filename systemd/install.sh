@@ -5,12 +5,12 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: install.sh [--board cpu|pi|coral|jetson] [--wheels DIR] [--dry-run]
+usage: install.sh [--board cpu|pi|coral|jetson] [--wheel FILE | --wheels DIR] [--dry-run]
        install.sh --uninstall [--dry-run]
 
   --board      packages and first configuration; default: what this machine says it is
-  --wheels     install from a folder of wheels, without a network; filled on a machine with one by
-               pip wheel --wheel-dir DIR '.[pi]'
+  --wheel      maskcam's own wheel; default: built from the checkout that this script lies in
+  --wheels     a folder with maskcam's wheel and all it needs: install without a network
   --dry-run    say what would be done, change nothing
   --uninstall  remove all but the configuration (/etc/maskcam) and the state (/var/lib/maskcam)
 TEXT
@@ -18,13 +18,14 @@ TEXT
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(dirname "$HERE")
-PREFIX=/opt/maskcam
-UNIT=/etc/systemd/system/maskcam.service
+SYSTEM=${MASKCAM_ROOT:-} # a folder that stands for the system, in tests
+PREFIX=$SYSTEM/opt/maskcam
+UNIT=$SYSTEM/etc/systemd/system/maskcam.service
 DROP_INS=$UNIT.d
-RULES=/etc/udev/rules.d/60-maskcam.rules
-SYSUSERS=/etc/sysusers.d/maskcam.conf
-CONFIG=/etc/maskcam/maskcam.toml
-board='' wheels='' dry='' uninstall=''
+RULES=$SYSTEM/etc/udev/rules.d/60-maskcam.rules
+SYSUSERS=$SYSTEM/etc/sysusers.d/maskcam.conf
+CONFIG=$SYSTEM/etc/maskcam/maskcam.toml
+board='' wheel='' wheels='' dry='' uninstall='' scratch=''
 
 fail() {
     echo "install.sh: error: $1" >&2
@@ -39,6 +40,7 @@ read_arguments() {
     while [ $# -gt 0 ]; do
         case $1 in
         --board) board=${2:?--board needs a name}; shift ;;
+        --wheel) wheel=${2:?--wheel needs a file}; shift ;;
         --wheels) wheels=${2:?--wheels needs a folder}; shift ;;
         --dry-run) dry=yes ;;
         --uninstall) uninstall=yes ;;
@@ -49,7 +51,17 @@ read_arguments() {
     done
     [ -n "$board" ] || board=$(this_board)
     [[ $board =~ ^(cpu|pi|coral|jetson)$ ]] || fail "--board $board: expected cpu, pi, coral or jetson"
-    [ -z "$wheels" ] || [ -d "$wheels" ] || fail "--wheels $wheels: no such folder"
+    [ -z "$wheels" ] || find_wheel
+    [ -z "$wheel" ] || [ -f "$wheel" ] || fail "--wheel $wheel: no such file"
+    [ -z "$wheel" ] || wheel=$(realpath "$wheel") # pip runs in a folder of its own
+}
+
+find_wheel() {
+    [ -d "$wheels" ] || fail "--wheels $wheels: no such folder"
+    wheels=$(realpath "$wheels")
+    local found=("$wheels"/maskcam-*.whl)
+    [ ${#found[@]} = 1 ] || fail "--wheels $wheels: expected maskcam's wheel there once, found ${#found[@]}"
+    wheel=${found[0]}
 }
 
 this_board() {
@@ -70,15 +82,43 @@ check_machine() {
 # The system's packages stay visible: picamera2 and lgpio come from there.
 make_environment() {
     # An upgrade of the system can take away the Python that the environment was made with.
-    "$PREFIX/bin/python" -c 'import pip' 2>/dev/null || run python3 -m venv --clear --system-site-packages "$PREFIX"
-    local pip=("$PREFIX/bin/python" -m pip install --quiet --disable-pip-version-check)
-    if [ -n "$wheels" ]; then
-        pip+=(--no-index --find-links "$wheels")
-        run "${pip[@]}" "maskcam[$board]"
-        run "${pip[@]}" --force-reinstall --no-deps maskcam # an update may bear the same version
-    else
-        run "${pip[@]}" "${ROOT}[$board]"
+    "$PREFIX/bin/python" -I -c 'import pip' 2>/dev/null || run python3 -I -m venv --clear --system-site-packages "$PREFIX"
+    local scratch=$PREFIX/install.part # not /tmp, which may be memory; what a power cut leaves goes now
+    run rm -rf "$scratch"
+    [ -n "$wheel" ] || build
+    if [ -z "$wheels" ]; then
+        wheels=$scratch/wheels
+        local lock=$HERE/locks/$board.txt
+        [ "$(uname -m)" != armv7l ] || lock=$HERE/locks/armv7l.txt
+        # Exactly the files that the lock names, whatever an index offers.
+        run locked "$PREFIX" download --no-deps --dest "$wheels" --requirement "$lock"
     fi
+    # maskcam by its path, the rest out of the folder: no index, no pip.conf and no variable has a say.
+    run offline "$PREFIX" install --find-links "$wheels" "${wheel}[$board]"
+    run offline "$PREFIX" install --force-reinstall --no-deps "$wheel" # an update may bear the same version
+    run rm -rf "$scratch"
+}
+
+# maskcam's wheel from a copy of the checkout: in the tree setuptools would pack what earlier builds left.
+build() {
+    run mkdir -p "$scratch/source" "$scratch/own"
+    run cp -r "$ROOT"/{edge,train,convert,configs,systemd,pyproject.toml,setup.py,README.md,LICENSE} "$scratch/source"
+    run python3 -I -m venv "$scratch/build"
+    run locked "$scratch/build" install --requirement "$HERE/locks/build.txt"
+    run offline "$scratch/build" wheel --no-deps --no-build-isolation --wheel-dir "$scratch/own" "$scratch/source"
+    local found=("$scratch"/own/maskcam-*.whl)
+    wheel=${found[0]}
+}
+
+# locked ENVIRONMENT COMMAND...: pip takes files with the digests of a lock, and no others.
+locked() {
+    (cd / && "$1/bin/python" -I -m pip "$2" --quiet --disable-pip-version-check --require-hashes --only-binary :all: "${@:3}")
+}
+
+# offline ENVIRONMENT COMMAND...: pip asks nobody.
+offline() {
+    (cd / && PIP_CONFIG_FILE=/dev/null "$1/bin/python" -I -m pip --isolated "$2" --quiet \
+        --disable-pip-version-check --no-index "${@:3}")
 }
 
 make_user() {
@@ -87,7 +127,7 @@ make_user() {
 }
 
 write_configuration() {
-    run install -d -m 755 /etc/maskcam
+    run install -d -m 755 "$(dirname "$CONFIG")"
     if [ -e "$CONFIG" ]; then
         echo "$CONFIG stays as it is"
         return

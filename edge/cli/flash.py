@@ -62,7 +62,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from edge import config
-    from edge.operations.flash import image, plan, release, target, wheels
+    from edge.operations.flash import image, locks, plan, release, target, wheels
 
     settings = config.load(args.config)
     host, checkout, boot = _host(args), wheels.source(), args.boot
@@ -81,7 +81,8 @@ def run(args: argparse.Namespace) -> None:
                 "coral" if "coral" in (settings.backend.detector, settings.backend.classifier) else "pi"
             )
             packages = _packages(args, system, board, checkout, Path(scratch))
-            files = plan.payload(checkout, packages, _bundle(settings, args.config))
+            lock = locks.path(checkout, board, args.machine or system.machine)
+            files = plan.payload(checkout, packages, lock, _bundle(settings, args.config))
             planned = plan.build(card, system, host, args.config.read_text("utf-8-sig"), files, board, args.offline)
             _write(args, card, planned)
     finally:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.core.errors import FlashError
-from edge.operations.flash import cloudinit, firmware, firstrun
+from edge.operations.flash import cloudinit, firmware, firstrun, locks
 from edge.operations.flash.host import Host
 from edge.operations.flash.release import Release
 from edge.operations.flash.target import Target
@@ -34,9 +34,9 @@ class Plan:
     """What a diff must not show."""
 
 
-def payload(checkout: Path, wheels: list[Path], bundle: tuple[str, Path] | None) -> dict[str, Content]:
-    """Installer, unit, configurations, wheels and a bundle of one's own, by name on the card."""
-    files: dict[str, Content] = {}
+def payload(checkout: Path, wheels: list[Path], lock: Path, bundle: tuple[str, Path] | None) -> dict[str, Content]:
+    """Installer, unit, lock, configurations, wheels and a bundle of one's own, by name on the card."""
+    files: dict[str, Content] = {f"{HOME}/systemd/{locks.FOLDER}/{lock.name}": lock}
     for folder in ("systemd", "configs"):
         for path in sorted(p for p in (checkout / folder).iterdir() if p.is_file()):
             files[f"{HOME}/{folder}/{path.name}"] = path

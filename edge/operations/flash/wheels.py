@@ -1,26 +1,29 @@
-"""The packages of a device, gathered on the laptop: for its Python and its processor, with hashes.
+"""The packages of a device, gathered on the laptop: for its Python and its processor, each under a digest.
 
-uv resolves for another platform (pip's markers are always those of the machine it runs on) and names the digest of
-every file; pip downloads exactly those and refuses any other.
+Which ones a lock file says, which is part of the release: no index is asked what is newest. pip downloads exactly those
+and refuses any other; maskcam's own wheel is never looked for anywhere.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from edge.core.digest import sha256
-from edge.core.errors import FlashError, MissingPackage
+from edge.core.errors import FlashError
+from edge.operations.flash import locks
+from edge.operations.flash.locks import Pinned
 
 SUMS = "SHA256SUMS"
 """Digests in the form of `sha256sum`, which is on every card."""
-CONSTRAINTS = "backports.strenum<1.3; python_version >= '3.11'\n"
-"""uv does not heed the upper bound of a package's Requires-Python; LiteRT's strenum has one from 1.3 on."""
+SOURCES = ("edge", "train", "convert", "configs", "systemd", "pyproject.toml", "setup.py", "README.md", "LICENSE")
+"""What a wheel is built from; a copy, for setuptools packs what an earlier build left in the tree, too."""
 
 
 def source() -> Path:
@@ -35,50 +38,71 @@ def source() -> Path:
 
 def own(checkout: Path, folder: Path) -> Path:
     """Builds maskcam's own wheel. Raises FlashError."""
-    _run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(checkout)])
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in SOURCES:
+            if (checkout / name).is_dir():
+                shutil.copytree(checkout / name, Path(scratch, name), ignore=shutil.ignore_patterns("__pycache__"))
+            elif (checkout / name).is_file():
+                shutil.copy(checkout / name, scratch)
+        # The setuptools that is installed, by the lock of the extra "flash" or of the user: none is fetched.
+        options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(folder.resolve())]
+        _pip(["wheel", *options, scratch], scratch)
     return next(folder.glob("maskcam-*.whl"))
 
 
 def gather(
-    checkout: Path, folder: Path, board: str, python: str, machine: str, glibc: str, say: Callable[[str], None] = print
+    checkout: Path,
+    folder: Path,
+    board: str,
+    python: str,
+    machine: str,
+    glibc: str,
+    say: Callable[[str], None] = print,
+    cache: Path | None = None,
 ) -> list[Path]:
-    """Wheels of maskcam[board] and of all it needs, into `folder`; returns them. Raises FlashError."""
+    """Wheels of maskcam[board] and of all it needs, into `folder`; returns them. Raises FlashError.
+
+    What is downloaded is kept in `cache` (by default the user's), and checked against the lock when it is used again.
+    """
     if machine == "armv7l":
         raise FlashError(
             "--offline: NumPy and OpenCV have no wheels for 32-bit systems: write a 64-bit one, or leave --offline out"
         )
-    try:
-        import uv  # noqa: F401
-    except ModuleNotFoundError:
-        raise MissingPackage("uv", extra="flash") from None
+    lock = locks.path(checkout, board, machine)
+    pinned = locks.read(lock, python, machine)
+    text = "".join(f"{package}\n" for package in pinned)
+    name = f"{board}-{python}-{machine}-{glibc}"
+    kept = (cache or user_cache()) / "wheels" / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    if not _complete(kept, pinned):
+        say(f"downloading {len(pinned)} packages: {', '.join(package.name for package in pinned)}")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
+            wanted, part = Path(scratch, "lock.txt"), Path(scratch, "wheels")
+            wanted.write_text(text)
+            options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--dest", str(part)]
+            options += ["--python-version", python, *_platforms(machine, glibc)]
+            _pip(["download", *options, "-r", str(wanted)], scratch)
+            for old in kept.parent.glob(f"{name}-*"):
+                shutil.rmtree(old, ignore_errors=True)
+            part.rename(kept)
     folder.mkdir(parents=True, exist_ok=True)
-    mine = own(checkout, folder)
-    with tempfile.TemporaryDirectory() as scratch:
-        lock = Path(scratch) / "lock.txt"
-        wanted = Path(scratch) / "wanted.in"
-        wanted.write_text(f"maskcam[{board}] @ {mine.resolve().as_uri()}\n")
-        constraints = Path(scratch) / "constraints.txt"
-        constraints.write_text(CONSTRAINTS)
-        say(f"resolving maskcam[{board}] for Python {python}, {machine}")
-        uv_options = ["--python-version", python, "--python-platform", f"{machine}-manylinux_{glibc.replace('.', '_')}"]
-        uv_options += ["--generate-hashes", "--only-binary", ":all:", "--no-emit-package", "maskcam", "--quiet"]
-        uv_options += ["--constraint", str(constraints)]
-        _run([sys.executable, "-m", "uv", "pip", "compile", str(wanted), "--output-file", str(lock), *uv_options])
-        names = [line.split()[0] for line in lock.read_text().splitlines() if "==" in line.partition("#")[0]]
-        say(f"downloading {len(names)} packages: {', '.join(names)}")
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--require-hashes",
-            "--dest",
-            str(folder),
-        ]
-        _run([*pip, "--only-binary", ":all:", "--python-version", python, *_platforms(machine, glibc), "-r", str(lock)])
+    for path in kept.glob("*.whl"):
+        shutil.copy(path, folder)
+    own(checkout, folder)
     return sorted(folder.glob("*.whl"))
+
+
+def user_cache(environ: Mapping[str, str] = os.environ) -> Path:
+    return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "maskcam"
+
+
+def _complete(folder: Path, pinned: Sequence[Pinned]) -> bool:
+    """Whether the folder holds each package, unchanged, and nothing else."""
+    try:
+        found = [sha256(path) for path in folder.iterdir()]
+    except OSError:
+        return False
+    return len(found) == len(pinned) and all(any(d in package.sha256 for d in found) for package in pinned)
 
 
 def _platforms(machine: str, glibc: str) -> list[str]:
@@ -100,12 +124,11 @@ def digest(content: Path | bytes) -> str:
     return sha256(content)
 
 
-def _run(command: list[str]) -> None:
-    environ = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "SSL_CERT_FILE": os.environ.get("PIP_CERT", "")}
-    if not environ["SSL_CERT_FILE"]:
-        environ["SSL_CERT_FILE"] = os.environ.get("SSL_CERT_FILE", "")
-    environ = {name: value for name, value in environ.items() if value}
-    done = subprocess.run(command, capture_output=True, text=True, env=environ)
+def _pip(arguments: Sequence[str], folder: str) -> None:
+    """Runs pip in a folder of ours: what lies in the caller's, or in PYTHONPATH, is not imported. Raises FlashError."""
+    environ = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    command = [sys.executable, "-I", "-m", "pip", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=folder, stdin=subprocess.DEVNULL)
     if done.returncode:
         reason = " ".join((done.stderr or done.stdout).split())[-400:]
-        raise FlashError(f"{' '.join(command[2:5])} failed: {reason}")
+        raise FlashError(f"pip {arguments[0]} failed: {reason}")

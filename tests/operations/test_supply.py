@@ -1,0 +1,305 @@
+"""What a device installs is what the card and the lock say, whatever an index, a variable or a folder offers.
+
+The installer and first boot are the real ones, with a real venv and pip, in a folder that stands for the system;
+maskcam and the package it needs are wheels of a few bytes, and so are the impostors.
+"""
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from edge.config import sources
+from edge.core.errors import FlashError, UpdateError
+from edge.operations.flash import locks, wheels
+from edge.operations.update import package, stage
+
+ROOT = Path(__file__).parents[2]
+BOARDS = ("cpu", "pi", "coral", "jetson")
+pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+
+
+def wheel(folder, name, version, says, metadata="", scripts=""):
+    """A wheel with a module that says something."""
+    path, info = folder / f"{name}-{version}-py3-none-any.whl", f"{name}-{version}.dist-info"
+    files = {
+        f"{name}.py": f"SAYS = {says!r}\ndef main():\n    print(SAYS)\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{metadata}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": scripts,
+    }
+    digests = {n: base64.urlsafe_b64encode(hashlib.sha256(t.encode()).digest()).rstrip(b"=") for n, t in files.items()}
+    files[f"{info}/RECORD"] = "".join(f"{n},sha256={d.decode()},\n" for n, d in digests.items()) + f"{info}/RECORD,,\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for inner, text in files.items():
+            archive.writestr(inner, text)
+    return path
+
+
+def maskcam(folder, version, says):
+    needs = "Provides-Extra: pi\nRequires-Dist: needed>=1; extra == 'pi'\n"
+    return wheel(folder, "maskcam", version, says, needs, "[console_scripts]\nmaskcam = maskcam:main\n")
+
+
+def index(folder, files):
+    """A package index as files: pip reads it over file://."""
+    for path in files:
+        page = folder / path.name.split("-")[0]
+        page.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, page)
+    for page in folder.iterdir():
+        links = "".join(
+            f'<a href="{path.name}#sha256={hashlib.sha256(path.read_bytes()).hexdigest()}">{path.name}</a>\n'
+            for path in page.glob("*.whl")
+        )
+        (page / "index.html").write_text(links)
+    return folder.as_uri()
+
+
+@pytest.fixture
+def system(tmp_path):
+    """A system with a card in it; every index and folder that pip may hear of offers impostors, and so does ./."""
+    boot, bin = tmp_path / "boot/firmware", tmp_path / "bin"
+    card = boot / "maskcam"
+    shutil.copytree(ROOT / "systemd", card / "systemd")
+    shutil.copytree(ROOT / "configs", card / "configs")
+    maskcam(card / "wheels", "0.1.0", "ours")
+    genuine = wheel(tmp_path / "genuine", "needed", "1.0", "genuine")
+    evil = tmp_path / "evil"
+    impostors = [
+        maskcam(evil, "99.0", "evil"),
+        wheel(evil, "needed", "99.0", "evil"),
+        wheel(evil, "needed", "1.0", "evil"),
+    ]
+    lock = f"needed==1.0 --hash=sha256:{hashlib.sha256(genuine.read_bytes()).hexdigest()}\n"
+    (card / "systemd/locks/pi.txt").write_text(lock)
+    (card / "first-boot.conf").write_text("ID=one\nBOARD=pi\nOFFLINE=no\nPYTHON=\nSSH=no\n")
+    (card / "SHA256SUMS").write_text("")
+    bin.mkdir()
+    for name in ("systemctl", "systemd-sysusers", "udevadm", "journalctl", "sync", "sha256sum"):
+        (bin / name).write_text("#!/bin/sh\n")
+    (bin / "id").write_text("#!/bin/sh\necho 0\n")
+    (bin / "install").write_text(  # without the group, which only a real system has
+        f'#!/bin/bash\na=(); while [ $# -gt 0 ]; do [ "$1" = -g ] && shift || a+=("$1"); shift; done\n'
+        f'exec {shutil.which("install")} "${{a[@]}}"\n'
+    )
+    (bin / "python3").write_text(f'#!/bin/sh\nexec {os.path.realpath(sys.executable)} "$@"\n')
+    (bin / "sleep").write_text(f"#!/bin/sh\nexec {shutil.which('sleep')} 0.002\n")
+    for path in bin.iterdir():
+        path.chmod(0o755)
+    here = tmp_path / "here"
+    (here / "pip").mkdir(parents=True)
+    (here / "pip/__init__.py").write_text("raise SystemExit('imported from the working directory')\n")
+    environ = {
+        "PATH": f"{bin}:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "MASKCAM_ROOT": str(tmp_path),
+        "PYTHONPATH": str(here),
+        "PIP_INDEX_URL": index(tmp_path / "index", [*impostors[:2], genuine]),
+        "PIP_EXTRA_INDEX_URL": index(tmp_path / "extra", impostors),
+        "PIP_FIND_LINKS": str(evil),
+    }
+
+    class System:
+        root, wheels, config = tmp_path, card / "wheels", card / "first-boot.conf"
+
+        def run(self, *command):
+            return subprocess.run(command, env=environ, cwd=here, capture_output=True, text=True)
+
+        def first_boot(self):
+            done = self.run("sh", card / "systemd/first-boot.sh", "run")
+            return done.returncode, (boot / "maskcam-first-boot.log").read_text()
+
+        def installer(self, *arguments):
+            return self.run("bash", card / "systemd/install.sh", "--board", "pi", *map(str, arguments))
+
+        def says(self, module):
+            code = f"import {module}; print({module}.SAYS)"
+            return self.run(tmp_path / "opt/maskcam/bin/python", "-I", "-c", code).stdout.strip()
+
+    System.genuine = genuine
+    return System()
+
+
+def test_first_boot_with_a_network_takes_maskcam_from_the_card_and_the_rest_by_its_digest(system):
+    code, log = system.first_boot()
+    assert code == 0, log
+    assert (system.says("maskcam"), system.says("needed")) == ("ours", "genuine")
+    assert not (system.root / "opt/maskcam/install.part").exists()
+
+
+def test_without_a_network_only_the_card_counts(system):
+    system.config.write_text(system.config.read_text().replace("OFFLINE=no", "OFFLINE=yes").replace(
+        "PYTHON=", "PYTHON={}.{}".format(*sys.version_info)
+    ))  # fmt: skip
+    code, log = system.first_boot()
+    assert code == 1, "what the card lacks is nowhere else to be had"
+    assert "needed" in log
+    shutil.copy(system.genuine, system.wheels)
+    code, log = system.first_boot()
+    assert code == 0, log
+    assert (system.says("maskcam"), system.says("needed")) == ("ours", "genuine")
+
+
+def test_what_has_another_digest_is_not_installed(system):
+    for page in ("index", "extra"):
+        (system.root / page / "needed" / system.genuine.name).write_bytes(
+            (system.root / "evil" / system.genuine.name).read_bytes()
+        )
+    done = system.installer("--wheel", system.wheels / "maskcam-0.1.0-py3-none-any.whl")
+    assert done.returncode != 0
+    assert "needed" in done.stderr
+    assert system.says("needed") == ""
+
+
+def test_a_folder_with_two_maskcams_is_refused(system):
+    maskcam(system.wheels, "0.2.0", "another")
+    done = system.installer("--wheels", system.wheels)
+    assert done.returncode == 2
+    assert "expected maskcam's wheel there once, found 2" in done.stderr
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_every_lock_satisfies_what_pyproject_asks_for(board):
+    """For each system of the README; .ci/lock makes the files anew."""
+    for python, machine in (
+        ("3.13", "aarch64"),
+        ("3.11", "aarch64"),
+        ("3.12", "x86_64"),
+        ("3.10", "aarch64"),
+        ("3.11", "armv7l"),
+    ):
+        if machine == "armv7l" and board == "jetson":
+            continue
+        pinned = {package.name: package for package in locks.read(locks.path(ROOT, board, machine), python, machine)}
+        apt = {"numpy", "opencv-python-headless"} if machine == "armv7l" else set()
+        for requirement in wanted(board, python, machine):
+            if requirement.name not in apt:
+                assert requirement.specifier.contains(pinned[requirement.name.lower()].version), (
+                    f"{requirement}: {machine}"
+                )
+        assert all(package.sha256 for package in pinned.values())
+        assert all(re.fullmatch("[0-9a-f]{64}", digest) for package in pinned.values() for digest in package.sha256)
+
+
+def wanted(extra, python, machine):
+    """The requirements of maskcam and of an extra, with those of the extras that it names."""
+    from packaging.requirements import Requirement
+
+    project = sources.tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    todo, environment = [*project["dependencies"], f"maskcam[{extra}]"], {"python_version": python}
+    environment |= {"platform_machine": machine, "sys_platform": "linux"}
+    while todo:
+        requirement = Requirement(todo.pop())
+        if requirement.name == "maskcam":
+            todo += [one for name in requirement.extras for one in project["optional-dependencies"][name]]
+        elif requirement.marker is None or requirement.marker.evaluate(environment):
+            yield requirement
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("numpy==2.0\n", "numpy has no digest"), ("numpy=2 --hash=sha256:00\n", "lock.txt: numpy=2: ")],
+)
+def test_a_lock_that_pins_nothing_is_refused(tmp_path, line, message):
+    (tmp_path / "lock.txt").write_text(line)
+    with pytest.raises(FlashError, match=message):
+        locks.read(tmp_path / "lock.txt", "3.13", "aarch64")
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """What `gather` needs of one, and an index for it. Building maskcam's wheel has its own test."""
+    genuine = wheel(tmp_path / "genuine", "needed", "1.0", "genuine")
+    (tmp_path / "systemd/locks").mkdir(parents=True)
+    digest = hashlib.sha256(genuine.read_bytes()).hexdigest()
+    (tmp_path / "systemd/locks/pi.txt").write_text(
+        f"needed==1.0 ; python_version >= '3.12' \\\n    --hash=sha256:{digest}\n"
+    )
+    monkeypatch.setenv("PIP_INDEX_URL", index(tmp_path / "index", [genuine]))
+    monkeypatch.setattr(wheels, "own", lambda checkout, folder: maskcam(folder, "0.1.0", "ours"))
+    return tmp_path
+
+
+def gather(checkout, said):
+    return wheels.gather(
+        checkout, checkout / "out", "pi", "3.13", "aarch64", "2.40", say=said.append, cache=checkout / "cache"
+    )
+
+
+def test_what_was_downloaded_is_kept_and_checked_when_it_is_used_again(checkout):
+    said = []
+    names = [path.name for path in gather(checkout, said)]
+    assert names == ["maskcam-0.1.0-py3-none-any.whl", "needed-1.0-py3-none-any.whl"]
+    assert said == ["downloading 1 packages: needed"]
+    shutil.rmtree(checkout / "index")
+    shutil.rmtree(checkout / "out")
+    assert [path.name for path in gather(checkout, said)] == names, "without an index"
+    assert len(said) == 1
+    (kept,) = (checkout / "cache").rglob("needed*.whl")
+    kept.write_bytes(b"rotten")
+    with pytest.raises(FlashError, match="pip download failed"):
+        gather(checkout, said)
+
+
+def test_maskcams_wheel_holds_the_tree_and_nothing_that_earlier_builds_left(tmp_path):
+    tree = tmp_path / "tree"
+    (tree / "edge").mkdir(parents=True)
+    (tree / "edge/__init__.py").write_text("__version__ = '0.1.0'\n")
+    (tree / "build/lib/edge").mkdir(parents=True)
+    (tree / "build/lib/edge/old.py").write_text("")
+    (tree / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "maskcam"\nversion = "0.1.0"\n[tool.setuptools]\npackages = ["edge"]\n'
+    )
+    with zipfile.ZipFile(wheels.own(tree, tmp_path)) as archive:
+        names = [name for name in archive.namelist() if name.startswith("edge/")]
+    assert names == ["edge/__init__.py"]
+    assert sorted(path.name for path in tree.iterdir()) == ["build", "edge", "pyproject.toml"]
+
+
+def test_an_update_installs_its_own_wheel_by_path_and_hears_nobody(tmp_path, monkeypatch):
+    """The commands of a release, run for real, where variables and the working directory offer impostors."""
+    minisign = pytest.importorskip("minisign", reason="needs the extra 'update'")
+    keys = minisign.KeyPair.generate()
+    (tmp_path / "key").write_bytes(bytes(keys.secret_key))
+    files = [maskcam(tmp_path / "release", "0.2.0", "ours"), wheel(tmp_path / "release", "needed", "1.0", "genuine")]
+    facts = {"kind": "release", "version": "0.2.0", "board": "pi"}
+    out = tmp_path / "release.tar"
+    package.pack(out, {path.name: path for path in files}, tmp_path / "key", **facts)
+    maskcam(tmp_path / "evil", "99.0", "evil")
+    wheel(tmp_path / "evil", "needed", "99.0", "evil")
+    for name in ("edge", "pip", "venv"):
+        (tmp_path / "here" / name).mkdir(parents=True)
+        (tmp_path / "here" / name / "__init__.py").write_text(
+            "raise SystemExit('imported from the working directory')\n"
+        )
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "here"))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "evil"))
+    home = stage.Home(tmp_path / "opt", tmp_path / "opt")
+    home.root.mkdir()
+    folder = stage.release(out, package.verify(out, keys.public_key.to_base64().decode()), home)
+    code = "import maskcam, needed; print(maskcam.SAYS, needed.SAYS)"
+    done = subprocess.run([folder / "bin/python", "-I", "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["ours", "genuine"]
+
+
+def test_a_command_of_an_update_runs_in_a_folder_of_the_systems(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PIP_INDEX_URL", "https://example.org")
+    stage.run(["sh", "-c", f"pwd >{tmp_path}/where; env >>{tmp_path}/where"])
+    said = (tmp_path / "where").read_text().splitlines()
+    assert said[0] == "/"
+    assert not [line for line in said if line.startswith(("PYTHONPATH=", "PIP_INDEX_URL="))]
+    with pytest.raises(UpdateError, match="failed: bad news"):
+        stage.run(["sh", "-c", "echo bad news; exit 1"])
