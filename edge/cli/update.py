@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import functools
 from typing import Any
 
 from edge.cli.arguments import command, load, positive, settings
@@ -60,30 +56,5 @@ def run(args: argparse.Namespace) -> None:
         raise UpdateError("FILE or URL: expected a package that maskcam pack wrote")
     own = load(args)
     versions = __version__, bundle.load().created.replace("-", ".")
-    with _fetched(args.package, home.root) as path:
-        apply.apply(
-            path, home, own.update.key, versions, unit, lambda: unit.arm(home), args.health, args.allow_downgrade
-        )
-
-
-@contextmanager
-def _fetched(package: str, root: Path) -> Iterator[Path]:
-    """The package as a file. A plain http:// address is as good as any: the signature is what counts."""
-    if "://" not in package:
-        path = Path(package)
-        if not path.is_file():
-            raise UpdateError(f"{path}: no such file: expected a package that maskcam pack wrote")
-        yield path
-        return
-    import urllib.request
-
-    if not package.startswith(("http://", "https://")):
-        raise UpdateError(f"{package}: expected a file or an http(s):// address")
-    with tempfile.NamedTemporaryFile(dir=root, prefix=".update-") as file:
-        try:
-            with urllib.request.urlopen(package, timeout=60) as answer:
-                shutil.copyfileobj(answer, file, 1 << 20)
-        except OSError as error:
-            raise UpdateError(f"{package}: cannot be fetched: {error}") from None
-        file.flush()
-        yield Path(file.name)
+    arm = functools.partial(unit.arm, home)
+    apply.apply(args.package, home, own.update.key, versions, unit, arm, args.health, args.allow_downgrade)

@@ -285,7 +285,7 @@ def test_an_update_installs_its_own_wheel_by_path_and_hears_nobody(tmp_path, mon
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "here"))
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "evil"))
-    home = stage.Home(tmp_path / "opt", tmp_path / "opt")
+    home = stage.Installation(tmp_path / "opt", tmp_path / "opt")
     home.root.mkdir()
     folder = stage.release(out, package.verify(out, keys.public_key.to_base64().decode()), home)
     code = "import maskcam, needed; print(maskcam.SAYS, needed.SAYS)"

@@ -69,9 +69,9 @@ def look(module: str) -> Package:
     if importlib.util.find_spec(module.partition(".")[0]) is None:
         return Package(listed, NO_MODULE if listed is not None else "", listed is not None)
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _IMPORT, module], capture_output=True, text=True, timeout=60, errors="replace"
-        )
+        command = [sys.executable, "-c", _IMPORT, module]
+        # Not in the caller's folder: with -c Python looks there first, and `sudo maskcam doctor` is root's.
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, errors="replace", cwd="/")
     except subprocess.TimeoutExpired:
         return Package(listed or "", "loading it takes more than a minute", listed is not None)
     error = ""

@@ -7,17 +7,22 @@ journal is written before it and removed after the trial, so that the next start
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from edge.core.errors import UpdateError
 
 TRIES = 2
 """Trials that may be cut off before the update is taken for what cut them."""
+COMPLETE = "complete"
+"""A file in a release's folder that says that all of it is there."""
 Reporter = Callable[[str], None]
 
 
@@ -31,6 +36,7 @@ class Unit(Protocol):
         """Watches it for so long; why it is not healthy, or nothing."""
 
 
+@with_config(ConfigDict(extra="forbid", strict=True))
 @dataclass(frozen=True)
 class Trial:
     """A link that was, or is about to be, changed."""
@@ -41,6 +47,21 @@ class Trial:
     """What the link named before; None where there was no link."""
     label: str
     tries: int = 0
+
+
+class Damaged(UpdateError):
+    """The journal is there, and says nothing that could be understood."""
+
+
+@contextlib.contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """One update at a time, whatever it is at. A process that dies gives way. Raises UpdateError."""
+    with (root / ".update.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UpdateError("another update is under way: wait until it has ended") from None
+        yield
 
 
 def begin(link: Path, new: Path, label: str, version: str) -> Trial:
@@ -78,11 +99,13 @@ def write(journal: Path, trial: Trial) -> None:
 
 
 def pending(journal: Path) -> Trial | None:
-    """The trial that was cut off, if one was."""
+    """The trial that was cut off, if one was. Raises Damaged."""
     try:
-        return Trial(**json.loads(journal.read_text()))
+        return TypeAdapter(Trial).validate_json(journal.read_bytes())
     except FileNotFoundError:
         return None
+    except (ValidationError, ValueError):
+        raise Damaged(f"{journal} is damaged: mend it with: maskcam update --resume") from None
 
 
 def attempt(journal: Path, trial: Trial, unit: Unit, health: float, say: Reporter) -> None:
@@ -100,19 +123,55 @@ def attempt(journal: Path, trial: Trial, unit: Unit, health: float, say: Reporte
 
 def resume(journal: Path, unit: Unit, health: float, say: Reporter) -> None:
     """At start-up: ends a trial that was cut off. Raises UpdateError when that was the end of the update."""
-    trial = pending(journal)
-    if trial is None:
-        say("no update is on trial")
-    elif trial.tries >= TRIES:
-        _back(journal, trial, unit, f"cut off {trial.tries} times while it was on trial")
-    else:
-        attempt(journal, trial, unit, health, say)
+    with alone(journal.parent):
+        try:
+            trial = pending(journal)
+        except Damaged:
+            journal.unlink()
+            say(f"{journal.name} was damaged: {heal(journal.parent, unit)}")
+            return
+        if trial is None:
+            whole = runs(journal.parent / "bin" / "maskcam")
+            say("no update is on trial" if whole else heal(journal.parent, unit))
+        elif trial.tries >= TRIES:
+            _back(journal, trial, unit, f"cut off {trial.tries} times while it was on trial")
+        elif not runs(Path(trial.link).parent / trial.new):
+            _back(journal, trial, unit, "what it brought is gone")
+        else:
+            attempt(journal, trial, unit, health, say)
+
+
+def runs(path: Path) -> bool:
+    """Whether what a link names is there, and complete where it lies in a release's folder."""
+    found = path.resolve()
+    release = next((folder for folder in found.parents if folder.parent.name == "releases"), None)
+    return found.exists() and (release is None or (release / COMPLETE).exists())
+
+
+def heal(root: Path, unit: Unit) -> str:
+    """Makes the entry name something complete; says what. Raises UpdateError where nothing is left."""
+    for link in (root / "bundle", *root.glob("releases/*/bundle")):
+        if link.is_symlink() and not link.exists():
+            link.unlink()  # the environment's own bundle takes its place
+    entry = root / "bin" / "maskcam"
+    if runs(entry):
+        return f"it is removed, and what {entry} names stays"
+    newest = sorted(root.glob("releases/*/bin/maskcam"), key=lambda path: path.lstat().st_mtime_ns, reverse=True)
+    for path in (*newest, *sorted(root.glob("bin/maskcam-*"))):
+        if runs(path):
+            flip(entry, os.path.relpath(path, entry.parent))
+            started = unit.restart()
+            return f"{entry} named nothing that runs; {path} {'runs now' if started else 'does not start either'}"
+    raise UpdateError(f"{entry} names nothing that runs, and nothing else is left: run systemd/install.sh again")
 
 
 def _back(journal: Path, trial: Trial, unit: Unit, why: str) -> None:
-    flip(Path(trial.link), trial.old)
+    link = Path(trial.link)
+    flip(link, trial.old)
     journal.unlink()
     os.sync()
+    if trial.old is not None and not runs(link):
+        raise UpdateError(f"{trial.label}: {why}: {heal(journal.parent, unit)}")
     after = (
         "what ran before runs again" if unit.restart() else "what ran before was put back, but does not start either"
     )

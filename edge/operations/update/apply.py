@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from edge.core.errors import UpdateError
-from edge.operations.update import activate, stage
-from edge.operations.update.activate import Reporter, Unit
+from edge.operations.update import activate, fetch, stage
+from edge.operations.update.activate import Reporter, Trial, Unit
 from edge.operations.update.package import Manifest, verify
 from edge.operations.update.stage import Installation, Run
 
 
 def apply(
-    path: Path,
+    package: Path | str,
     home: Installation,
     key: str,
     versions: tuple[str, str],
@@ -25,41 +26,67 @@ def apply(
     say: Reporter = print,
     execute: Run = stage.run,
 ) -> None:
-    """Verifies, places, proves, switches, watches. `versions` are those of the release and the bundle that run.
+    """Fetches, verifies, places, proves, switches, watches.
 
-    `arm` sees to it that an interrupted trial is ended at the next start. Raises UpdateError; what ran before runs.
+    `versions` are those of the release and the bundle that run.
+
+    `package` is a file or an address. `arm` sees to it that an interrupted trial is ended at the next start. Raises
+    UpdateError; what ran before runs, and what was placed is gone.
     """
-    if activate.pending(home.journal):
-        raise UpdateError("an update is on trial: wait for it, or end it with: maskcam update --resume")
-    manifest = verify(path, key)
-    say(f"{manifest.kind} {manifest.version}: the signature is right")
-    stage.check(manifest, versions[manifest.kind == "bundle"], home, allow_downgrade)
+    with activate.alone(home.root):
+        if activate.pending(home.journal):
+            raise UpdateError("an update is on trial: wait for it, or end it with: maskcam update --resume")
+        stage.sweep(home)
+
+        def checked(beginning: Path) -> Manifest:
+            manifest = verify(beginning, key)
+            stage.check(manifest, versions[manifest.kind == "bundle"], home, allow_downgrade)
+            return manifest
+
+        with fetch.fetched(str(package), home.root, lambda beginning: checked(beginning).packed) as path:
+            manifest = checked(path)
+            say(f"{manifest.kind} {manifest.version}: the signature is right")
+            trial = _placed(path, manifest, home, versions[0], say, execute)
+        with _unless_it_runs(trial):
+            arm()
+            activate.attempt(home.journal, trial, unit, health, say)
+        _prune(manifest, home, trial)
+
+
+def _placed(path: Path, manifest: Manifest, home: Installation, version: str, say: Reporter, execute: Run) -> Trial:
+    """The package beside what runs, proven; the trial to come."""
     if manifest.kind == "release":
         new = stage.release(path, manifest, home, execute)
-        prove = [str(new / "bin" / "python"), "-m", "edge", "update", "--prove"]
+        python, chosen = new / "bin" / "python", []
         link, target = home.entry, new / "bin" / "maskcam"
     else:
         new = stage.bundle(path, manifest, home)
-        prove = [
-            str(home.environment / "bin" / "python"),
-            "-m",
-            "edge",
-            "update",
-            "--prove",
-            "--set",
-            f"model.bundle={new}",
-        ]
+        python, chosen = home.environment / "bin" / "python", ["--set", f"model.bundle={new}"]
         link, target = home.environment / "bundle", new
     say(f"{manifest.kind} {manifest.version}: placed in {new}")
-    execute(prove)
+    trial = activate.begin(link, target, f"{manifest.kind} {manifest.version}", version)
+    with _unless_it_runs(trial):
+        execute([str(python), "-I", "-m", "edge", "update", "--prove", *chosen])
     say(f"{manifest.kind} {manifest.version}: gives the known answers")
-    arm()
-    trial = activate.begin(link, target, f"{manifest.kind} {manifest.version}", versions[0])
-    activate.attempt(home.journal, trial, unit, health, say)
-    _prune(manifest, home, trial)
+    return trial
 
 
-def _prune(manifest: Manifest, home: Installation, trial: activate.Trial) -> None:
+@contextmanager
+def _unless_it_runs(trial: Trial) -> Iterator[None]:
+    """What fails goes, so that failures do not fill the disk; but never what the link names, now or before."""
+    try:
+        yield
+    except UpdateError:
+        link = Path(trial.link)
+        new = (link.parent / trial.new).resolve()
+        folder = new if new.parent.name == "bundles" else new.parents[1]
+        named = [link.resolve(), (link.parent / (trial.old or "")).resolve()]
+        if not any(folder == one or folder in one.parents for one in named):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _prune(manifest: Manifest, home: Installation, trial: Trial) -> None:
     """Keeps what runs and what ran before it."""
     folder = home.root / f"{manifest.kind}s"
     kept = {manifest.version, home.environment.name, *Path(trial.old or "").parts}

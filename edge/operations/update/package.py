@@ -9,20 +9,31 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
+import struct
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from edge.core.digest import sha256
 from edge.core.errors import MissingPackage, UpdateError
+from edge.operations.update import keys
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.json.minisig"
 LIMIT = 1 << 20
 """Bytes of a manifest, before anybody has vouched for it."""
+BLOCK = 512
+"""Of a tar."""
+HEAD = 2 * (LIMIT + BLOCK)
+"""Bytes of a package in which both of them are, whole."""
+NAME = r"[A-Za-z0-9_][A-Za-z0-9_.+!-]*"
+"""Of a file or a folder in a package; a part of its path."""
+DAMAGE = (tarfile.TarError, EOFError, ValueError, OverflowError, struct.error, RecursionError)
+"""What `tarfile` raises for damage, which can look like anything."""
 
 
 class _Part(BaseModel):
@@ -31,7 +42,7 @@ class _Part(BaseModel):
 
 class Digest(_Part):
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    bytes: int = Field(ge=0)
+    bytes: int = Field(ge=0, le=1 << 32)
 
 
 class Manifest(_Part):
@@ -39,26 +50,40 @@ class Manifest(_Part):
 
     schema_version: Literal[1] = 1
     kind: Literal["release", "bundle"]
-    version: str = Field(pattern=r"^[0-9][0-9a-z.+]*$")
+    version: str = Field(pattern=r"^[0-9][0-9a-z.+]*$", max_length=64)
     """Of a release as PEP 440 has it; of a bundle the date on which it was made, with dots."""
     board: str = ""
     python: str = ""
     machine: str = ""
     """Extra, Python ("3.13") and processor ("aarch64") of a release; empty for a bundle."""
-    files: dict[str, Digest]
+    files: dict[str, Digest] = Field(max_length=1000)
+
+    @field_validator("version")
+    @classmethod
+    def _ordered(cls, version: str) -> str:
+        from packaging.version import Version
+
+        Version(version)  # raises ValueError for what cannot be compared with what runs
+        return version
 
     @field_validator("files")
     @classmethod
-    def _inside(cls, files: dict[str, Digest]) -> dict[str, Digest]:
+    def _plain_names(cls, files: dict[str, Digest]) -> dict[str, Digest]:
         for name in files:
-            path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name:
-                raise ValueError(f"file name {name!r} leaves the package")
+            if len(name) > 255 or not re.fullmatch(f"{NAME}(/{NAME})*", name) or name in (MANIFEST, SIGNATURE):
+                raise ValueError(
+                    f"file name {name[:80]!r}: expected letters, digits and . _ + ! - in folders of such names"
+                )
         return files
 
     @property
     def bytes(self) -> int:
         return sum(digest.bytes for digest in self.files.values())
+
+    @property
+    def packed(self) -> int:
+        """Bytes that the package may have: per file the padding and up to three blocks that say its name."""
+        return HEAD + self.bytes + len(self.files) * 6 * BLOCK + 2 * tarfile.RECORDSIZE
 
 
 def minisign() -> Any:
@@ -103,43 +128,60 @@ def pack(out: Path, files: Mapping[str, Path], secret_key: Path, password: str |
 
 
 def verify(path: Path, key: str) -> Manifest:
-    """The manifest, when `key` (minisign's public key, base64) has signed it. Raises UpdateError."""
-    if not key:
-        raise UpdateError(
-            "update.key is empty: expected the public key (the second line of minisign.pub) that you trust"
-        )
+    """The manifest, when `key` (minisign's public key, as its owner pasted it) has signed it. Raises UpdateError.
+
+    Reads no more than HEAD bytes.
+    """
+    trusted = keys.public(key)
     with _open(path) as tar:
-        found = [_head(path, tar, name) for name in (MANIFEST, SIGNATURE)]
+        text, signature = [_head(tar, name) for name in (MANIFEST, SIGNATURE)]
     lib = minisign()
     try:
-        lib.PublicKey.from_base64(key).verify(found[0], lib.Signature.from_bytes(found[1]))
-    except lib.Error as error:
-        raise UpdateError(f"{path}: not signed with update.key = {key}: {error}: nothing was installed") from None
+        lib.PublicKey.from_base64(trusted).verify(text, lib.Signature.from_bytes(signature))
+    except (lib.Error, ValueError) as error:
+        raise UpdateError(
+            f"the package is not signed with the key of update.key: {error}: nothing was installed"
+        ) from None
     try:
-        return Manifest.model_validate_json(found[0])
+        return Manifest.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UpdateError(f"{path}: {where}: {first['msg']}: made for another maskcam") from None
+        where = ".".join(map(str, first["loc"]))[:80]
+        raise UpdateError(f"the package's manifest: {where}: {first['msg']}: made for another maskcam") from None
 
 
 def unpack(path: Path, manifest: Manifest, folder: Path) -> None:
-    """Writes the manifest's files, each checked, into `folder`. Raises UpdateError for one too many, few or wrong."""
-    missing = dict(manifest.files)
+    """Writes the manifest's files, each checked, into `folder`. Raises UpdateError for one too many, few or wrong.
+
+    Nothing is written before every member has the name and the size that the manifest says.
+    """
     with _open(path) as tar:
-        for entry in tar:
-            if entry.name in (MANIFEST, SIGNATURE):
-                continue
-            expected = missing.pop(entry.name, None)
-            data = tar.extractfile(entry) if entry.isreg() else None
-            if expected is None or data is None:
-                raise UpdateError(f"{path}: {entry.name}: not in the manifest, or not a plain file")
+        for entry in _members(tar, manifest):
+            data = tar.extractfile(entry)
+            assert data is not None  # a plain file
             target = folder / entry.name
             target.parent.mkdir(parents=True, exist_ok=True)
-            if _copy(data, target) != expected:
-                raise UpdateError(f"{path}: {entry.name}: wrong digest: the package is damaged: fetch it again")
+            if _copy(data, target) != manifest.files[entry.name]:
+                raise UpdateError(f"{entry.name}: wrong digest: the package is damaged: fetch it again")
+
+
+def _members(tar: tarfile.TarFile, manifest: Manifest) -> list[tarfile.TarInfo]:
+    """The entries of the manifest's files, all of them, none besides."""
+    missing, found = dict(manifest.files), []
+    for number, entry in enumerate(tar):
+        if number < 2:  # manifest and signature
+            continue
+        expected = missing.pop(entry.name, None)
+        if expected is None or not entry.isreg() or entry.issparse():
+            raise UpdateError(f"the package holds {entry.name[:80]!r}: not in its manifest, or not a plain file")
+        if entry.size != expected.bytes:
+            raise UpdateError(
+                f"{entry.name}: {entry.size} bytes where the manifest says {expected.bytes}: the package is damaged"
+            )
+        found.append(entry)
     if missing:
-        raise UpdateError(f"{path}: {', '.join(missing)}: missing: the package is cut off: fetch it again")
+        raise UpdateError(f"{', '.join(missing)[:200]}: missing: the package is cut off: fetch it again")
+    return found
 
 
 def _copy(source: IO[bytes], target: Path) -> Digest:
@@ -157,17 +199,17 @@ def _open(path: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(path, "r:") as tar:
             yield tar
-    except (tarfile.TarError, EOFError, ValueError) as error:  # damage can look like anything
-        raise UpdateError(
-            f"{path}: not a package, or a damaged one ({error}): expected what maskcam pack wrote"
-        ) from None
+    except DAMAGE as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UpdateError(f"not a package, or a damaged one ({reason}): expected what maskcam pack wrote") from None
 
 
-def _head(path: Path, tar: tarfile.TarFile, name: str) -> bytes:
+def _head(tar: tarfile.TarFile, name: str) -> bytes:
     entry = tar.next()
-    data = tar.extractfile(entry) if entry and entry.name == name and entry.isreg() and entry.size < LIMIT else None
+    plain = entry is not None and entry.name == name and entry.isreg() and not entry.issparse() and entry.size < LIMIT
+    data = tar.extractfile(entry) if entry and plain else None
     if data is None:
-        raise UpdateError(f"{path}: not a package: expected it to begin with {MANIFEST} and {SIGNATURE}")
+        raise UpdateError(f"not a package: expected it to begin with {MANIFEST} and {SIGNATURE}")
     return data.read()
 
 

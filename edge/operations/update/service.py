@@ -18,7 +18,7 @@ ConditionPathExists={root}/update.json
 [Service]
 Type=oneshot
 # The environment of install.sh, which no update changes.
-ExecStart={root}/bin/python -m edge update --resume
+ExecStart={root}/bin/python -I -m edge update --resume
 
 [Install]
 WantedBy=multi-user.target
@@ -67,8 +67,10 @@ class Systemd:
     def arm(self, home: Installation, units: Path = Path("/etc/systemd/system")) -> None:
         """Sees to it that an interrupted trial is ended at the next start."""
         text, path = UNIT.format(root=home.root), units / RESUME
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+        if not path.exists() or path.read_bytes() != text.encode():
+            part = path.with_suffix(".part")  # half a unit would end no trial
+            part.write_text(text)
+            part.replace(path)
             self._systemctl(["daemon-reload"])
         self._systemctl(["enable", "--quiet", RESUME])
 

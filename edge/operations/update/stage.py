@@ -7,16 +7,17 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.core.errors import UpdateError
+from edge.operations.update import fetch
+from edge.operations.update.activate import COMPLETE
 from edge.operations.update.package import Manifest, unpack
 
 Run = Callable[[Sequence[str]], None]
-COMPLETE = "complete"
-"""A file in a folder of ours that says that all before it was done."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,13 @@ def here() -> Installation:
 
 
 def run(command: Sequence[str]) -> None:
-    """Raises UpdateError with the end of what the command said."""
-    done = subprocess.run(command, capture_output=True, text=True)
+    """Runs a command apart from the caller's folder, variables and pip.conf; -I, for Python, it says itself.
+
+    Raises UpdateError with the end of what it said.
+    """
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
+    environ["PIP_CONFIG_FILE"] = os.devnull
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd="/", stdin=subprocess.DEVNULL)
     if done.returncode:
         raise UpdateError(f"{' '.join(command)} failed: {' '.join((done.stderr or done.stdout).split())[-400:]}")
 
@@ -68,9 +74,33 @@ def check(manifest: Manifest, current: str, home: Installation, allow_downgrade:
             f"the package is {manifest.kind} {manifest.version}, older than {current}, which runs: "
             "an old one may be brought in to use its faults; --allow-downgrade if you mean it"
         )
-    free = shutil.disk_usage(home.root).free
-    if free < 4 * manifest.bytes:  # packed, unpacked with its bytecode, and room to breathe
-        raise UpdateError(f"{home.root}: {free >> 20} MB free, {4 * manifest.bytes >> 20} MB needed: make room first")
+    free, need = (
+        shutil.disk_usage(home.root).free,
+        4 * manifest.bytes,
+    )  # packed, unpacked, its bytecode, room to breathe
+    if free < need:
+        raise UpdateError(f"{home.root}: {free >> 20} MB free, {-(-need >> 20)} MB needed: make room first")
+
+
+def sweep(home: Installation) -> None:
+    """Removes what an interrupted update left: half a release, half a bundle, a download."""
+    for folder in home.root.glob("releases/*"):
+        if folder != home.environment and not (folder / COMPLETE).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+    for folder in home.root.glob("bundles/*.part"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in home.root.glob(f"{fetch.PREFIX}*"):
+        file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[None]:
+    """Whatever ends the block early takes the folder with it."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def release(path: Path, manifest: Manifest, home: Installation, execute: Run = run) -> Path:
@@ -80,22 +110,32 @@ def release(path: Path, manifest: Manifest, home: Installation, execute: Run = r
         raise UpdateError(f"release {manifest.version} runs already")
     if (folder / COMPLETE).exists():
         return folder
+    own = _own(manifest)
     shutil.rmtree(folder, ignore_errors=True)  # what an interrupted pip leaves looks installed
     python = str(folder / "bin" / "python")
     base = getattr(sys, "_base_executable", sys.executable)
-    execute([base, "-m", "venv", "--system-site-packages", str(folder)])
-    wheels = folder / "wheels"
-    unpack(path, manifest, wheels)
-    extra = f"[{manifest.board}]" if manifest.board else ""
-    options = ["--quiet", "--disable-pip-version-check", "--no-index", "--find-links", str(wheels)]
-    execute([python, "-m", "pip", "install", *options, f"maskcam{extra}"])
-    # The system's packages are in sight: pip may find a maskcam there and be content.
-    execute([python, "-m", "pip", "install", *options, "--force-reinstall", "--no-deps", "maskcam"])
-    shutil.rmtree(wheels)
-    os.sync()
-    (folder / COMPLETE).touch()
-    os.sync()
+    with _whole(folder):
+        execute([base, "-I", "-m", "venv", "--system-site-packages", str(folder)])
+        wheels = folder / "wheels"
+        unpack(path, manifest, wheels)
+        extra = f"[{manifest.board}]" if manifest.board else ""
+        pip = [python, "-I", "-m", "pip", "--isolated", "install", "--quiet", "--disable-pip-version-check"]
+        execute([*pip, "--no-index", "--find-links", str(wheels), f"{wheels / own}{extra}"])
+        # The system's packages are in sight: pip may find a maskcam there and be content.
+        execute([*pip, "--no-index", "--force-reinstall", "--no-deps", str(wheels / own)])
+        shutil.rmtree(wheels)
+        os.sync()
+        (folder / COMPLETE).touch()
+        os.sync()
     return folder
+
+
+def _own(manifest: Manifest) -> str:
+    """The wheel of maskcam itself, which is installed by its path. Raises UpdateError."""
+    found = [name for name in manifest.files if name.startswith("maskcam-")] or list(manifest.files)
+    if len(found) != 1:
+        raise UpdateError(f"release {manifest.version}: expected maskcam's wheel in it once, found {len(found)}")
+    return found[0]
 
 
 def bundle(path: Path, manifest: Manifest, home: Installation) -> Path:
@@ -108,9 +148,10 @@ def bundle(path: Path, manifest: Manifest, home: Installation) -> Path:
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    unpack(path, manifest, part)
-    load(part)
-    os.sync()
-    part.rename(folder)
-    os.sync()
+    with _whole(part):
+        unpack(path, manifest, part)
+        load(part)
+        os.sync()
+        part.rename(folder)
+        os.sync()
     return folder
