@@ -9,7 +9,7 @@ TEST_EXTRAS = $(if $(CI),test$(comma)convert,test)
 .PHONY: demo demo-page docs test test-all test-systemd test-guest test-virtual check clean test-arm64
 
 demo: $(VENV)/.demo
-	$(BIN)/maskcam run --config configs/demo.toml --duration 20 --sheet demo.png
+	$(BIN)/maskcam run --config configs/demo.toml --duration 20 --sheet demo.png --overwrite
 	@echo "Look at demo.png: annotated frames of what the camera saw."
 	@echo "The page of the running demo: make demo-page, then http://127.0.0.1:8765/"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.assemble.tables import CAMERAS, DEVICES, resolve
+from edge.core import secrets
 from edge.core.errors import CameraError
 from edge.core.ports import Camera
 
@@ -43,8 +44,8 @@ def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Camera, Se
 
 
 def named(settings: Settings) -> str:
-    source = str(settings.camera.source)
-    return str(resolve("edge.cameras.stream:blanked")(source)) if "://" in source else source
+    """The camera's name for messages."""
+    return secrets.source(settings.camera.source)
 
 
 def camera(settings: Settings, live: bool) -> Camera:
@@ -64,9 +65,10 @@ def camera(settings: Settings, live: bool) -> Camera:
     opened: Any = resolve(CAMERAS[kind])(**arguments[kind])
     if kind in DEVICES:
         log.info("camera: %s", opened.describe())
-    if (wanted.rotation, wanted.flip, wanted.region) == (0, "none", [0, 0, 1, 1]):
+    aspect = wanted.pixel_aspect or float(getattr(opened, "pixel_aspect", 1.0))
+    if (wanted.rotation, wanted.flip, wanted.region, aspect) == (0, "none", [0, 0, 1, 1], 1.0):
         return opened
-    return resolve(CAMERAS["view"])(opened, wanted.rotation, wanted.flip, wanted.region)
+    return resolve(CAMERAS["view"])(opened, wanted.rotation, wanted.flip, wanted.region, aspect)
 
 
 def _kind(source: str, live: bool) -> str:
@@ -85,6 +87,6 @@ def _kind(source: str, live: bool) -> str:
         return "recording"
     found = "is a folder, which maskcam replay reads" if Path(source).is_dir() else "does not exist"
     raise CameraError(
-        f"camera.source = '{source}' {found}: expected an index such as 0, /dev/..., 'pi', 'csi', rtsp:// or "
-        "http(s)://, 'synthetic' or a video file"
+        f"camera.source = '{secrets.source(source)}' {found}: expected an index such as 0, /dev/..., 'pi', 'csi', "
+        "rtsp:// or http(s)://, 'synthetic' or a video file"
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from edge.core.errors import CameraError
 from edge.core.records import Frame
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # Seconds a read of a silent V4L2 camera takes to fail, 10 by default; CAP_PROP_READ_TIMEOUT_MSEC is for FFmpeg and
 # GStreamer alone. OpenCV asks once, at its first wait for a frame.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
+
+MOST_PIXELS = 50_000_000
+"""Of a video's frame: 8K and a half more. Decoded and converted it takes six bytes a pixel."""
 
 S = TypeVar("S", bound="Source")
 
@@ -88,17 +93,51 @@ def capture(source: str, backend: int, parameters: Sequence[int] = ()) -> cv2.Vi
     """OpenCV's capture, opened or not, without OpenCV's own lines beside our one-line errors."""
     import cv2
 
+    with quiet():
+        return cv2.VideoCapture(source, backend, parameters)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without OpenCV's own lines."""
+    import cv2
+
     logging: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 4.6, Debian 12's, has these functions at its top
     level = logging.getLogLevel()
     logging.setLogLevel(0)
     try:
-        return cv2.VideoCapture(source, backend, parameters)
+        yield
     finally:
         logging.setLogLevel(level)
 
 
-def arriving(video: cv2.VideoCapture, clock: Callable[[], float]) -> Iterator[Frame]:
-    """Frames of a live capture until a read fails; `t` is what `clock` says on arrival, seconds."""
+def check_size(video: cv2.VideoCapture, name: str) -> None:
+    """Refuses, before a frame is decoded, pictures that would fill the memory of a small board. Raises CameraError."""
+    import cv2
+
+    width, height = (int(video.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    if width * height > MOST_PIXELS:
+        raise CameraError(f"{name}: pictures of {width}x{height}: expected at most {MOST_PIXELS // 10**6} megapixels")
+
+
+def pixel_aspect(video: cv2.VideoCapture) -> float:
+    """Width of a pixel by its height, as the recording or stream says; 1 where it does not, or not credibly."""
+    import cv2
+
+    wide, high = video.get(cv2.CAP_PROP_SAR_NUM), video.get(cv2.CAP_PROP_SAR_DEN)
+    aspect = wide / high if wide > 0 and high > 0 else 1.0
+    if round(video.get(cv2.CAP_PROP_ORIENTATION_META)) % 180:  # OpenCV turns the picture, not its aspect
+        aspect = 1 / aspect
+    return aspect if 0.2 <= aspect <= 5.0 and abs(aspect - 1) > 0.01 else 1.0
+
+
+def arriving(
+    video: cv2.VideoCapture, clock: Callable[[], float], check: Callable[[cv2.typing.MatLike], None] | None = None
+) -> Iterator[Frame]:
+    """Frames of a live capture until a read fails; `t` is what `clock` says on arrival, seconds.
+
+    check: is shown every picture (BGR) first, and raises CameraError.
+    """
     import cv2
 
     for index in count():
@@ -106,4 +145,6 @@ def arriving(video: cv2.VideoCapture, clock: Callable[[], float]) -> Iterator[Fr
         t = clock()
         if not good:
             return
+        if check:
+            check(image)
         yield Frame(index, t, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]

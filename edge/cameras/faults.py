@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import deque
+
 import numpy as np
 
 from edge.core.records import Image
@@ -25,15 +28,21 @@ def fault(image: Image, shape: tuple[int, ...] | None) -> str:
     return ""
 
 
+LAST = 8
+"""Frames that are remembered: a driver that repeats a ring of old buffers has fewer."""
+
+
 class Changes:
-    """Tells a living picture from a frozen one, whose pixels are the very same: noise changes some in every frame."""
+    """Tells a living picture from a frozen one, or a few in turn: noise changes some pixels in every frame."""
 
     def __init__(self) -> None:
-        self._seen = b""
+        self._seen: deque[bytes] = deque(maxlen=LAST)
 
     def sees(self, image: Image) -> bool:
-        """Whether `image` differs from the one before. A black one passes: some cameras remove all noise then."""
-        seen = image[::GRID, ::GRID].tobytes()
-        changed = seen != self._seen or max(seen) <= BLACK
-        self._seen = seen
+        """Whether `image` differs from all of late. A black one passes: some cameras remove all noise then."""
+        pixels = image[::GRID, ::GRID].tobytes()
+        seen = hashlib.blake2b(pixels, digest_size=16).digest()
+        changed = seen not in self._seen or max(pixels) <= BLACK
+        if changed:
+            self._seen.append(seen)
         return changed

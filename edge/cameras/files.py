@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from edge.cameras.base import Pace, Source, capture
+from edge.cameras.base import Pace, Source, capture, check_size, pixel_aspect
+from edge.cameras.decoded import Decoded
 from edge.core.errors import CameraError
 from edge.core.records import Frame, Image
 
@@ -69,10 +72,12 @@ class VideoFile(Source):
     ) -> None:
         self.path = Path(path)
         self.dropped = 0
-        self._video = capture(str(path), cv2.CAP_ANY)
+        self._video = capture(os.path.abspath(path), cv2.CAP_ANY)  # "a:b.mp4" would be protocol "a" to FFmpeg
         self._video.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # the default is off in OpenCV 4.11
         if not self._video.isOpened():
             raise CameraError(f"{path}: neither a picture nor a video that OpenCV can read (damaged or cut short?)")
+        check_size(self._video, str(path))
+        self._decoded = Decoded(self._video, str(path), partial(capture, os.path.abspath(path), cv2.CAP_FFMPEG))
         self.fps = float(self._video.get(cv2.CAP_PROP_FPS)) or 25.0
         self._pace = Pace(1 / self.fps, clock, sleep) if realtime else None
 
@@ -80,6 +85,7 @@ class VideoFile(Source):
         t = -1 / self.fps
         for index in count():
             if not self._video.grab():
+                self._decoded.end()
                 self._check_end(index)
                 return
             position = self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000
@@ -89,7 +95,13 @@ class VideoFile(Source):
                 continue
             good, image = self._video.retrieve()
             if good:
+                self._decoded.check(image)
                 yield Frame(index, t, _rgb(image))
+
+    @property
+    def pixel_aspect(self) -> float:
+        """Width of a pixel by its height."""
+        return pixel_aspect(self._video)
 
     def _check_end(self, frames: int) -> None:
         expected = int(self._video.get(cv2.CAP_PROP_FRAME_COUNT))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import cv2
 
-from edge.cameras.base import Source, arriving, capture
+from edge.cameras.base import Source, arriving, capture, check_size, pixel_aspect
+from edge.cameras.decoded import Decoded
+from edge.core import secrets
 from edge.core.errors import CameraError
 from edge.core.records import Frame
 
-# Both are greedy on purpose: a password may hold any character, and hiding too much harms nobody.
-USER_PASSWORD = re.compile(r"(://[^/@:]*:).*@")
-QUERY_PASSWORD = re.compile(r"([?&][^=&]*(?:pass|pwd|token|key|auth|secret)[^=&]*=)[^&]*", re.IGNORECASE)
+OBLONG = {(960, 1080), (480, 1080), (640, 720), (704, 576), (704, 480), (720, 576), (720, 480), (352, 576), (352, 480)}
+"""Sizes ("1080N", "720N", D1, half D1) that have oblong pixels; many a stream does not say so."""
+
+MOST_BLACK = 10
+"""Frames at the beginning of a stream that may all be the same black picture."""
 
 
 class StreamCamera(Source):
@@ -27,7 +31,7 @@ class StreamCamera(Source):
         silence: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.name = blanked(url)
+        self.name = secrets.address(url)
         self._silence = silence
         self._clock = clock
         limits = {cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: timeout, cv2.CAP_PROP_READ_TIMEOUT_MSEC: silence}
@@ -37,22 +41,42 @@ class StreamCamera(Source):
             raise CameraError(
                 f"stream '{self.name}': cannot be opened within {timeout:g} s: check address and password"
             )
+        self._url, self._single = url, url.startswith("http")
+        try:
+            check_size(self._video, f"stream '{self.name}'")
+        except CameraError:
+            self.close()
+            raise
 
     def __iter__(self) -> Iterator[Frame]:
-        yield from arriving(self._video, self._clock)
+        again = partial(capture, self._url, cv2.CAP_FFMPEG)
+        decoded = Decoded(self._video, f"stream '{self.name}'", again, MOST_BLACK)
+        frames = arriving(self._video, self._clock, decoded.check)
+        first = next(frames, None)
+        second = next(frames, None)  # before the first is given: only two can show that neither was converted
+        if first and self._single and not second:
+            raise CameraError(
+                f"stream '{self.name}': gives one picture and ends, as a snapshot's address does: expected the address "
+                "of the camera's stream (MJPEG or RTSP; its manual or its page names it)"
+            )
+        yield from (frame for frame in (first, second) if frame)
+        yield from frames
         raise CameraError(f"stream '{self.name}': ended, or silent for {self._silence:g} s")
+
+    @property
+    def pixel_aspect(self) -> float:
+        """Width of a pixel by its height."""
+        return pixel_aspect(self._video)
 
     def describe(self) -> str:
         """Size and rate the stream announces; no password."""
         width, height, fps = (
             self._video.get(key) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS)
         )
-        return f"{self.name}: {width:.0f}x{height:.0f} at {fps:g} fps"
+        hint = ""
+        if (round(width), round(height)) in OBLONG and self.pixel_aspect == 1.0:
+            hint = "; recorders send this size of a wider picture: if faces look narrow, set camera.pixel_aspect"
+        return f"{self.name}: {width:.0f}x{height:.0f} at {fps:g} fps{hint}"
 
     def close(self) -> None:
         self._video.release()
-
-
-def blanked(url: str) -> str:
-    """`url` without its password, for messages."""
-    return QUERY_PASSWORD.sub(r"\1***", USER_PASSWORD.sub(r"\1***@", url))

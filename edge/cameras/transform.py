@@ -18,16 +18,25 @@ WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
 class Transform(Source):
-    """The frames of `camera`, turned `rotation` degrees clockwise, then mirrored, then cut to `region`.
+    """The frames of `camera`, with square pixels, turned `rotation` degrees clockwise, mirrored, then cut to `region`.
 
     rotation: 0, 90, 180 or 270. flip: "none", "horizontal" (left and right change places) or "vertical".
     region: x0, y0, x1, y1 as fractions 0..1 of the turned picture.
+    pixel_aspect: width of a pixel by its height; the longer side of it is kept, so that no detail is lost.
     Whatever stands behind it, the boxes of faces above all, counts in pixels of the picture that comes out here.
     It runs in the thread that reads the camera; cutting copies nothing.
     """
 
-    def __init__(self, camera: Camera, rotation: int = 0, flip: str = "none", region: Sequence[float] = WHOLE) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        rotation: int = 0,
+        flip: str = "none",
+        region: Sequence[float] = WHOLE,
+        pixel_aspect: float = 1.0,
+    ) -> None:
         self._camera, self._region = camera, region
+        self._wider, self._higher = max(pixel_aspect, 1.0), max(1 / pixel_aspect, 1.0)
         self._rotation, self._flip = ROTATIONS.get(rotation), FLIPS.get(flip)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -36,6 +45,8 @@ class Transform(Source):
 
     def apply(self, image: Image) -> Image:
         turned: Any = image
+        if max(self._wider, self._higher) > 1.0:
+            turned = cv2.resize(turned, None, fx=self._wider, fy=self._higher, interpolation=cv2.INTER_LINEAR)
         if self._rotation is not None:
             turned = cv2.rotate(turned, self._rotation)
         if self._flip is not None:

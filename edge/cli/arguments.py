@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from edge.config import Loaded
@@ -69,9 +69,13 @@ def loaded(
     return config.load_or_last_good(files, [*args.set, *own], os.environ, state, unusable)
 
 
-def print_events() -> None:
-    """Events and warnings, one line each, on standard output."""
-    import logging
-    import sys
+def overwriting(parser: argparse.ArgumentParser) -> None:
+    """--overwrite."""
+    parser.add_argument("--overwrite", action="store_true", help="replace output files that are there already")
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
+
+def print_events(stream: TextIO) -> None:
+    """Events and warnings, one line each."""
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=stream, force=True)

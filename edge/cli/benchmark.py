@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edge.cli.arguments import command, load, positive, settings
+from edge.cli.arguments import command, load, overwriting, positive, settings
 
 CROWDS = (0, 1, 2, 5, 20)
 
@@ -28,6 +28,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--json", nargs="?", const="-", metavar="FILE", help="write JSON to a file, or print it instead"
     )
+    overwriting(parser)
     parser.add_argument("--compare", type=Path, metavar="JSON", help="say how an older report differs")
     parser.add_argument(
         "--tolerance", type=positive(float), metavar="SHARE", help="with --compare: exit 1 if a figure is worse by more"
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     older = reports.read(args.compare) if args.compare else None
     file = Path(args.json) if args.json not in (None, "-") else None
     if file:
-        outputs.check_output(file, source)
+        outputs.check_output(file, source, overwrite=args.overwrite)
     settings = load(args, camera__source=source).model_copy(update={"sinks": Sinks(log=False)})
     report = suite.run(settings, args.seconds, args.frames, args.faces, args.sweep, _health)
     print(report.json() if args.json == "-" else report.render())

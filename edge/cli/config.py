@@ -26,6 +26,7 @@ def add(commands: Any) -> None:
     actions = parser.add_subparsers(metavar="action", dest="action", required=True)
     show = actions.add_parser("show", help="print the settings in force and who set them, as TOML")
     settings(show)
+    show.add_argument("--with-secrets", action="store_true", help="passwords in addresses too; they are cut out else")
     check = actions.add_parser("check", help="check files, each by itself: exit code 2 and a line per mistake")
     check.add_argument("file", type=Path, nargs="+")
     migrate = actions.add_parser("migrate", help="rewrite files with today's names of settings; comments stay")
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
         _check(args.file)
     else:
         found = loaded(args)
-        print(template.show(found.settings, found.origins), end="")
+        print(template.show(found.settings, found.origins, args.with_secrets), end="")
 
 
 def _check(paths: list[Path]) -> None:

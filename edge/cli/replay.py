@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.cli.arguments import command, load, print_events, settings
+from edge.cli.arguments import command, load, overwriting, print_events, settings
 from edge.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,8 +30,11 @@ def add(commands: Any) -> None:
     settings(parser)
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of model.bundle")
     parser.add_argument("--out", type=Path, help="annotated copy: .mp4; for pictures .png, .jpg or a folder")
-    parser.add_argument("--events", type=Path, metavar="JSONL", help="write the events as JSON lines")
+    parser.add_argument(
+        "--events", type=Path, metavar="JSONL", help="write the events as JSON lines; -: to standard output"
+    )
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet")
+    overwriting(parser)
     parser.add_argument("--show", action="store_true", help="show it in a window; q ends it")
 
 
@@ -43,7 +46,8 @@ def run(args: argparse.Namespace) -> None:
 
     settings = load(args, camera__source=args.source, model__bundle=args.bundle and str(args.bundle))
     _check_outputs(args)
-    print_events()
+    piped = args.events == outputs.STANDARD_OUTPUT
+    print_events(sys.stderr if piped else sys.stdout)
     with stop_on_signals() as stop, assemble.runtime(settings, live=False) as runtime, ExitStack() as stack:
         watchers = []
         if args.out:
@@ -53,12 +57,14 @@ def run(args: argparse.Namespace) -> None:
         if args.show:
             watchers.append(stack.enter_context(outputs.window(stop.request)))
         if args.events:
-            part = stack.enter_context(replacing(args.events))
+            part = None if piped else stack.enter_context(replacing(args.events))
             jsonl = stack.enter_context(closing(assemble.resolve(assemble.SINKS["jsonl"])(part)))
+            if piped:
+                jsonl = outputs.UntilClosed(jsonl, stop.request)
             runtime = replace(runtime, sinks=[*runtime.sinks, jsonl])
         progress = _progress if sys.stderr.isatty() else None
         counters = replay.replay(runtime, stop, watchers, progress)
-    print(f"{runtime.timers.render()}\n{counters.render()}")
+    print(f"{runtime.timers.render()}\n{counters.render()}", file=sys.stderr if piped else sys.stdout)
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
@@ -71,7 +77,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
         (None if into_folder else args.out, (".mp4", *outputs.PICTURES)),
     ):
         if path:
-            outputs.check_output(path, args.source, suffixes)
+            outputs.check_output(path, args.source, suffixes, args.overwrite)
     if into_folder and not args.out.parent.is_dir():
         raise DataError(f"output '{args.out}': folder '{args.out.parent}' does not exist: create it first")
 
@@ -85,7 +91,8 @@ def _annotated(args: argparse.Namespace, runtime: Runtime) -> AbstractContextMan
     if not runtime.pictures:
         raise DataError(f"output '{args.out}': the source is no picture: expected a name that ends in .mp4")
     source = Path(args.source)
-    return outputs.pictures(args.out, runtime.pictures, source if source.is_dir() else source.parent)
+    root = source if source.is_dir() else source.parent
+    return outputs.pictures(args.out, runtime.pictures, root, args.overwrite)
 
 
 def _progress(counters: Counters) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edge.cli.arguments import command, loaded, positive, print_events, settings
+from edge.cli.arguments import command, loaded, overwriting, positive, settings
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from edge.config import Loaded
@@ -23,12 +26,14 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--duration", type=positive(float), metavar="S", help="stop after so many seconds")
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet of the run")
+    overwriting(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     from edge import config
     from edge.assemble import Assembly
     from edge.runtime import outputs
+    from edge.runtime.lines import logged_apart
     from edge.runtime.service import Service
     from edge.runtime.signals import Flag, reload_on_signal, stop_on_signals
     from edge.runtime.systemd import Notifier, state_directory
@@ -46,9 +51,9 @@ def run(args: argparse.Namespace) -> None:
         return loaded(args, page=path, **options)
 
     if args.sheet:
-        outputs.check_output(args.sheet, str(read().settings.camera.source), outputs.PICTURES)
-    print_events()
+        outputs.check_output(args.sheet, str(read().settings.camera.source), outputs.PICTURES, args.overwrite)
     with ExitStack() as stack:
+        stack.enter_context(logged_apart())
         notifier = stack.enter_context(closing(Notifier()))
         stop = stack.enter_context(stop_on_signals())
         # At a terminal SIGHUP says that the terminal is gone, and ends the run as it ends any other program.
@@ -63,8 +68,8 @@ def run(args: argparse.Namespace) -> None:
         service = Service(assembly, read, notifier, _runtime_folder(), watchers, hub)
         counters = service.run(stop, reload, args.duration)
         if hub and address:
-            print(f"the page was at {address}")
-        print(f"{service.runtime.timers.render()}\n{counters.render()}")
+            log.info("the page was at %s", address)
+        log.info("%s\n%s", service.runtime.timers.render(), counters.render())
 
 
 def _runtime_folder() -> Path | None:

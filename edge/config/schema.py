@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from edge.config.settings import Settings
+
+
+def harmless(key: Sequence[str]) -> bool:
+    """Whether the values of a key are of a kind that holds no password: numbers, switches, choices; no free text.
+
+    A text that is known to be none is marked so in the schema.
+    """
+    found = field(key)
+    if found is None or section(found.annotation):
+        return False
+    extra = found.json_schema_extra
+    return bool(isinstance(extra, dict) and extra.get("harmless")) or not _is_text(found.annotation)
+
+
+def _is_text(annotation: Any) -> bool:
+    if get_origin(annotation) is Literal:
+        return False
+    return annotation is str or any(_is_text(kind) for kind in get_args(annotation))
 
 
 def section(annotation: Any) -> type[BaseModel] | None:

@@ -10,6 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 _PATH = {"path": True}
 """Marks a setting that names a file."""
+_HARMLESS = {"harmless": True}
+"""Marks a text that holds no password, so that a wrong one may be told (`edge.core.secrets`)."""
+
+
+def _secret(kind: Literal["source", "address", "command", "key"]) -> dict[str, str]:
+    """Marks a text that may hold a password, and how it is shown (`edge.config.template.show`)."""
+    return {"secret": kind}
 
 
 def _setting(default: Any, unit: str, description: str, **limits: Any) -> Any:
@@ -30,7 +37,7 @@ class Camera(_Section):
         "",
         "V4L2 index or /dev/... path (best /dev/v4l/by-id/...), 'pi' or 'pi:1' (Raspberry Pi's camera port), 'csi' or "
         "'csi:1' (Jetson's), rtsp:// or http(s):// address, 'synthetic', or a video file (played in real time)",
-        extra=_PATH,
+        extra=_PATH | _secret("source"),
     )
     width: int = _setting(640, "px", "width asked of the camera", ge=64, le=7680)
     height: int = _setting(480, "px", "height asked of the camera", ge=64, le=4320)
@@ -48,6 +55,14 @@ class Camera(_Section):
         min_length=4,
         max_length=4,
     )
+    pixel_aspect: float = _setting(
+        0.0,
+        "",
+        "width of a pixel by its height, as sent; 0: what the stream says. Recorders that send 960x1080 of a 16:9 "
+        "scene want 1.85",
+        ge=0,
+        le=10,
+    )
     timeout: float = _setting(10.0, "s", "wait for a camera or a network stream to open", gt=0, le=600)
     lost_after: float = _setting(5.0, "s", "without a usable frame, until the camera is lost", ge=0.5, le=600)
     frozen_after: float = _setting(
@@ -58,6 +73,20 @@ class Camera(_Section):
     retry_longest: float = _setting(30.0, "s", "longest wait between two attempts", le=3600)
     duration: float = _setting(0.0, "s", "length of the synthetic scene; 0: until stopped", ge=0)
     seed: int = _setting(0, "", "of the synthetic scene: the same seed, the same pictures", ge=0)
+
+    @field_validator("source")
+    @classmethod
+    def _an_address(cls, source: int | str) -> int | str:
+        """A "#", "?" or "/" in a password ends the host's name, and the camera is never reached."""
+        _, mark, rest = str(source).partition("://")
+        place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+        port = "" if "@" in place or place.startswith("[") else place.partition(":")[2]
+        if mark and ("#" in rest or (port and not port.isdecimal())):
+            raise ValueError(
+                "holds a '#', '?' or '/' that ends the address too early: in a name or password write %23 for #, "
+                "%3F for ?, %2F for / and %40 for @"
+            )
+        return source
 
     @model_validator(mode="after")
     def _possible(self) -> Camera:
@@ -105,7 +134,7 @@ class Backend(_Section):
     @classmethod
     def _a_device(cls, device: str) -> str:
         if not re.fullmatch(r"((usb|pci)(:\d+)?)?", device):
-            raise ValueError(f"= '{device}': expected 'usb', 'usb:0', 'pci:1' or, for any, an empty text")
+            raise ValueError("names no Edge TPU: expected 'usb', 'usb:0', 'pci:1' or, for any, an empty text")
         return device
 
 
@@ -170,6 +199,10 @@ class Jsonl(_Section):
     """Events as JSON lines. The section turns it on."""
 
     path: str = _setting("", "", "file to append to; empty: standard output", extra=_PATH)
+    max_bytes: int = _setting(
+        10_000_000, "bytes", "size at which the file becomes PATH.1 and a new one begins; 0: never", ge=0
+    )
+    keep: int = _setting(3, "", "how many older files PATH.1, PATH.2, ... stay", ge=0, le=1000)
 
 
 _Pin = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)]
@@ -179,11 +212,14 @@ class Gpio(_Section):
     """A LED on a pin: steady while the alert stands, blinking for what else it has to say. The section turns it on."""
 
     pin: _Pin = _setting(
-        17, "", "Broadcom number (17 is GPIO17), header pin ('J8:11') or, with gpiod, the name of a line"
+        17,
+        "",
+        "Broadcom number (17 is GPIO17), header pin ('J8:11') or, with gpiod, the name of a line",
+        extra=_HARMLESS,
     )
     active_high: bool = _setting(True, "", "whether it lights when the pin is high")
-    driver: Literal["mock", "gpiozero", "gpiod"] = _setting(
-        "mock", "", "gpiozero on a Raspberry Pi, gpiod on other boards; 'mock' needs no hardware"
+    driver: Literal["auto", "gpiozero", "gpiod", "mock"] = _setting(
+        "auto", "", "auto: gpiozero on a Raspberry Pi, gpiod on other boards; 'mock' lights nothing, and says so"
     )
     heartbeat: bool = _setting(True, "", "a wink every 3 s while all is well; false: dark")
     self_test: bool = _setting(True, "", "two flashes at the start")
@@ -194,9 +230,9 @@ class Gpio(_Section):
 class Buzzer(_Section):
     """A buzzer on a pin: beeps while the alert stands. The section turns it on."""
 
-    pin: _Pin = _setting(27, "", "as for sinks.gpio")
+    pin: _Pin = _setting(27, "", "as for sinks.gpio", extra=_HARMLESS)
     active_high: bool = _setting(True, "", "whether it sounds when the pin is high")
-    driver: Literal["mock", "gpiozero", "gpiod"] = _setting("mock", "", "as for sinks.gpio")
+    driver: Literal["auto", "gpiozero", "gpiod", "mock"] = _setting("auto", "", "as for sinks.gpio")
     self_test: bool = _setting(False, "", "two beeps at the start")
     announce: bool = _setting(True, "", "say in the log when it sounds")
 
@@ -211,6 +247,7 @@ class Webhook(_Section):
         "http://127.0.0.1:8080/maskcam",
         "",
         "https:// or http://; name:password@host is sent as basic authentication",
+        extra=_secret("address"),
         pattern="^https?://.",
     )
     kinds: list[Kind] = _setting(["no_mask", "all_clear"], "", "of events to post: decision, no_mask, all_clear, state")
@@ -221,7 +258,11 @@ class Command(_Section):
     """A program run at events, such as a sound. The section turns it on."""
 
     argv: list[str] = _setting(
-        ["aplay", "-q", "/usr/share/sounds/alsa/Front_Center.wav"], "", "program and arguments; no shell", min_length=1
+        ["aplay", "-q", "/usr/share/sounds/alsa/Front_Center.wav"],
+        "",
+        "program and arguments; no shell",
+        min_length=1,
+        extra=_secret("command"),
     )
     kinds: list[Kind] = _setting(["no_mask"], "", "of events to run it at: decision, no_mask, all_clear, state")
     timeout: float = _setting(10.0, "s", "after which it is killed", gt=0, le=600)
@@ -256,7 +297,10 @@ class Update(_Section):
     """What may change this device."""
 
     key: str = _setting(
-        "", "", "public key of minisign that signs updates: the second line of minisign.pub; empty: no updates"
+        "",
+        "",
+        "public key of minisign that signs updates: the second line of minisign.pub; empty: no updates",
+        extra=_secret("key"),
     )
 
 

@@ -47,7 +47,7 @@ def from_file(path: Path, folder: str | Path | None = None) -> list[Entry]:
         raise ConfigError(f"{path}: not TOML: {error}: save it as UTF-8") from None
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: TOML's own, or an integer of thousands of digits
         line = re.search(r"at line (\d+)", str(error))
         number = int(line[1]) if line else len(text.rstrip().split("\n"))
         raise ConfigError(f"{path}:{number}: not TOML: {error}") from None
@@ -75,7 +75,8 @@ def from_override(text: str) -> list[Entry]:
     """section.key=value, as `--set` takes it. Raises ConfigError where it is something else."""
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"\w+(\.\w+)+", key.strip()):
-        raise ConfigError(f"--set {text}: expected section.key=value, such as camera.width=320")
+        said = key.strip() if equals and re.fullmatch(r"[\w.-]{1,60}", key.strip()) else "..."
+        raise ConfigError(f"--set {said}: expected section.key=value, such as camera.width=320")
     start = current(tuple(key.strip().split(".")), "--set", "use the new one")
     return [Entry((*start, *below), value, "--set") for below, value in _flat_value(_value(value))]
 
@@ -92,7 +93,7 @@ def lines(text: str) -> dict[Key, int]:
         statement.append(line)
         try:
             data = tomllib.loads("\n".join(statement))
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             continue
         header = statement[0].lstrip().startswith("[")
         named = [key if header else (*section, *key) for key, _ in _flat(data)]
@@ -108,7 +109,7 @@ def _value(text: str) -> Any:
     """A TOML value; what is none is a string."""
     try:
         parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text.strip()
     return parsed["value"] if len(parsed) == 1 else text.strip()
 

@@ -12,6 +12,10 @@ from pydantic.fields import FieldInfo
 
 from edge.config.schema import section
 from edge.config.settings import Settings
+from edge.core import secrets
+
+PUBLIC_KEY = 60
+"""Characters of minisign's public key, and a few; its secret key is longer."""
 
 
 def reference() -> str:
@@ -19,9 +23,27 @@ def reference() -> str:
     return f"# {Settings.__doc__}\n" + "\n".join(_explained(Settings, ())) + "\n"
 
 
-def show(settings: Settings, origins: Mapping[tuple[str, ...], str] | None = None) -> str:
-    """The settings as TOML, which loads to the same settings; `origins` become comments, "default" where silent."""
-    return "\n".join(_valued(settings, (), origins)).strip() + "\n"
+def show(settings: Settings, origins: Mapping[tuple[str, ...], str] | None = None, with_secrets: bool = True) -> str:
+    """The settings as TOML, which loads to the same settings; `origins` become comments, "default" where silent.
+
+    Without secrets, what may hold a password is cut down to what may be said of it.
+    """
+    return "\n".join(_valued(settings, (), origins, with_secrets)).strip() + "\n"
+
+
+def _cut(found: FieldInfo, value: Any) -> Any:
+    """The part of a value that may be said."""
+    extra = found.json_schema_extra
+    kind = extra.get("secret") if isinstance(extra, dict) else None
+    if kind == "source":
+        return secrets.source(value)
+    if kind == "address":
+        return secrets.address(value)
+    if kind == "command":
+        return [secrets.command(value), *(["..."] if len(value) > 1 else [])]
+    if kind == "key" and len(value) > PUBLIC_KEY:
+        return f"({secrets.HIDDEN})"
+    return value
 
 
 def toml(value: Any) -> str:
@@ -44,16 +66,20 @@ def _explained(model: type[BaseModel], path: tuple[str, ...], mark: str = "") ->
             yield from _explained(below, (*path, name), "# " if optional else mark)
 
 
-def _valued(model: BaseModel, path: tuple[str, ...], origins: Mapping[tuple[str, ...], str] | None) -> Iterator[str]:
+def _valued(
+    model: BaseModel, path: tuple[str, ...], origins: Mapping[tuple[str, ...], str] | None, with_secrets: bool
+) -> Iterator[str]:
     values = {name: getattr(model, name) for name in type(model).model_fields}
     if path:
         yield from ("", f"[{'.'.join(path)}]{_origin(path, origins) if not values else ''}")
         for name, value in values.items():
             if not isinstance(value, BaseModel) and value is not None:
-                yield f"{name} = {toml(value)}{_origin((*path, name), origins)}"
+                said = value if with_secrets else _cut(type(model).model_fields[name], value)
+                cut = "  # cut short: --with-secrets shows it" if str(said) != str(value) else ""
+                yield f"{name} = {toml(said if cut else value)}{_origin((*path, name), origins)}{cut}"
     for name, value in values.items():
         if isinstance(value, BaseModel):
-            yield from _valued(value, (*path, name), origins)
+            yield from _valued(value, (*path, name), origins, with_secrets)
 
 
 def _origin(key: tuple[str, ...], origins: Mapping[tuple[str, ...], str] | None) -> str:

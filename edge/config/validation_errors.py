@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from edge.config.renamed import Key
-from edge.config.schema import field, keys, section
+from edge.config.schema import field, harmless, keys, section
 from edge.config.settings import Settings
-from edge.config.template import toml
+from edge.core import secrets
 
 
 def explain(error: ValidationError, origins: Mapping[Key, str]) -> Iterator[str]:
@@ -32,7 +32,8 @@ def explain(error: ValidationError, origins: Mapping[Key, str]) -> Iterator[str]
             yield f"{_place(named[-1] if named else key, origins)}: {what} {said}"
         else:
             expected = " or ".join(_expected(item, key) for item in items)
-            yield f"{_place(key, origins)}: {dotted} = {toml(item['input'])}: expected {expected}"
+            given = secrets.value(item["input"], harmless(key))
+            yield f"{_place(key, origins)}: {dotted} = {given}: expected {expected}"
 
 
 def _key(item: Any) -> Key:

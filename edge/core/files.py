@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
+def passes_on(path: Path) -> bool:
+    """Whether what is written there goes to somebody at once: a device, a FIFO, /dev/stdout whatever stands behind."""
+    return path.is_relative_to("/dev") or path.is_relative_to("/proc") or (path.exists() and not path.is_file())
+
+
+def tidy(path: Path) -> None:
+    """Removes what `replacing` left beside `path` in processes that were killed."""
+    path = path.resolve()
+    for part in path.parent.glob(f".{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"):
+        number = part.name[len(path.stem) + 2 :].partition(".")[0]
+        if number.isdecimal() and not Path(f"/proc/{number}").exists():
+            part.unlink(missing_ok=True)
+
+
 @contextmanager
 def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
     """A name beside `path` to write to: it takes the place of `path` when the block succeeds, otherwise it vanishes.
 
-    durable: the content is on the disk before the name is, for files that must survive a power cut. Raises OSError.
+    A link stays a link to the new file; a device or a FIFO is written to as it is. durable: the content is on the disk
+    before the name is, for files that must survive a power cut. Raises OSError.
     """
-    part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    if passes_on(path):
+        yield path
+        return
+    path = Path(os.path.realpath(path))
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
         if part.exists():

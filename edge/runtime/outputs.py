@@ -9,21 +9,33 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-from edge.core.errors import DataError, EngineError
-from edge.core.files import replacing
-from edge.core.records import Image
+from edge.core.errors import DataError, EngineError, SinkError
+from edge.core.files import passes_on, replacing, tidy
+from edge.core.ports import Sink
+from edge.core.records import Event, Frame, Image
 from edge.vision import draw
 
 PICTURES = (".png", ".jpg", ".jpeg")
 """Endings under which a picture can be written."""
 
-Watcher = Callable[[int, Image], None]
-"""Takes the index of a frame and the frame with its overlay, RGB."""
+STANDARD_OUTPUT = Path("-")
+
+MOST_REPEATS = 100_000
+"""Of one picture, should a recording's clock jump."""
+
+Watcher = Callable[[Frame, Image], None]
+"""Takes a frame and its picture with the overlay, RGB."""
 
 
-def check_output(path: Path, source: str, suffixes: Sequence[str] = ()) -> None:
-    """Refuses, before any work, a file that could not appear at `path`, has another suffix or is the source itself."""
+def check_output(path: Path, source: str, suffixes: Sequence[str] = (), overwrite: bool = False) -> None:
+    """Refuses, before any work, a file that could not appear at `path`, has another suffix or is the source itself.
+
+    A file that is there is refused too, unless it is to be overwritten. What a killed run left behind is removed.
+    """
+    if path == STANDARD_OUTPUT and not suffixes:
+        return
     if not path.parent.is_dir():
         raise DataError(f"output '{path}': folder '{path.parent}' does not exist: create it first")
     if path.is_dir():
@@ -32,34 +44,54 @@ def check_output(path: Path, source: str, suffixes: Sequence[str] = ()) -> None:
         raise DataError(f"output '{path}': expected a name that ends in {' or '.join(suffixes)}")
     if path.resolve() == Path(source).resolve():
         raise DataError(f"output '{path}' is the source itself: expected another name")
+    if passes_on(path):
+        if ".mp4" in suffixes:
+            raise DataError(f"output '{path}' is no file, and an MP4 is not written in one go: expected a file name")
+        return
+    if path.is_file() and path.stat().st_size and not overwrite:
+        raise DataError(f"output '{path}' is there already: expected another name, or --overwrite")
+    tidy(path)
 
 
 @contextmanager
 def video(path: Path, fps: float) -> Iterator[Watcher]:
-    """Writes the frames as an MP4 of `fps`."""
+    """Writes an MP4 of `fps`, each frame at its time: one that lasts is repeated, one that comes too soon left out."""
     import cv2
 
     with replacing(path) as part:
-        writer = None
+        writer: cv2.VideoWriter | None = None
+        written, start, shown = 0, 0.0, 0.0
+        last: tuple[Any, float] = (None, 0.0)
+        """The last picture, and the seconds before it, for which it is held."""
 
-        def watch(index: int, image: Image) -> None:
-            nonlocal writer
+        def watch(frame: Frame, image: Image) -> None:
+            """Written as often as it was to be seen: a recording of a variable rate keeps its length."""
+            nonlocal writer, written, start, shown, last
             if writer is None:
-                fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+                fourcc, start = cv2.VideoWriter.fourcc(*"mp4v"), frame.t
                 writer = cv2.VideoWriter(str(part), fourcc, fps, (image.shape[1], image.shape[0]))
                 if not writer.isOpened():
                     raise DataError(f"output '{path}': this OpenCV cannot write MP4 video there")
-            writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+            picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+            due = round((frame.t - start) * fps) + 1
+            for _ in range(min(due - written, MOST_REPEATS)):
+                writer.write(picture)
+            written = max(due, written)
+            last = picture, frame.t - shown
+            shown = frame.t
 
         try:
             yield watch
+            for _ in range(round(last[1] * fps) - 1):
+                if writer is not None:
+                    writer.write(last[0])
         finally:
             if writer is not None:
                 writer.release()
 
 
 @contextmanager
-def pictures(out: Path, sources: Sequence[Path], root: Path) -> Iterator[Watcher]:
+def pictures(out: Path, sources: Sequence[Path], root: Path, overwrite: bool = False) -> Iterator[Watcher]:
     """Writes each frame as a picture: at `out` if that names a picture, else into the folder `out`.
 
     `sources` are the files by frame index, all under the folder `root`; their sub-folders come with them. PNG, for
@@ -75,11 +107,14 @@ def pictures(out: Path, sources: Sequence[Path], root: Path) -> Iterator[Watcher
         targets = [out / (f"{n}.png" if stems[n.with_suffix("")] > 1 else n.with_suffix(".png")) for n in names]
     if clash := {source.resolve() for source in sources} & {target.resolve() for target in targets}:
         raise DataError(f"output '{min(clash)}' is a picture of the source: expected another folder or name")
+    there = [target for target in targets if target.exists()]
+    if there and not overwrite:
+        raise DataError(f"output '{there[0]}' is there already: expected another folder or name, or --overwrite")
     with ExitStack() as stack:
 
-        def watch(index: int, image: Image) -> None:
-            targets[index].parent.mkdir(parents=True, exist_ok=True)
-            write(stack.enter_context(replacing(targets[index])), image)
+        def watch(frame: Frame, image: Image) -> None:
+            targets[frame.index].parent.mkdir(parents=True, exist_ok=True)
+            write(stack.enter_context(replacing(targets[frame.index])), image)
 
         yield watch
 
@@ -91,7 +126,7 @@ def sheet(path: Path, columns: int = 4, rows: int = 3) -> Iterator[Watcher]:
     kept: list[Image] = []
     count = 0
 
-    def watch(index: int, image: Image) -> None:
+    def watch(frame: Frame, image: Image) -> None:
         """Keeps every `stride`-th frame; at twice as many as wanted, drops every other and doubles the stride."""
         nonlocal count, stride
         if count % stride == 0:
@@ -121,7 +156,7 @@ def window(request_stop: Callable[[], None]) -> Iterator[Watcher]:
             "then pip install 'opencv-python<5'"
         ) from None
 
-    def watch(index: int, image: Image) -> None:
+    def watch(frame: Frame, image: Image) -> None:
         cv2.imshow("maskcam", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         if cv2.waitKey(1) & 0xFF in (ord("q"), 27):
             request_stop()
@@ -138,3 +173,25 @@ def write(path: Path, image: Image) -> None:
 
     if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
         raise DataError(f"output '{path}' cannot be written")
+
+
+class UntilClosed:
+    """A sink whose reader may leave: `maskcam replay door.mp4 --events - | head`. The run ends quietly then."""
+
+    def __init__(self, sink: Sink, request_stop: Callable[[], None]) -> None:
+        self._sink, self._request_stop = sink, request_stop
+        self._left = False
+
+    def send(self, event: Event) -> None:
+        if self._left:
+            return
+        try:
+            self._sink.send(event)
+        except SinkError as error:
+            if not isinstance(error.__cause__, BrokenPipeError):
+                raise
+            self._left = True
+            self._request_stop()
+
+    def close(self) -> None:
+        self._sink.close()

@@ -39,7 +39,7 @@ class Step:
         if self._annotate:
             image = self._annotate(observation, self.runtime.policy.active)
             for watch in self._watchers:
-                watch(observation.frame.index, image)
+                watch(observation.frame, image)
         return events
 
     def send(self, event: Event) -> None:

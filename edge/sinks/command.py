@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
+import selectors
 import signal
 import subprocess
+import time
+import uuid
 from collections.abc import Sequence
+from pathlib import Path
 
+from edge.core import secrets
 from edge.core.errors import ConfigError, SinkError
 from edge.core.labels import Mask
 from edge.core.records import Event
+
+TAIL = 4096
+"""Bytes of standard error that are kept; the rest is read and forgotten."""
+MARK = "MASKCAM_RUN"
+"""Variable by which all that one run started is known again, whatever session or parent it has."""
 
 
 class CommandSink:
@@ -17,17 +29,23 @@ class CommandSink:
 
     The program finds MASKCAM_EVENT (the kind), MASKCAM_STATE, MASKCAM_DETAIL, MASKCAM_MASK (on, off, unsure) and
     MASKCAM_OUTCOME (besides these incorrectly_worn and not_a_face) in its environment.
-    After `timeout` seconds it is killed with all that it started. Raises ConfigError for an empty command; `send`
+    It has `timeout` seconds, with all that it started and that holds its standard error; what is left then, or was left
+    behind in the background, is killed, and so it is when maskcam ends. Raises ConfigError for an empty command; `send`
     raises SinkError when the program is not found, fails or takes too long, with the last line it wrote to stderr.
+    Of the command only the program's name is ever said.
     """
 
     def __init__(self, argv: Sequence[str], timeout: float = 10.0) -> None:
         if not argv or not argv[0]:
             raise ConfigError("sinks.command.argv = []: expected a program and its arguments")
         self._argv, self._timeout = list(argv), timeout
+        self._name = secrets.command(argv)
+        self._running = ""
+        atexit.register(self._kill)
 
     def send(self, event: Event) -> None:
         mask = event.decision.mask if event.decision else Mask.UNSURE
+        self._running = uuid.uuid4().hex
         outcome = event.decision.outcome if event.decision else Mask.UNSURE.value
         facts = {
             "EVENT": event.kind,
@@ -36,7 +54,7 @@ class CommandSink:
             "MASK": mask.value,
             "OUTCOME": outcome,
         }
-        environ = os.environ | {f"MASKCAM_{key}": value for key, value in facts.items()}
+        environ = os.environ | {f"MASKCAM_{key}": value for key, value in facts.items()} | {MARK: self._running}
         try:
             process = subprocess.Popen(
                 self._argv,
@@ -47,17 +65,61 @@ class CommandSink:
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
-            raise SinkError(f"{self._argv[0]} cannot be run ({error}): expected a program for this user") from None
-        with process:
-            try:
-                _, said = process.communicate(timeout=self._timeout)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                raise SinkError(f"{self._argv[0]} took longer than {self._timeout:g} s and was killed") from None
+            why = error.strerror if isinstance(error, OSError) else "its arguments cannot be passed on"
+            raise SinkError(f"{self._name} cannot be run ({why}): expected a program for this user") from None
+        try:
+            said, ended = self._follow(process)
+        finally:
+            self._kill(process)
+        if not ended:
+            raise SinkError(f"{self._name} took longer than {self._timeout:g} s and was killed")
         if process.returncode:
             last = (said.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
-            raise SinkError(f"{self._argv[0]} ended with {process.returncode}: {last}")
+            last = secrets.without(last[:200], self._argv[1:])
+            raise SinkError(f"{self._name} ended with {process.returncode}: {last}")
+
+    def _follow(self, process: subprocess.Popen[bytes]) -> tuple[bytes, bool]:
+        """The end of what it wrote, and whether it and its output ended in time."""
+        assert process.stderr is not None
+        deadline, said = time.monotonic() + self._timeout, b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stderr, selectors.EVENT_READ)
+            while (left := deadline - time.monotonic()) > 0:
+                if selector.select(left):
+                    more = os.read(process.stderr.fileno(), 65536)
+                    said = (said + more)[-TAIL:]
+                    if not more:
+                        break
+        try:
+            process.wait(max(deadline - time.monotonic(), 0.0))
+        except subprocess.TimeoutExpired:
+            return said, False
+        return said, left > 0
+
+    def _kill(self, process: subprocess.Popen[bytes] | None = None) -> None:
+        """Everything of this run that is left, until nothing is: a process may start another one meanwhile."""
+        running, self._running = self._running, ""
+        for _ in range(10):
+            if not running or not _kill_all(f"{MARK}={running}".encode()):
+                break
+        if process is not None:
+            with contextlib.suppress(OSError):
+                process.kill()
+            process.wait()
+            if process.stderr:
+                process.stderr.close()
 
     def close(self) -> None:
-        pass
+        atexit.unregister(self._kill)
+        self._kill()
+
+
+def _kill_all(mark: bytes) -> int:
+    """Kills the processes whose environment holds `mark`; their number."""
+    killed = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                os.kill(int(folder.name), signal.SIGKILL)
+                killed += 1
+    return killed

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from edge.core.errors import SinkError
 from edge.core.records import Event
 from edge.sinks.patterns import ALERT, LIGHT, OFF, ON, SELF_TEST, Pattern
-from edge.sinks.pins import Pin, open_pin
+from edge.sinks.pins import MockPin, Pin, open_pin
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class GpioSink:
         self,
         pin: int | str,
         active_high: bool = True,
-        driver: str = "mock",
+        driver: str = "auto",
         patterns: Mapping[str, Pattern] = LIGHT,
         name: str = "LED",
         safe: bool = False,
@@ -52,6 +52,8 @@ class GpioSink:
         self._step = 0
         self._due: float | None = None
         self.pin: Pin = open_pin(pin, active_high, driver, lit=safe)
+        if isinstance(self.pin, MockPin):
+            self.name += " (mock, no pin)"
         atexit.register(self.close)  # for a crash that goes past whoever should close it
         self._testing = self_test
         self._play(SELF_TEST if self_test else ON if safe else OFF)

@@ -64,6 +64,8 @@ class Isolated:
         self._clock, self._wait = clock, wait
         self._change = threading.Condition()
         self._queue: deque[Event] = deque()
+        self._under_way: Event | None = None
+        """What is being delivered, or waits for its next attempt."""
         self._standing: dict[str, Event] = {}
         self._tries = 0
         self._pause = pause
@@ -78,7 +80,7 @@ class Isolated:
         with self._change:
             busy = self._busy_since
             if len(self._queue) == self._capacity:
-                self._drop(0 if busy is None else 1)  # the first is under way
+                self._give_up(self._queue.popleft())  # never the one under way, which stands outside the queue
             self._queue.append(event)
             self._change.notify_all()
             if busy is not None and (since := self._clock() - busy) >= self._hung_after:
@@ -91,8 +93,8 @@ class Isolated:
         self._thread.join(self._patience)
         if self._thread.is_alive():
             log.error("%s: does not end within %g s, left alone", self.name, self._patience)
-        if self._queue:
-            log.error("%s: %d events were not delivered", self.name, len(self._queue))
+        if left := len(self._queue) + (self._under_way is not None):
+            log.error("%s: %d events were not delivered", self.name, left)
 
     def _work(self) -> None:
         while True:
@@ -130,39 +132,42 @@ class Isolated:
                 return
 
     def _next(self, due: float | None) -> Event | None:
-        """The oldest event, which stays in the queue; None when there is something to play, or the end has come."""
+        """The oldest event, which is under way from now on; None when there is something to play, or at the end."""
         with self._change:
             self._busy_since = None
-            while not self._queue and not self._closing:
+            while self._under_way is None and not self._queue and not self._closing:
                 left = None if due is None else due - self._clock()
                 if left is not None and left <= 0:
                     break
                 self._wait(self._change, left)
-            if not self._queue:
-                return None
+            if self._under_way is None:
+                if not self._queue:
+                    return None
+                self._under_way, self._tries = self._queue.popleft(), 0
             self._tries += 1
             self._busy_since = self._clock()
-            return self._queue[0]
+            return self._under_way
 
     def _done(self) -> None:
         with self._change:
             self._busy_since = None
-            self._remember(self._queue.popleft())
-        self._tries, self._pause = 0, self._first_pause
+            if self._under_way is not None:
+                self._remember(self._under_way)
+            self._under_way = None
+        self._pause = self._first_pause
         self._well()
 
     def _fail(self, error: Exception) -> None:
         self.failed += 1
         self._report(str(error) or type(error).__name__)
         with self._change:
-            if self._tries >= self._attempts:
-                self._drop(0)
+            if self._under_way is not None and self._tries >= self._attempts:
+                self._give_up(self._under_way)
+                self._under_way = None
 
-    def _drop(self, index: int) -> None:
-        self._remember(self._queue[index])
-        del self._queue[index]
+    def _give_up(self, event: Event) -> None:
+        self._remember(event)
         self.dropped += 1
-        self._tries = self._tries if index else 0
 
     def _remember(self, event: Event) -> None:
         if event.kind != "decision":

@@ -118,6 +118,22 @@ def _line(gpiod: Any, name: str) -> tuple[str, int]:
     raise SinkError(f"no line of that name on {', '.join(chips)}: expected a name that gpioinfo prints")
 
 
+def suited(root: Path = Path("/")) -> str:
+    """The driver for the pins of this board. Raises SinkError where there are none: no light is silently a mock."""
+    try:
+        model = (root / "proc/device-tree/model").read_text(errors="replace")
+    except OSError:
+        model = ""
+    if "Raspberry Pi" in model:
+        return "gpiozero"
+    if any((root / "dev").glob("gpiochip*")):
+        return "gpiod"
+    raise SinkError(
+        "this machine has no GPIO pins (no /dev/gpiochip*): take the section out, or set driver = 'mock' to try it "
+        "without a pin"
+    )
+
+
 DRIVERS: dict[str, Callable[..., Pin]] = {"mock": MockPin, "gpiozero": GpiozeroPin, "gpiod": GpiodPin}
 
 
@@ -126,8 +142,10 @@ def open_pin(pin: int | str, active_high: bool, driver: str, lit: bool) -> Pin:
 
     Raises MissingPackage, ConfigError and SinkError.
     """
+    if driver == "auto":
+        driver = suited()
     if driver not in DRIVERS:
-        raise ConfigError(f"gpio driver '{driver}': unknown; expected {', '.join(DRIVERS)}")
+        raise ConfigError(f"gpio driver '{driver}': unknown; expected auto, {', '.join(DRIVERS)}")
     try:
         return DRIVERS[driver](pin, active_high, lit)
     except MissingPackage:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edge.cameras.reconnecting import ReconnectingCamera
-from edge.cameras.stream import StreamCamera, blanked
+from edge.cameras.stream import StreamCamera
 from edge.core.errors import CameraError
 
 FRAMES = 6
@@ -47,8 +47,8 @@ def server():
 def test_a_stream_gives_rgb_frames_until_it_ends(server):
     arrivals, frames = count(), []
     with StreamCamera(f"http://me:secret@{server}/video", clock=lambda: next(arrivals) / 4) as camera:
-        assert camera.describe().startswith(f"http://me:***@{server}/video: 64x48 at ")
-        with pytest.raises(CameraError, match=r"me:.*ended, or silent for 5 s") as caught:
+        assert camera.describe().startswith(f"http://{server}/...: 64x48 at ")
+        with pytest.raises(CameraError, match=r"127.0.0.1:\d+/...': ended, or silent for 5 s") as caught:
             frames.extend(camera)  # keeps what came before the error
     assert [(f.index, f.t) for f in frames] == [(i, i / 4) for i in range(FRAMES)]
     assert frames[-1].image[20, 30] == pytest.approx((220, 30, 20), abs=3)
@@ -63,7 +63,7 @@ def test_nobody_answers(capfd, scheme):
         with pytest.raises(CameraError, match="cannot be opened") as caught:
             StreamCamera(f"{scheme}://me:secret@127.0.0.1:{port}/live", timeout=1.0)
     said = str(caught.value) + "".join(capfd.readouterr())
-    assert f"'{scheme}://me:***@127.0.0.1:{port}/live'" in said
+    assert f"'{scheme}://127.0.0.1:{port}/...'" in said
     assert "secret" not in said
 
 
@@ -83,7 +83,7 @@ def test_a_stream_that_ends_is_opened_again(server):
         while camera.reopened < 2:
             frame = camera.poll(PATIENCE)
             frames += [frame] if frame else []
-    lost = f"lost: stream 'http://{server}/video': ended, or silent for 5 s"
+    lost = f"lost: stream 'http://{server}/...': ended, or silent for 5 s"
     assert history[:4] == ["ok", lost, "ok", lost]
     assert [f.t for f in frames] == sorted(f.t for f in frames)
     assert [f.index for f in frames] == list(range(len(frames)))
@@ -110,18 +110,3 @@ def test_a_stream_that_falls_silent_is_given_up_after_the_silence(capfd):
         http.shutdown()
     assert frames
     assert 0.5 <= taken < PATIENCE, "not the 30 s of OpenCV"
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("rtsp://10.0.0.2:554/live", "rtsp://10.0.0.2:554/live"),
-        ("rtsp://admin@10.0.0.2/live", "rtsp://admin@10.0.0.2/live"),
-        ("rtsp://admin:pa55@10.0.0.2/live", "rtsp://admin:***@10.0.0.2/live"),
-        ("rtsp://admin:p@/:5@10.0.0.2/live", "rtsp://admin:***@10.0.0.2/live"),
-        ("http://cam/v?user=me&pwd=pa55&size=1", "http://cam/v?user=me&pwd=***&size=1"),
-        ("http://cam/v?Token=pa55", "http://cam/v?Token=***"),
-    ],
-)
-def test_passwords_are_blanked(url, shown):
-    assert blanked(url) == shown

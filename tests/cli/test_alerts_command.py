@@ -49,14 +49,14 @@ class Time:
 
 
 def test_every_pattern_is_played_for_its_time_and_told(capsys):
-    time, light = Time(), GpioSink(17)
+    time, light = Time(), GpioSink(17, driver="mock")
     light.pin._clock = time.clock
     play(light, 2.0, time.clock, time.sleep)
     assert time.now == pytest.approx(100.0 + 2.0 * (1 + len(STATES)))
     said = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[1] for line in said] == ["alert", *STATES]
-    assert said[0] == "LED GPIO17: alert: on"
-    assert said[1] == "LED GPIO17: starting: 0.5 s on, 0.5 s off, over and over"
+    assert said[0] == "LED GPIO17 (mock, no pin): alert: on"
+    assert said[1] == "LED GPIO17 (mock, no pin): starting: 0.5 s on, 0.5 s off, over and over"
     during = {
         name: [high for t, high in light.pin.history if 100.0 + 2 * i - 1e-6 <= t < 102.0 + 2 * i - 1e-6]
         for i, name in enumerate(("alert", *STATES))
@@ -69,8 +69,10 @@ def test_every_pattern_is_played_for_its_time_and_told(capsys):
 def test_alerts_test_tries_everything_and_says_what_fails(maskcam, opened):
     settings = """
     [sinks.gpio]
+    driver = "mock"
     pin = 4
     [sinks.buzzer]
+    driver = "mock"
     pin = "J8:13"
     [sinks.jsonl]
     [sinks.command]
@@ -81,8 +83,8 @@ def test_alerts_test_tries_everything_and_says_what_fails(maskcam, opened):
     assert errors.startswith("maskcam: error: sinks.command: /no-such-program cannot be run")
     assert [pin.pin for pin in opened] == [4, "J8:13"]
     assert all(pin.closed and pin.levels[-1] is False for pin in opened)
-    assert "LED GPIO4: camera lost: 0.1 s on, 0.1 s off, over and over" in said
-    assert "buzzer J8:13: alert: 0.2 s on, 0.8 s off, over and over" in said
+    assert "LED GPIO4 (mock, no pin): camera lost: 0.1 s on, 0.1 s off, over and over" in said
+    assert "buzzer J8:13 (mock, no pin): alert: 0.2 s on, 0.8 s off, over and over" in said
     assert '"detail": "a test of the alerts"' in said
     assert "sinks.jsonl: took an event" in said
 
@@ -98,8 +100,10 @@ def test_alerts_test_without_any_alert(maskcam, opened):
 def test_alerts_off_makes_every_pin_safe(maskcam, opened):
     settings = """
     [sinks.gpio]
+    driver = "mock"
     lit_when_stopped = true
     [sinks.buzzer]
+    driver = "mock"
     active_high = false
     [sinks.command]
     argv = ["/no-such-program"]
@@ -113,7 +117,7 @@ def test_alerts_off_goes_on_after_a_pin_that_fails(maskcam, opened, monkeypatch)
         raise OSError("busy")
 
     monkeypatch.setitem(pins.DRIVERS, "gpiod", busy)
-    settings = '[sinks.gpio]\ndriver = "gpiod"\n[sinks.buzzer]\n'
+    settings = '[sinks.gpio]\ndriver = "gpiod"\n[sinks.buzzer]\ndriver = "mock"\n'
     code, _, errors = maskcam("alerts", "off", settings=settings)
     assert code == 2
     assert errors.startswith("maskcam: error: sinks.gpio: pin '17' cannot be opened by gpiod: busy: it is in use")
@@ -130,6 +134,6 @@ def test_after_a_broken_file_alerts_off_knows_the_pins_of_the_last_good_settings
 ):
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     (tmp_path / "state").mkdir()
-    config.load_or_last_good([], ["sinks.gpio.pin=4"], {}, tmp_path / "state").worked()
+    config.load_or_last_good([], ["sinks.gpio.pin=4", "sinks.gpio.driver=mock"], {}, tmp_path / "state").worked()
     assert maskcam("alerts", "off", settings="[sinks.gpio]\npin = -4\n")[0] == 0
     assert [pin.pin for pin in opened] == [4]

@@ -1,5 +1,8 @@
 """The loop over a recording of fakes; and files that appear only when a run succeeds."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -7,11 +10,12 @@ import numpy as np
 import pytest
 
 from edge.assemble import Runtime
+from edge.core import files
 from edge.core.errors import CameraError, DataError, EngineError, SinkError
 from edge.core.geometry import Box
 from edge.core.labels import Mask
 from edge.core.metrics import Timers
-from edge.core.records import Face, Frame, Verdict
+from edge.core.records import Event, Face, Frame, Verdict
 from edge.runtime import outputs
 from edge.runtime.pipeline import Pipeline
 from edge.runtime.replay import replay
@@ -109,7 +113,7 @@ def left_in(folder: Path) -> list[str]:
 
 def test_watchers_see_every_frame_with_its_overlay(tmp_path):
     seen = []
-    replay(runtime(Camera(3)), Flag(), watchers=[lambda i, image: seen.append((i, image))])
+    replay(runtime(Camera(3)), Flag(), watchers=[lambda frame, image: seen.append((frame.index, image))])
     assert [i for i, _ in seen] == [0, 1, 2]
     assert all(len(np.unique(image.reshape(-1, 3), axis=0)) > 3 for _, image in seen)  # no longer plain grey
 
@@ -126,9 +130,73 @@ def test_a_video_plays_at_the_rate_of_its_source_in_true_colours(tmp_path):
     red = np.zeros((64, 64, 3), np.uint8)
     red[..., 0] = 255
     with outputs.video(tmp_path / "red.mp4", 5.0) as watch:
-        watch(0, red)
+        watch(Frame(0, 0.0, red), red)
     _, image = cv2.VideoCapture(str(tmp_path / "red.mp4")).read()
     assert image[32, 32, 2] > 200 > 50 > image[32, 32, 0]  # OpenCV reads BGR
+
+
+def test_a_recording_of_a_variable_rate_keeps_its_length(tmp_path):
+    """A second at 10 a second, then one picture for a second, and one that lasts as long."""
+    with outputs.video(tmp_path / "out.mp4", 10.0) as watch:
+        for index, t in enumerate([*(i / 10 for i in range(10)), 1.0, 2.0]):
+            watch(Frame(index, t, grey(20 * index)), grey(20 * index))
+    assert cv2.VideoCapture(str(tmp_path / "out.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 30
+
+
+def test_what_is_there_is_not_overwritten_unasked(tmp_path):
+    there = tmp_path / "e.jsonl"
+    there.write_text("precious")
+    with pytest.raises(DataError, match=r"is there already: expected another name, or --overwrite"):
+        outputs.check_output(there, "clip.mp4")
+    outputs.check_output(there, "clip.mp4", overwrite=True)
+    (tmp_path / "a.png").write_bytes(b"precious")
+    with (
+        pytest.raises(DataError, match=r"a\.png' is there already: expected another folder or name, or --overwrite"),
+        outputs.pictures(tmp_path, [Path("/in/a.jpg")], Path("/in")),
+    ):
+        pass
+
+
+def test_a_fifo_and_a_link_stay_what_they_are(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "real.jsonl").write_text("old")
+    (tmp_path / "link.jsonl").symlink_to("real.jsonl")
+    outputs.check_output(tmp_path / "fifo", "clip.mp4")
+    with files.replacing(tmp_path / "fifo") as part:
+        assert part == tmp_path / "fifo"
+    assert (tmp_path / "fifo").is_fifo()
+    with files.replacing(tmp_path / "link.jsonl") as part:
+        part.write_text("new")
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert (tmp_path / "real.jsonl").read_text() == "new"
+    with files.replacing(Path("/dev/stdout")) as part:
+        assert part == Path("/dev/stdout")
+    os.mkfifo(tmp_path / "fifo.mp4")
+    with pytest.raises(DataError, match="no file, and an MP4"):
+        outputs.check_output(tmp_path / "fifo.mp4", "clip.mp4", (".mp4",))
+
+
+def test_what_a_killed_run_left_behind_is_removed_at_the_next(tmp_path):
+    code = "import os, pathlib, sys; from edge.core import files\n"
+    code += "with files.replacing(pathlib.Path(sys.argv[1])) as part: part.write_text('half'); os._exit(9)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "e[1].jsonl")], cwd=Path(__file__).parents[2])
+    (left,) = left_in(tmp_path)
+    assert left.startswith(".e[1].")
+    (tmp_path / f".e[1].{os.getpid()}.part.jsonl").write_text("of a run that goes on")
+    outputs.check_output(tmp_path / "e[1].jsonl", "clip.mp4")
+    assert left_in(tmp_path) == [f".e[1].{os.getpid()}.part.jsonl"]
+
+
+def test_a_reader_that_leaves_ends_the_run_quietly():
+    class Closed(MemorySink):
+        def send(self, event):
+            raise SinkError("cannot be written") from BrokenPipeError()
+
+    stop = Flag()
+    sink = outputs.UntilClosed(Closed(), stop.request)
+    sink.send(Event("no_mask", 0.0))
+    sink.send(Event("no_mask", 1.0))
+    assert stop.requested
 
 
 def test_a_failed_run_overwrites_nothing_and_leaves_nothing(tmp_path):
@@ -161,7 +229,7 @@ def test_a_sheet_spreads_its_pictures_over_the_run(tmp_path, monkeypatch, count)
     monkeypatch.setattr("edge.vision.draw.contact_sheet", contact_sheet)
     with outputs.sheet(tmp_path / "sheet.png") as watch:
         for i in range(count):
-            watch(i, grey(i))
+            watch(Frame(i, i / 10, grey(i)), grey(i))
     assert len(chosen) == min(count, 12)
     assert chosen[0] == 0
     assert chosen == sorted(chosen)
@@ -175,14 +243,14 @@ def test_pictures_keep_their_names_and_sub_folders(tmp_path):
     sources = [tmp_path / "in" / name for name in ("a.jpg", "b.jpg", "b.png", "more/a.jpg")]
     with outputs.pictures(tmp_path / "out", sources, tmp_path / "in") as watch:
         for i in (0, 1, 2, 3):
-            watch(i, grey(50 * i))
+            watch(Frame(i, i / 2, grey(0)), grey(50 * i))
     written = {str(p.relative_to(tmp_path / "out")): int(cv2.imread(str(p))[0, 0, 0]) for p in tmp_path.rglob("*.png")}
     assert written == {"a.png": 0, "b.jpg.png": 50, "b.png.png": 100, "more/a.png": 150}
 
 
 def test_a_single_picture_takes_the_name_given(tmp_path):
     with outputs.pictures(tmp_path / "out.jpg", [tmp_path / "a.png"], tmp_path) as watch:
-        watch(0, grey(99))
+        watch(Frame(0, 0.0, grey(99)), grey(99))
     assert left_in(tmp_path) == ["out.jpg"]
     with (
         pytest.raises(DataError, match=r"is one picture, the source has 2: expected a folder"),
@@ -204,8 +272,9 @@ def test_pictures_of_a_failed_run_leave_the_folder_as_it_was(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), grey(7))
 
     def run() -> None:
-        with outputs.pictures(tmp_path, [Path("/in/a.jpg"), Path("/in/b.jpg")], Path("/in")) as watch:
-            watch(0, grey(200))
+        sources = [Path("/in/a.jpg"), Path("/in/b.jpg")]
+        with outputs.pictures(tmp_path, sources, Path("/in"), overwrite=True) as watch:
+            watch(Frame(0, 0.0, grey(200)), grey(200))
             raise CameraError("unplugged")
 
     with pytest.raises(CameraError):

@@ -3,7 +3,9 @@
 import io
 import json
 import logging
+import os
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -124,5 +126,67 @@ def test_journal_that_cannot_be_opened_or_written(tmp_path):
     sink = JsonlSink(full)
     with pytest.raises(SinkError, match="No space left"):
         sink.send(ALERT)
-    with pytest.raises(SinkError, match="cannot be closed"):
-        sink.close()
+    sink.close()
+
+
+def test_a_torn_last_line_takes_no_other_with_it(tmp_path):
+    path = tmp_path / "e.jsonl"
+    path.write_text('{"kind": "state", "t": 1.0}\n{"kind": "no_ma')
+    with closing(JsonlSink(path)) as journal:
+        journal.send(ALERT)
+    _, torn, new = path.read_text().splitlines()
+    assert torn == '{"kind": "no_ma'
+    assert json.loads(new)["kind"] == ALERT.kind
+
+
+def test_a_full_disk_leaves_no_part_of_a_line(tmp_path, monkeypatch):
+    path = tmp_path / "e.jsonl"
+    journal = JsonlSink(path)
+    journal.send(ALERT)
+    before, write = path.read_text(), journal._file
+
+    class Full:
+        def write(self, line):
+            write.write(line[:10])
+            raise OSError(28, "No space left on device")
+
+        def __getattr__(self, name):
+            return getattr(write, name)
+
+    journal._file = Full()
+    with pytest.raises(SinkError, match="No space left"):
+        journal.send(ALERT)
+    assert path.read_text() == before
+    journal._file = write
+    journal.send(ALERT)
+    journal.close()
+    assert path.read_text() == before * 2
+
+
+def test_a_journal_becomes_several_by_its_size(tmp_path):
+    path = tmp_path / "e.jsonl"
+    with closing(JsonlSink(path, max_bytes=1000, keep=2)) as journal:
+        for number in range(60):
+            journal.send(Event("state", float(number), state="ok"))
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["e.jsonl", "e.jsonl.1", "e.jsonl.2"]
+    assert all(p.stat().st_size <= 1000 for p in tmp_path.iterdir())
+    times = [json.loads(line)["t"] for name in reversed(names) for line in (tmp_path / name).read_text().splitlines()]
+    assert times == sorted(times)
+    assert times[-1] == 59.0
+
+
+def test_a_journal_that_is_a_link_or_a_fifo_stays_one(tmp_path):
+    (tmp_path / "link").symlink_to("real")
+    with closing(JsonlSink(tmp_path / "link", max_bytes=100, keep=1)) as journal:
+        for _ in range(3):
+            journal.send(ALERT)
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "real", "real.1"]
+    os.mkfifo(tmp_path / "fifo")
+    reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    with closing(JsonlSink(tmp_path / "fifo", max_bytes=100)) as journal:
+        for _ in range(3):
+            journal.send(ALERT)
+    assert os.read(reader, 10000).count(b"\n") == 3
+    os.close(reader)

@@ -15,7 +15,13 @@ from edge.sinks.patterns import OFF
 from edge.testing.sink import MemorySink
 
 EVERY = Sinks(
-    memory=True, jsonl=Jsonl(), gpio=Gpio(), buzzer=Buzzer(), webhook=Webhook(), command=Command(), mqtt=Mqtt()
+    memory=True,
+    jsonl=Jsonl(),
+    gpio=Gpio(driver="mock"),
+    buzzer=Buzzer(driver="mock"),
+    webhook=Webhook(),
+    command=Command(),
+    mqtt=Mqtt(),
 )
 
 
@@ -65,16 +71,18 @@ def test_a_pin_that_cannot_be_had_stops_nothing_live(chosen, caplog):
 
 
 def test_the_settings_of_a_light_arrive():
-    settings = Gpio(pin="GPIO4", active_high=False, heartbeat=False, lit_when_stopped=True, announce=False)
+    settings = Gpio(
+        driver="mock", pin="GPIO4", active_high=False, heartbeat=False, lit_when_stopped=True, announce=False
+    )
     with closing(assemble.sink("gpio", settings, live=True)) as light:
-        assert (light.name, light.pin.active_high) == ("LED GPIO4", False)
+        assert (light.name, light.pin.active_high) == ("LED GPIO4 (mock, no pin)", False)
         assert light.advance(0.0) == pytest.approx(0.2)  # the self-test
         for now in (0.3, 0.6, 0.9, 1.2):
             light.advance(now)
         light.send(Event("state", 0.0, state="ok"))
         assert light.pattern == OFF
     assert light.pin.levels[-1] is False  # lit
-    with closing(assemble.sink("gpio", Gpio(), live=False)) as light:
+    with closing(assemble.sink("gpio", Gpio(driver="mock"), live=False)) as light:
         assert light.advance(0.0) is None  # no self-test
 
 

@@ -2,7 +2,9 @@
 
 import os
 import sys
+import threading
 import time
+import tracemalloc
 
 import pytest
 
@@ -61,8 +63,8 @@ def test_one_that_takes_too_long_is_killed_with_its_children(tmp_path):
         "time.sleep(60)"
     )
     before = time.monotonic()
-    with pytest.raises(SinkError, match=r"took longer than 1 s and was killed"):
-        CommandSink(python(code), timeout=1.0).send(RAISED)
+    with pytest.raises(SinkError, match=r"took longer than 5 s and was killed"):
+        CommandSink(python(code), timeout=5.0).send(RAISED)
     assert time.monotonic() - before < 30
     for pid in map(int, pids.read_text().split()):
         while running(pid):  # the kernel closes the pipe of a killed process a moment before it is gone
@@ -80,3 +82,53 @@ def running(pid: int) -> bool:
 
 def test_running_tells_the_living():
     assert running(os.getpid())
+
+
+def test_what_leaves_its_session_dies_with_it(tmp_path):
+    """`setsid` leaves group and session, and its parent is gone at once."""
+    pid = tmp_path / "pid"
+    CommandSink(["sh", "-c", f"setsid sh -c 'echo $$ > {pid}; exec sleep 300' 2>/dev/null & sleep 1"]).send(RAISED)
+    before = time.monotonic()
+    while running(int(pid.read_text())):
+        assert time.monotonic() - before < 30
+
+
+def test_one_that_runs_when_the_sink_is_closed_dies(tmp_path):
+    pid, sink = (
+        tmp_path / "pid",
+        CommandSink(["sh", "-c", "echo $$ > " + str(tmp_path / "pid") + "; exec sleep 300"], 60),
+    )
+    failed = []
+
+    def send():
+        try:
+            sink.send(RAISED)
+        except SinkError as error:
+            failed.append(str(error))
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    before = time.monotonic()
+    while not (pid.exists() and pid.read_text()):
+        assert time.monotonic() - before < 30
+    sink.close()
+    thread.join(30)
+    assert failed == ["sh ended with -9: it said nothing"]
+
+
+def test_a_flood_of_errors_takes_no_memory():
+    flood = "import sys; [sys.stderr.write('x' * 65536) for _ in range(3000)]; sys.exit('no\\n' + 'y' * 5000)"
+    tracemalloc.start()
+    try:
+        with pytest.raises(SinkError, match=r"ended with 1: y{200}$"):
+            CommandSink(python(flood), timeout=60.0).send(RAISED)
+        assert tracemalloc.get_traced_memory()[1] < 2e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_nothing_of_the_arguments_is_said():
+    for argv in (["/no-such-program -u me:S3CRET"], ["sh", "-c", "echo me:S3CRET refused >&2; exit 3", "me:S3CRET"]):
+        with pytest.raises(SinkError) as caught:
+            CommandSink(argv).send(RAISED)
+        assert "S3CRET" not in str(caught.value)

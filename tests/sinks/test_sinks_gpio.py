@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.config.settings import Gpio
 from edge.core.errors import ConfigError, MissingPackage, SinkError
 from edge.core.records import STATES, Event
 from edge.sinks import pins
@@ -38,7 +39,7 @@ def watch(sink: GpioSink, seconds: float, start: float = 0.0) -> list[tuple[floa
 @pytest.mark.parametrize(("active_high", "high"), [(True, True), (False, False)])
 def test_the_light_follows_the_alert_and_tells_each_change_once(active_high, high):
     said = []
-    sink = GpioSink(17, active_high, announce=said.append)
+    sink = GpioSink(17, active_high, "mock", announce=said.append)
     for event in (DECISION, RAISED, RAISED, DECISION, CLEAR):
         sink.send(event)
     assert sink.pin.levels == [not high, high, not high]
@@ -46,15 +47,15 @@ def test_the_light_follows_the_alert_and_tells_each_change_once(active_high, hig
     sink.close()
     assert sink.pin.levels == [not high, high, not high, high, not high]
     assert sink.pin.closed
-    assert said == ["LED GPIO17: ON", "LED GPIO17: OFF"] * 2
+    assert said == ["LED GPIO17 (mock, no pin): ON", "LED GPIO17 (mock, no pin): OFF"] * 2
 
 
 def test_a_dark_light_is_closed_in_silence():
     said = []
-    sink = GpioSink("J8:11", announce=said.append)
+    sink = GpioSink("J8:11", driver="mock", announce=said.append)
     sink.send(DECISION)
     sink.close()
-    assert (sink.pin.levels, said, sink.pin.closed, sink.name) == ([False], [], True, "LED J8:11")
+    assert (sink.pin.levels, said, sink.pin.closed, sink.name) == ([False], [], True, "LED J8:11 (mock, no pin)")
 
 
 def test_the_mock_remembers_when():
@@ -66,7 +67,7 @@ def test_the_mock_remembers_when():
 
 @pytest.mark.parametrize("name", [name for name, pattern in LIGHT.items() if pattern not in (ON, OFF)])
 def test_every_blinking_pattern_is_played_over_and_over(name):
-    sink, pattern = GpioSink(17), LIGHT[name]
+    sink, pattern = GpioSink(17, driver="mock"), LIGHT[name]
     sink.send(state(name))
     assert sink.pin.levels == [False, True]  # at once, without waiting for the first step
     times = [sum(pattern[: i % len(pattern)]) + sum(pattern) * (i // len(pattern)) for i in range(2 * len(pattern) + 1)]
@@ -87,7 +88,7 @@ def test_patterns_are_whole_and_tell_states_apart():
 
 def shown(*events: Event) -> str:
     """The state whose pattern is played after the events."""
-    sink = GpioSink(17)
+    sink = GpioSink(17, driver="mock")
     for event in events:
         sink.send(event)
     return next(name for name, pattern in LIGHT.items() if pattern == sink.pattern)
@@ -109,7 +110,7 @@ def test_a_lost_camera_is_more_urgent_than_the_alert_which_comes_back_with_the_c
 
 
 def test_a_state_said_twice_does_not_start_the_pattern_again():
-    sink = GpioSink(17)
+    sink = GpioSink(17, driver="mock")
     sink.send(state("starting"))
     assert watch(sink, 0.4) == []
     sink.send(state("starting"))
@@ -117,7 +118,7 @@ def test_a_state_said_twice_does_not_start_the_pattern_again():
 
 
 def test_the_buzzer_sounds_for_the_alert_alone():
-    sink = GpioSink(27, patterns=BUZZER, name="buzzer")
+    sink = GpioSink(27, driver="mock", patterns=BUZZER, name="buzzer")
     for name in STATES:
         sink.send(state(name))
         assert watch(sink, 10.0) == []
@@ -129,7 +130,7 @@ def test_the_buzzer_sounds_for_the_alert_alone():
 
 
 def test_the_self_test_runs_to_its_end_and_then_shows_what_holds():
-    sink = GpioSink(17, self_test=True)
+    sink = GpioSink(17, driver="mock", self_test=True)
     assert sink.pin.levels == [False, True]
     sink.send(state("ok"))
     sink.send(RAISED)
@@ -139,7 +140,7 @@ def test_the_self_test_runs_to_its_end_and_then_shows_what_holds():
 
 
 def test_a_safe_state_may_be_lit():
-    sink = GpioSink(17, active_high=False, safe=True)
+    sink = GpioSink(17, active_high=False, driver="mock", safe=True)
     assert sink.pin.levels == [False]  # lit, from the first moment on
     sink.send(state("ok"))
     sink.send(RAISED)
@@ -148,25 +149,25 @@ def test_a_safe_state_may_be_lit():
 
 
 def test_close_raises_nothing_and_releases_the_pin(caplog):
-    sink = GpioSink(17)
+    sink = GpioSink(17, driver="mock")
     sink.send(RAISED)
 
     def broken(lit):
         raise OSError("I/O error")
 
     sink.pin.set = broken
-    with pytest.raises(SinkError, match=r"LED GPIO17 cannot be switched \(I/O error\)"):
+    with pytest.raises(SinkError, match=r"LED GPIO17 \(mock, no pin\) cannot be switched \(I/O error\)"):
         sink.send(CLEAR)
     sink.close()
     assert sink.pin.closed
-    assert "LED GPIO17: is not left in its safe state" in caplog.text
+    assert "LED GPIO17 (mock, no pin): is not left in its safe state" in caplog.text
 
 
 CRASH = """
 import atexit
 from edge.core.records import Event
 from edge.sinks.gpio import GpioSink
-sink = GpioSink(17)
+sink = GpioSink(17, driver="mock")
 sink.send(Event("no_mask", 0.0))
 sink.pin.set = lambda lit: print("set", lit, flush=True)
 raise RuntimeError("crash")
@@ -180,7 +181,7 @@ def test_a_program_that_crashes_leaves_it_safe():
 
 
 def test_a_driver_nobody_knows():
-    with pytest.raises(ConfigError, match=r"'relay'.*expected mock, gpiozero, gpiod"):
+    with pytest.raises(ConfigError, match=r"'relay'.*expected auto, mock, gpiozero, gpiod"):
         GpioSink(17, driver="relay")
 
 
@@ -331,3 +332,21 @@ def test_gpiod_says_why_a_line_cannot_be_had(lines, monkeypatch):
     monkeypatch.delattr(gpiod, "request_lines")
     with pytest.raises(SinkError, match=r"of version 1.*pip install 'gpiod>=2'"):
         GpioSink(17, driver="gpiod")
+
+
+def test_the_driver_suits_the_board(tmp_path):
+    with pytest.raises(SinkError, match=r"no GPIO pins .*driver = 'mock'"):
+        pins.suited(tmp_path)
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/gpiochip0").touch()
+    assert pins.suited(tmp_path) == "gpiod"
+    (tmp_path / "proc/device-tree").mkdir(parents=True)
+    (tmp_path / "proc/device-tree/model").write_text("Raspberry Pi 5 Model B Rev 1.0\0")
+    assert pins.suited(tmp_path) == "gpiozero"
+
+
+def test_a_light_is_never_silently_a_mock(monkeypatch):
+    monkeypatch.setattr(pins, "suited", lambda: "gpiod")
+    monkeypatch.setitem(pins.DRIVERS, "gpiod", lambda *args: pins.MockPin(*args))
+    assert Gpio().driver == "auto"
+    assert GpioSink(17).name.endswith("(mock, no pin)")

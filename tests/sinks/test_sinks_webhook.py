@@ -1,10 +1,12 @@
 """Events posted to a real HTTP server on this machine."""
 
 import base64
+import contextlib
 import http.server
 import json
 import socket
 import threading
+import time
 
 import pytest
 
@@ -92,7 +94,7 @@ def test_one_who_does_not_answer_is_given_up(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}/s3cret"
-        with pytest.raises(SinkError, match=r"127.0.0.1 is not reached \(timed out\)"):
+        with pytest.raises(SinkError, match=r"127.0.0.1 did not answer within 0.05 s"):
             WebhookSink(url, timeout=0.05).send(RAISED)
 
 
@@ -131,3 +133,37 @@ def test_behind_a_thread_a_server_that_is_down_for_a_while_misses_nothing(server
     assert "answered 503" in caplog.text
     assert "secret" not in caplog.text
     assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("greeting", "drip"),
+    [(b"HTTP/1.1 200 OK\r\n", b"X"), (b"", b"HTTP/1.1 100 Continue\r\n\r\n"), (b"HTTP/1.1 2", b"0")],
+)
+def test_one_who_drips_has_one_deadline_for_all(monkeypatch, greeting, drip):
+    """Every byte would begin the time of a read anew."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def serve():
+            connection = other.accept()[0]
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(greeting)
+                while not over.wait(0.05):
+                    connection.sendall(drip)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        before = time.monotonic()
+        with pytest.raises(SinkError, match=r"^127\.0\.0\.1 did not answer within 0\.3 s$"):
+            WebhookSink(f"http://127.0.0.1:{other.getsockname()[1]}/s3cret", timeout=0.3).send(RAISED)
+        assert time.monotonic() - before < 10
+        over.set()
+        thread.join()
+
+
+def test_a_password_that_no_header_can_carry_is_not_said(server):
+    with pytest.raises(SinkError) as caught:
+        WebhookSink(server.url(login="me:s3c%0Aret@").replace("/hook", "/s3c\x00ret")).send(RAISED)
+    assert "s3c" not in str(caught.value)

@@ -1,0 +1,72 @@
+"""What may be said of a setting, an address or a command: the one place that decides.
+
+A message reaches a log, the service's status, a broker and whoever is asked for help, so what could hold a password is
+never in one. Passwords stand in any part of a camera's address (`name:password@`, `?pw=`, `/user=x_password=y`), and a
+value that is wrong is as secret as one that is right.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+HIDDEN = "not shown, for it may hold a password"
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+)(:\d{1,5})?")
+_SHORT = re.compile(r"[\w .,:;+/()-]{0,40}")
+_SUSPICIOUS = re.compile(r"[@?=&:#]")
+
+
+def address(url: str) -> str:
+    """Scheme, host and port of `url`, as "rtsp://10.0.0.5:554/..."; without the host where it is not plain which it is.
+
+    A password may hold "/", "?" or "#" although it must not, so a later "@" puts all before it in doubt.
+    """
+    scheme, _, rest = url.partition("://")
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    below = rest[len(place) :]
+    host = place.rpartition("@")[2]
+    scheme = scheme if re.fullmatch(r"[a-z][a-z0-9+]{0,9}", scheme) else ""
+    if "@" in below or not scheme or not _HOST.fullmatch(host):
+        return f"{scheme}://..."
+    return f"{scheme}://{host}{'/...' if below.strip('/') else ''}"
+
+
+def source(value: int | str) -> str:
+    """What `camera.source` may be called: an index, a device or a file by its name, an address by its host."""
+    text = str(value)
+    if "://" in text:
+        return address(text)
+    if _SUSPICIOUS.search(text) and not re.fullmatch(r"(pi|csi):\d+", text) and not os.path.exists(text):
+        return f"({HIDDEN})"
+    return text
+
+
+def value(given: Any, harmless: bool) -> str:
+    """A value of a setting, where it is `harmless` (of a kind that holds no password) and short; else what it is."""
+    if isinstance(given, bool):
+        return json.dumps(given)
+    if isinstance(given, int | float) and harmless:
+        return json.dumps(given) if abs(given) < 1e18 or given != given else "a number of many digits"
+    if isinstance(given, str) and harmless and _SHORT.fullmatch(given):
+        return json.dumps(given, ensure_ascii=False)
+    if isinstance(given, list | tuple) and harmless and len(given) <= 8:
+        return f"[{', '.join(value(one, harmless) for one in given)}]"
+    kinds = {str: "a text", int: "a number", float: "a number", list: "a list", dict: "a section"}
+    return f"({next((name for kind, name in kinds.items() if isinstance(given, kind)), 'a value')}, {HIDDEN})"
+
+
+def command(argv: Sequence[str]) -> str:
+    """The program alone: its arguments may hold anything."""
+    return (argv[0].split() or ["(no program)"])[0] if argv else "(no program)"
+
+
+def without(text: str, words: Sequence[str]) -> str:
+    """`text` without `words` and, of "name:password", "key=value" or an address, the parts they are made of."""
+    parts = {part for word in words for part in (word, *re.split(r"[:@=/?&]+", word)) if len(part) >= 4}
+    for part in sorted(parts, key=len, reverse=True):
+        text = text.replace(part, "***")
+    return text
