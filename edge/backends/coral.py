@@ -71,8 +71,8 @@ def _delegate(device: str) -> Any:
         return module.load_delegate(library(), {"device": device} if device else {})
     except OSError:
         raise EngineError(
-            f"{library()} not found: install Google's Edge TPU runtime ('apt install libedgetpu1-std' from its package "
-            "source, see https://coral.ai/software)"
+            f"{library()} not found: install the Edge TPU runtime, libedgetpu1-std of "
+            "https://github.com/feranick/libedgetpu (Google's own crashes with newer TFLite runtimes)"
         ) from None
     except ValueError as error:
         said = " ".join(str(error).partition(library())[2].split())

@@ -12,6 +12,11 @@ MaskcamError
 └── MissingPackage (ImportError) an optional package that is not installed
 """
 
+from __future__ import annotations
+
+import platform
+import sys
+
 
 class MaskcamError(Exception):
     """The root; `maskcam` prints it as one line and exits with code 2."""
@@ -66,8 +71,33 @@ class UpdateError(MaskcamError, RuntimeError):
     pass
 
 
+REQUIREMENTS = {
+    "cv2": "'opencv-python-headless>=4.8,<5'",
+    "ai-edge-litert": "'ai-edge-litert>=2.1'"
+    if sys.version_info >= (3, 11) and platform.machine() != "armv7l"
+    else "'tflite-runtime>=2.14' 'numpy<2'",
+    "scikit-image": "'scikit-image>=0.22' 'pooch>=1.6'",
+    "gpiozero": "'gpiozero>=2.0.1.post3'",
+    "gpiod": "'gpiod>=2'",
+    "paho": "'paho-mqtt>=2'",
+}
+"""What to ask pip for, by package or module: as the extras of pyproject.toml say, which a test compares."""
+_SAME = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "ai-edge-litert", "skimage": "scikit-image"}
+
+
+def install(package: str, extra: str) -> str:
+    """The command that brings a package of one of maskcam's extras."""
+    pip = f"{sys.executable} -m pip install"
+    if wanted := REQUIREMENTS.get(_SAME.get(package, package)):
+        return f"{pip} {wanted}"
+    return f"{pip} '.[{extra}]' in maskcam's folder"
+
+
 class MissingPackage(MaskcamError, ImportError):
-    """`MissingPackage("cv2", extra="cpu")` says what to install; `remedy` is for what no extra brings."""
+    """`MissingPackage("cv2", extra="cpu")` says what to install; `remedy` is for what no extra brings.
+
+    No package index has maskcam, so packages are named by themselves, or the extra of the folder or wheel at hand.
+    """
 
     def __init__(self, package: str, extra: str = "cpu", remedy: str = "") -> None:
-        super().__init__(f"package '{package}' is not installed: " + (remedy or f"pip install 'maskcam[{extra}]'"))
+        super().__init__(f"package '{package}' is not installed: " + (remedy or install(package, extra)))

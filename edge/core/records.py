@@ -88,8 +88,9 @@ OUTCOMES = ("on", "off", "incorrectly_worn", "unsure", "not_a_face")
 KINDS = ("decision", "no_mask", "all_clear", "state")
 """Of events: a track's state changed, the alert is raised, it is over, the service's state changed."""
 
-STATES = ("starting", "ok", "camera lost", "blind", "configuration error", "stopping")
-"""What a service can be; "blind": frames come but nothing can be judged from them."""
+STATES = ("starting", "ok", "camera lost", "blind", "engine fault", "configuration error", "stopping")
+"""What a service can be; "blind": frames come but nothing can be judged from them; "engine fault": no engine runs the
+networks rightly any more, and the service ends to be started anew."""
 
 
 @dataclass(frozen=True, slots=True)

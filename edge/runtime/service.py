@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from edge.cameras.base import ENDED, Live
-from edge.core.errors import ConfigError, MaskcamError
+from edge.core.errors import ConfigError, EngineError, MaskcamError
 from edge.core.metrics import Counters
 from edge.core.ports import Sink
 from edge.core.records import Event, Frame, Observation
@@ -141,6 +141,8 @@ class Service:
                     break
             except Exception as error:
                 if self._ready or self._status.notice:
+                    if isinstance(error, EngineError):
+                        self._enter("engine fault", str(error))
                     raise
                 self._begin_again(error)
             self._status.write(self.runtime)

@@ -93,7 +93,7 @@ class GpioSink:
         self._say("ON" if self._safe else "OFF")
 
     def _show(self) -> None:
-        urgent = self._state in ("camera lost", "stopping")
+        urgent = self._state in ("camera lost", "engine fault", "stopping")
         shown = ALERT if self._alert and not urgent else self._state
         pattern = self._patterns.get(shown, OFF)
         if pattern != self.pattern:

@@ -21,6 +21,7 @@ LIGHT: Mapping[str, Pattern] = {
     "ok": (0.05, 2.95),
     "starting": (0.5, 0.5),
     "camera lost": (0.1, 0.1),
+    "engine fault": (0.1, 0.1, 0.1, 0.7),
     "blind": (0.1, 0.2, 0.1, 1.6),
     "configuration error": (0.1, 0.2, 0.1, 0.2, 0.1, 1.3),
     "stopping": OFF,

@@ -63,7 +63,7 @@ def test_the_delegate_does_the_work(edgetpu, start, compiled_bundle):
 
 def test_without_the_library_it_says_what_to_install(start, monkeypatch, tmp_path):
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
-    with pytest.raises(EngineError, match=r"^libedgetpu.so.1 not found: install Google's .*libedgetpu1-std") as caught:
+    with pytest.raises(EngineError, match=r"^libedgetpu.so.1 not found: install the .*feranick/libedgetpu") as caught:
         start().open("classifier", 30)
     assert "\n" not in str(caught.value)
 

@@ -187,7 +187,7 @@ def present(*command):
 def test_coral_stick(tmp_path, vendor, product, speed, state, words):
     stick(tmp_path, vendor, product, speed)
     asked = []
-    found, library = coral.coral(tmp_path, True, present, lambda path: asked.append(path) is None)
+    found, library = coral.coral(tmp_path, True, present, "", lambda path: asked.append(path) is None)
     assert (found.state, library.state) == (state, "ok")
     assert words in found.found
     assert asked == [tmp_path / "dev/bus/usb/002/007"]
@@ -195,9 +195,44 @@ def test_coral_stick(tmp_path, vendor, product, speed, state, words):
 
 def test_coral_without_permission_or_library(tmp_path):
     stick(tmp_path, "1a6e", "089a", "5000")
-    found, library = coral.coral(tmp_path, False, lambda *command: None, lambda path: False)
+    found, library = coral.coral(tmp_path, False, lambda *command: None, "", lambda path: False)
     assert (found.state, library.state) == ("bad", "bad")
     assert "usermod -aG plugdev" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("package", "runtime", "state"),
+    [
+        ("libedgetpu1-std 16.0", "LiteRT 2.3.0", "warn"),
+        ("libedgetpu1-std 16.0", "", "ok"),
+        ("libedgetpu1-std 16.0tf2.19.1-1.bookworm", "LiteRT 2.3.0", "ok"),
+        ("", "LiteRT 2.3.0", "ok"),
+    ],
+)
+def test_the_build_of_corals_library_is_told_and_a_pair_that_crashes_is_warned_of(tmp_path, package, runtime, state):
+    stick(tmp_path, "1a6e", "089a", "5000")
+
+    def run(*command):
+        return f"{package}\nlibedgetpu1-max" if command[0] == "dpkg-query" else "BuildLabel(X)"
+
+    _, library = coral.coral(tmp_path, True, run, runtime, lambda path: True)
+    assert library.state == state
+    assert package in library.found
+    assert "BuildLabel(X)" in library.found
+    if state == "warn":
+        assert f"crash with {runtime} (google-coral/edgetpu#812)" in library.found
+        assert "feranick/libedgetpu" in library.remedy
+
+
+def test_since_jetpack_6_a_pin_wants_its_pinmux(tmp_path):
+    (tmp_path / "etc").mkdir()
+    release = tmp_path / "etc/nv_tegra_release"
+    release.write_text("# R36 (release), REVISION: 4.3, GCID: 1")
+    assert one(gpio.pinmux("NVIDIA Jetson Orin Nano", tmp_path, True)).state == "warn"
+    assert not list(gpio.pinmux("NVIDIA Jetson Orin Nano", tmp_path, False))
+    assert not list(gpio.pinmux("Raspberry Pi 5", tmp_path, True))
+    release.write_text("# R35 (release), REVISION: 4.1, GCID: 1")
+    assert not list(gpio.pinmux("NVIDIA Jetson Xavier", tmp_path, True))
 
 
 def test_other_sticks_are_no_coral(tmp_path):
@@ -209,7 +244,7 @@ def test_other_sticks_are_no_coral(tmp_path):
 @pytest.mark.parametrize(("may", "state"), [(True, "ok"), (False, "bad")])
 def test_coral_on_pcie(dev, may, state):
     nodes(dev, "apex_0")
-    board, _ = coral.coral(dev.parent, True, present, lambda path: may)
+    board, _ = coral.coral(dev.parent, True, present, "", lambda path: may)
     assert (board.state, "apex_0" in board.found) == (state, True)
 
 

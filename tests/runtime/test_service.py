@@ -252,6 +252,23 @@ def test_what_fails_before_the_first_verdict_falls_back_too():
     assert supervisor.heard.count("ready") == 1
 
 
+def test_networks_that_fail_later_are_a_state_before_the_run_ends():
+    class Later(Faces):
+        def detect(self, image):
+            if self.count == 0:
+                raise EngineError("wrong answer: not a number")
+            self.count -= 1
+            return super().detect(image)
+
+    assembly = Assembly(Camera(5), Later(3))
+    run, supervisor = service(assembly)
+    with pytest.raises(EngineError):
+        run.run(Flag(), Flag())
+    last = assembly.sink.events[-1]
+    assert (last.state, last.detail) == ("engine fault", "wrong answer: not a number")
+    assert supervisor.heard[-1] == "engine fault (wrong answer: not a number)"
+
+
 def test_where_there_are_no_other_settings_the_error_is_told():
     asked = []
     with pytest.raises(SinkError, match="no such pin"):

@@ -84,7 +84,7 @@ def test_help_teaches(command, capsys):
 def test_a_missing_package_names_the_extra(config, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cli, "_classifier", _without_tensorflow)
     assert cli.main(classifier(config, tmp_path, tmp_path / "w")) == 2
-    assert "pip install 'maskcam[train]'" in capsys.readouterr().err
+    assert "pip install '.[train]' in maskcam's folder" in capsys.readouterr().err
 
 
 def _without_tensorflow(args):

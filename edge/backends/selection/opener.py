@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from edge.backends.self_test import check_known_answer
 from edge.backends.supervised.engine import PATIENCE, Accelerator
 from edge.backends.supervised.failover import FailoverEngine, NamedEngine, OnAccelerator
 from edge.backends.supervised.process_engine import ProcessEngine
+from edge.backends.watched import WatchedEngine
 from edge.core.errors import BundleError, EngineError, MissingPackage, bare
 from edge.vision.bundle import Bundle
 
@@ -75,9 +77,10 @@ class Opener:
             except UNFIT as error:
                 refused.append(bare(error))
                 continue
-            standby = self._standby(order[position + 1 :], network) if candidate.isolated else None
+            spare = partial(self._standby, order[position + 1 :], network)
+            standby = spare() if candidate.isolated else None  # a device fails often: what follows is ready then
             why = str(refused[0]) if refused else ""
-            return FailoverEngine(network, requested, first, standby, why, self._measured(network, candidate))
+            return FailoverEngine(network, requested, first, standby, why, self._measured(network, candidate), spare)
         try:
             raise refused[0]
         finally:
@@ -100,7 +103,8 @@ class Opener:
         except EngineError:
             engine.close()
             raise
-        return NamedEngine(candidate.name, engine)
+        check = partial(check_known_answer, self.bundle, network, engine.infer, candidate.tolerance)
+        return NamedEngine(candidate.name, WatchedEngine(engine, check))
 
     def _accelerator(self, candidate: Candidate) -> Accelerator:
         if candidate.name not in self.accelerators:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +51,13 @@ class FailoverEngine:
         standby: NamedEngine | None = None,
         refused: str = "",
         measured: str = "",
+        spare: Callable[[], NamedEngine | None] = lambda: None,
     ) -> None:
-        """`refused`: why what was asked for was not to be had; `measured`: what spoke for what runs."""
+        """`refused`: why what was asked for was not to be had; `measured`: what spoke for what runs.
+
+        spare: opens a standby when there is none yet and one is needed.
+        """
+        self._spare = spare
         self._network, self.requested = network, requested
         self._first, self._standby, self._refused, self._measured = first, standby, refused, measured
         self._said = self.describe()
@@ -70,7 +75,7 @@ class FailoverEngine:
     @property
     def _fault(self) -> str:
         engine = self._first.engine
-        return engine.accelerator.fault if isinstance(engine, OnAccelerator) else ""
+        return engine.accelerator.fault if isinstance(engine, OnAccelerator) else str(getattr(engine, "fault", ""))
 
     def describe(self) -> str:
         """One line for log, status and metrics."""
@@ -85,6 +90,7 @@ class FailoverEngine:
         try:
             answer = self._first.engine.infer(image)
         except EngineError:
+            self._standby = self._standby or self._spare()
             if self._standby is None:
                 raise
             answer = self._standby.engine.infer(image)

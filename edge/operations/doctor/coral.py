@@ -13,13 +13,27 @@ from edge.operations.doctor.probes import Run, text
 USB3 = 5000
 """Mbit/s."""
 _LOAD = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
-RUNTIME = "install libedgetpu1-std from Google's package source: https://coral.ai/software"
+RUNTIME = (
+    "install the libedgetpu1-std of https://github.com/feranick/libedgetpu (16.0 for TensorFlow 2.19.1; not tried by us), "
+    "not Google's, which crashes with newer runtimes"
+)
+_BUILD = (
+    "import ctypes, sys; f = ctypes.CDLL(sys.argv[1]).edgetpu_version; f.restype = ctypes.c_char_p; "
+    "print(f().decode(errors='replace'))"
+)
 
 
 def coral(
-    root: Path, wanted: bool, run: Run, may: Callable[[Path], bool] = lambda path: os.access(path, os.R_OK | os.W_OK)
+    root: Path,
+    wanted: bool,
+    run: Run,
+    runtime: str = "",
+    may: Callable[[Path], bool] = lambda path: os.access(path, os.R_OK | os.W_OK),
 ) -> Iterator[Finding]:
-    """`wanted`: the settings ask for it; `may` tells whether this user can open a device."""
+    """`wanted`: the settings ask for it; `may` tells whether this user can open a device.
+
+    runtime: name and version of a TFLite runtime that is too new for Google's own library; "" where none is.
+    """
     from edge.backends.coral import USB, library
 
     sticks = [
@@ -41,7 +55,21 @@ def coral(
     if run(sys.executable, "-c", _LOAD, library()) is None:
         yield bad("Coral library", f"{library()} is not installed or does not load", RUNTIME)
     else:
-        yield ok("Coral library", library())
+        yield _library(library(), run, runtime)
+
+
+def _library(name: str, run: Run, runtime: str) -> Finding:
+    """Which build it is, and whether it is known to crash with the TFLite runtime beside it, before it does."""
+    packages = run("dpkg-query", "-W", "-f", "${Package} ${Version}\n", "libedgetpu1-std", "libedgetpu1-max") or ""
+    package = next((line.strip() for line in packages.splitlines() if len(line.split()) == 2), "")
+    build = run(sys.executable, "-c", _BUILD, name) or ""
+    found = ", ".join(part for part in (name, package, build.strip()) if part)
+    # Google's packages end at 16.0; the maintained ones name the TensorFlow they were built with ("16.0tf2.19.1-1").
+    googles = bool(package) and "tf" not in package.partition(" ")[2]
+    if googles and runtime:
+        pair = f"{found}: Google's build, known to crash with {runtime} (google-coral/edgetpu#812)"
+        return warn("Coral library", pair, RUNTIME)
+    return ok("Coral library", found)
 
 
 def _stick(root: Path, stick: Path, may: Callable[[Path], bool]) -> Finding:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
+from edge.core.errors import install
 from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
 from edge.operations.doctor.packages import NO_MODULE, PIP, Package
 from edge.operations.doctor.probes import text
@@ -15,6 +17,8 @@ from edge.operations.doctor.probes import text
 _CHIPINFO = 0x8044B401  # linux/gpio.h: GPIO_GET_CHIPINFO_IOCTL
 HEADERS = ("pinctrl-rp1", "pinctrl-bcm")
 """Labels of the chips behind a Raspberry Pi's 40 pins begin so; their numbers differ between kernels."""
+KERNEL_BLIND = ("2.0", "2.0.1", "2.0.1.post1", "2.0.1.post2")
+"""Releases of gpiozero that look for the header's chip by a number that newer kernels changed."""
 GROUPS = ("video", "gpio", "plugdev")
 
 
@@ -67,7 +71,10 @@ def drivers(found: Mapping[str, Package], wanted: Collection[str]) -> Iterator[F
             continue
         if not package or package.error or (driver == "gpiod" and package.major < 2):
             state = package.error or package.version or "not installed"
-            yield bad(driver, f"{state}: the settings ask for it", f"{PIP} install 'maskcam[{extra}]'")
+            yield bad(driver, f"{state}: the settings ask for it", install(driver, extra))
+        elif driver == "gpiozero" and (package.version or "").strip() in KERNEL_BLIND:
+            found_in = f"{package.version}: finds no pins on a Raspberry Pi 5 with a kernel of 6.6.45 or newer"
+            yield warn(driver, found_in, install(driver, extra))
         else:
             yield ok(driver, package.version or "installed")
 
@@ -83,3 +90,15 @@ def groups(root: Path, user: str, extra: Collection[str] = ()) -> Iterator[Findi
         yield warn("groups", f"{user} is not in {', '.join(missing)}", remedy)
     else:
         yield ok("groups", f"{user}: {', '.join(group for group in GROUPS if group in known) or 'none of the usual'}")
+
+
+def pinmux(board: str, root: Path, wanted: bool) -> Iterator[Finding]:
+    """Since JetPack 6 a line of a Jetson's header stays dead until its pinmux makes it a GPIO; nothing says so."""
+    release = text(root / "etc/nv_tegra_release")
+    major = re.search(r"# R(\d+)", release)
+    if wanted and any(word in board for word in ("NVIDIA", "Jetson")) and (major is None or int(major[1]) >= 36):
+        yield warn(
+            "pinmux",
+            "since JetPack 6 a pin stays dead, without an error, until its pinmux is set",
+            "sudo /opt/nvidia/jetson-io/jetson-io.py, or a device tree overlay; then maskcam alerts test",
+        )

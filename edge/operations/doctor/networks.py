@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from edge.core.errors import BundleError
+from edge.core.errors import REQUIREMENTS, BundleError, install
 from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
 from edge.operations.doctor.packages import PIP
 
@@ -41,7 +41,7 @@ def networks(settings: Settings, coral_taken: bool) -> Iterator[Finding]:
         fit = fit or all(row.ms is not None for row in rows)
         yield backend(name, rows, wanted)
     if not fit:
-        yield bad("backends", "none runs both networks", f"{PIP} install 'maskcam[cpu]'")
+        yield bad("backends", "none runs both networks", f"{install('cv2', 'cpu')} {REQUIREMENTS['ai-edge-litert']}")
 
 
 def backend(name: str, rows: Sequence[ProbeResult], wanted: Collection[str]) -> Finding:

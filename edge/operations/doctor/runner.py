@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.core.errors import ConfigError
+from edge.core.errors import ConfigError, SinkError
 from edge.operations.doctor import cameras, configuration, coral, gpio, networks, packages, power, system, unit
 from edge.operations.doctor.findings import Finding, bad, warn
 from edge.operations.doctor.probes import Run, run
@@ -44,11 +44,12 @@ def examine(
     source = settings.camera.source
     yield from _guarded("camera", cameras.v4l2, root, source)
     yield from _guarded("Pi camera", cameras.pi, bool(found["picamera2"]), str(source).startswith("pi"), run)
-    pins = {pin.driver for pin in (settings.sinks.gpio, settings.sinks.buzzer) if pin} - {"mock"}
+    pins = {_driver(pin.driver, root) for pin in (settings.sinks.gpio, settings.sinks.buzzer) if pin} - {"mock"}
     yield from _guarded("GPIO", gpio.chips, root, bool(pins))
     yield from _guarded("GPIO", gpio.drivers, found, pins)
+    yield from _guarded("pinmux", gpio.pinmux, system.board(root), root, bool(pins))
     wanted = {settings.backend.detector, settings.backend.classifier}
-    yield from _guarded("Coral", coral.coral, root, "coral" in wanted, run)
+    yield from _guarded("Coral", coral.coral, root, "coral" in wanted, run, _newer_runtime(found))
     yield from _guarded("bundle", networks.networks, settings, properties.get("ActiveState") == "active")
     yield from _guarded("service", unit.unit, properties)
     yield from _guarded("running", unit.status, root)
@@ -70,6 +71,25 @@ def _settings(load: Callable[[], Settings]) -> tuple[Settings, bool]:
         return load(), False
     except ConfigError:
         return Settings(), True
+
+
+def _driver(name: str, root: Path) -> str:
+    """The driver that "auto" comes to here; "gpiod" where there are no pins, which the look at the chips tells."""
+    from edge.sinks.pins import suited
+
+    try:
+        return suited(root) if name == "auto" else name
+    except SinkError:
+        return "gpiod"
+
+
+def _newer_runtime(found: dict[str, packages.Package]) -> str:
+    """The TFLite runtime that Google's own libedgetpu crashes with: LiteRT, and tflite-runtime from 2.12 on."""
+    if found["ai_edge_litert"]:
+        return f"LiteRT {found['ai_edge_litert'].version}"
+    version = found["tflite_runtime"].version or ""
+    numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    return f"tflite-runtime {version}" if numbers >= [2, 12] else ""
 
 
 def _groups(root: Path, properties: dict[str, str]) -> Iterator[Finding]:
