@@ -6,7 +6,7 @@ comma := ,
 # With CI set, the tests that need TensorFlow run too; without it they skip with a reason.
 TEST_EXTRAS = $(if $(CI),test$(comma)convert,test)
 
-.PHONY: demo demo-page docs test test-all test-systemd test-guest test-virtual check clean test-arm64
+.PHONY: demo demo-page docs test test-all test-systemd test-guest test-virtual check clean test-arm64 test-faults test-soak test-fuzz
 
 demo: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml --duration 20 --sheet demo.png --overwrite
@@ -43,6 +43,18 @@ test-virtual: $(VENV)/.test
 # The documentation, every link checked, into build/site; `make docs SERVE=1` shows it and follows changes.
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs $(if $(SERVE),serve,build --strict --quiet)
+
+# Every fault that has a proof, and a table of them at the end; the fast part of it runs with `make test` too.
+test-faults: $(VENV)/.test
+	TEST_FAULTS=1 $(BIN)/python -m pytest -m fault
+
+# A simulated month, 2,000 reopenings of a lost camera, 2,000 reloads: flat by regression.
+test-soak: $(VENV)/.test
+	TEST_SOAK=1 $(BIN)/python -m pytest tests/soak
+
+# EXAMPLES inputs of each kind; `make test` takes a few.
+test-fuzz: $(VENV)/.test
+	TEST_FUZZ=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest tests/fuzz
 
 check: $(VENV)/.$(TEST_EXTRAS)
 	$(BIN)/ruff check .

@@ -181,3 +181,25 @@ def portrait():
         if seen.tracks and seen.frame.t > 1:
             return seen.frame.image
     raise AssertionError("the synthetic camera showed no face")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """With -m fault: a table, a row per test; several tests of one fault are one row."""
+    if config.getoption("-m") != "fault":
+        return
+    rows = {}
+    for outcome in ("passed", "failed", "skipped", "error"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for mark in [value for name, value in report.user_properties if name == "fault"]:
+                worst = max(rows.get(mark, outcome), outcome, key=("passed", "skipped", "error", "failed").index)
+                rows[mark] = worst
+    names = ("fault", "injected how", "seen", "recovered in", "")
+    for row in (names, *((*mark, outcome) for mark, outcome in sorted(rows.items()))):
+        terminalreporter.write_line("| " + " | ".join(row) + " |")
+
+
+@pytest.fixture(autouse=True)
+def _told_as_fault(request, record_property):
+    mark = request.node.get_closest_marker("fault")
+    if mark:
+        record_property("fault", mark.args)

@@ -56,12 +56,13 @@ class WebhookSink:
         try:
             self._post(request)
         except SinkError:
-            if late.is_set():
-                raise SinkError(f"{self._host} did not answer within {self._timeout:g} s") from None
-            raise
+            if not late.is_set():
+                raise
         finally:
             deadline.cancel()
             self._connection = None
+        if late.is_set():  # an answer that was cut may look like a whole one
+            raise SinkError(f"{self._host} did not answer within {self._timeout:g} s")
 
     def _cut(self, late: threading.Event) -> None:
         """At the deadline, in a thread of its own: whatever waits for the socket fails at once."""

@@ -93,7 +93,7 @@ def test_pin_libraries():
     assert states([]) == {}
     assert states([], lgpio=Package("0.0.0.2", NO_MODULE)) == {"lgpio": "bad"}
     assert states(["gpiozero"]) == {"lgpio": "bad", "gpiozero": "bad"}
-    good = {"lgpio": Package("0.2.2.0"), "gpiozero": Package("2.0.1")}
+    good = {"lgpio": Package("0.2.2.0"), "gpiozero": Package("2.0.1.post3")}
     assert states(["gpiozero"], **good) == {"gpiozero": "ok"}
     assert states(["gpiod"], gpiod=Package("1.6.3")) == {"gpiod": "bad"}
     assert states(["gpiod"], gpiod=Package("2.2.1")) == {"gpiod": "ok"}

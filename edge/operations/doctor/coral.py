@@ -14,7 +14,7 @@ USB3 = 5000
 """Mbit/s."""
 _LOAD = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
 RUNTIME = (
-    "install the libedgetpu1-std of https://github.com/feranick/libedgetpu (16.0 for TensorFlow 2.19.1; not tried by us), "
+    "install libedgetpu1-std of https://github.com/feranick/libedgetpu (16.0 for TensorFlow 2.19.1; not tried by us), "
     "not Google's, which crashes with newer runtimes"
 )
 _BUILD = (

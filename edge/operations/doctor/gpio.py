@@ -72,7 +72,7 @@ def drivers(found: Mapping[str, Package], wanted: Collection[str]) -> Iterator[F
         if not package or package.error or (driver == "gpiod" and package.major < 2):
             state = package.error or package.version or "not installed"
             yield bad(driver, f"{state}: the settings ask for it", install(driver, extra))
-        elif driver == "gpiozero" and (package.version or "").strip() in KERNEL_BLIND:
+        elif driver == "gpiozero" and package.wheel and package.version in KERNEL_BLIND:
             found_in = f"{package.version}: finds no pins on a Raspberry Pi 5 with a kernel of 6.6.45 or newer"
             yield warn(driver, found_in, install(driver, extra))
         else:

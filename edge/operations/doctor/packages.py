@@ -67,18 +67,20 @@ def look(module: str) -> Package:
         listed: str | None = metadata.version(DISTRIBUTIONS[module])
     except metadata.PackageNotFoundError:
         listed = None
-    if importlib.util.find_spec(module.partition(".")[0]) is None:
+    spec = importlib.util.find_spec(module.partition(".")[0])
+    if spec is None:
         return Package(listed, NO_MODULE if listed is not None else "", listed is not None)
+    wheel = listed is not None and not (spec.origin or "").startswith("/usr/lib/python3/")  # where apt puts its own
     try:
         command = [sys.executable, "-c", _IMPORT, module]
         # Not in the caller's folder: with -c Python looks there first, and `sudo maskcam doctor` is root's.
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, errors="replace", cwd="/")
     except subprocess.TimeoutExpired:
-        return Package(listed or "", "loading it takes more than a minute", listed is not None)
+        return Package(listed or "", "loading it takes more than a minute", wheel)
     error = ""
     if done.returncode:
         error = f"signal {-done.returncode}" if done.returncode < 0 else (done.stderr.strip().splitlines() or ["?"])[-1]
-    return Package(done.stdout.strip() or listed or "", error, listed is not None)
+    return Package(listed or done.stdout.strip() or "", error, wheel)
 
 
 def look_at_all() -> dict[str, Package]:
