@@ -5,20 +5,27 @@ What is chosen is imported when it is chosen, so an unused camera or sink costs 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge.assemble import networks, sinks, source
 from edge.assemble.networks import candidates, engine, probe
-from edge.assemble.sinks import sink
+from edge.assemble.sinks import own, sink
 from edge.assemble.source import camera
 from edge.assemble.tables import AUTO, CAMERAS, ENGINES, SINKS, resolve
 from edge.core.metrics import Timers
 from edge.core.ports import Engine, Sink
+from edge.history.reader import History, Past
+from edge.runtime import identity
+from edge.runtime.controls import Controls
+from edge.runtime.identity import Stamper
 from edge.runtime.parts import Runtime
 from edge.runtime.pipeline import Pipeline
-from edge.tracking.alerts import AlertPolicy
+from edge.tracking.alerts import AlertPolicy, StillsPolicy
+from edge.tracking.tally import Tally
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
 from edge.vision.visibility import Visibility
@@ -37,6 +44,7 @@ __all__ = [
     "camera",
     "candidates",
     "engine",
+    "own",
     "probe",
     "resolve",
     "runtime",
@@ -60,8 +68,11 @@ def runtime(settings: Settings, live: bool) -> Iterator[Runtime]:
 class Assembly:
     """What a run needs, opened as the settings say, and changed between two frames when they change."""
 
-    def __init__(self, live: bool) -> None:
-        self._live = live
+    def __init__(self, live: bool, controls: Controls | None = None) -> None:
+        """`controls` takes what sinks are asked for."""
+        self._live, self._controls = live, controls or Controls()
+        self.stamp = Stamper(identity.origin(), time.time) if live else Stamper(identity.origin(), None, run="0")
+        self._tally: Tally | None = None
         self._parts: dict[str, tuple[Any, Any, ExitStack]] = {}
         """What stands, in the order of opening: the settings it was opened with, itself, and how it is closed."""
 
@@ -71,26 +82,58 @@ class Assembly:
         that.
         """
         sinks = self.sinks(settings)
-        found = self._part("camera", settings.camera, lambda stack: source.opened(settings, self._live, stack))
+        unnamed = settings.camera.model_copy(update={"name": ""})
+        found = self._part(
+            "camera",
+            unnamed,
+            lambda stack: source.opened(settings, self._live, stack),
+        )
         engines = self._part(
             "networks", (settings.model, settings.backend), lambda stack: networks.opened(settings, self._live, stack)
         )
         opened, pictures, fps = found
+        self.stamp.origin = replace(self.stamp.origin, bundle=f"{engines[0].name} {engines[0].created}")
         # Pictures of a set have nothing to do with one another: each is judged alone, by one look.
         stills = bool(pictures)
         timers = Timers()
         pipeline = _pipeline(settings, *engines, stills, timers)
-        alerts = settings.alerts.model_dump()
-        if stills:
-            alerts |= {"raise_after": 0, "clear_after": 0, "cooldown": 0}
-        policy = AlertPolicy(**alerts)
+        alerts = settings.alerts.model_dump(exclude={"snooze"})
+        policy = StillsPolicy([str(path) for path in pictures]) if stills else AlertPolicy(**alerts)
         hits = 1 if stills else settings.decision.min_votes
         name = source.named(settings)
-        return Runtime(opened, pipeline, policy, sinks, timers, fps, pictures, hits, name, backends=engines[1])
+        return Runtime(
+            opened,
+            pipeline,
+            policy,
+            sinks,
+            timers,
+            fps,
+            pictures,
+            hits,
+            name,
+            backends=engines[1],
+            tally=self._counting(settings) if self._live else None,
+            stamp=self.stamp,
+        )
 
     def sinks(self, settings: Settings) -> Sequence[Sink]:
         """The sinks alone, which come first: they can tell that the rest is on its way."""
-        return self._part("sinks", settings.sinks, lambda stack: _opened(sinks.chosen(settings, self._live), stack))
+        who = identity.origin(settings.device.name, settings.camera.name)
+        self.stamp.origin = replace(who, bundle=self.stamp.origin.bundle)
+        key = (settings.sinks, settings.device, settings.camera.name)
+        return self._part(
+            "sinks", key, lambda stack: _opened(sinks.chosen(settings, self._live, self._controls), stack)
+        )
+
+    def _counting(self, settings: Settings) -> Tally:
+        """The same one for the whole run: the day goes on when the settings change."""
+        hits, gap = settings.decision.min_votes, settings.tracker.max_gap
+        if self._tally is None:
+            section = settings.sinks.history
+            past = Past(History(sinks.history_file(section))) if section else None
+            self._tally = Tally(hits, gap, time.time, self.stamp.clock_set, past)
+        self._tally.person_hits, self._tally.max_gap = hits, gap
+        return self._tally
 
     def close(self) -> None:
         with ExitStack() as stack:  # one that cannot be closed keeps none of the others open

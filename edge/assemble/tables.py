@@ -40,6 +40,7 @@ SINKS = {
     "webhook": "edge.sinks.webhook:WebhookSink",
     "command": "edge.sinks.command:CommandSink",
     "mqtt": "edge.sinks.mqtt:MqttSink",
+    "history": "edge.sinks.history:HistorySink",
     "memory": "edge.testing.sink:MemorySink",
 }
 EXTRAS = {

@@ -13,6 +13,7 @@ from edge.cli.arguments import command, loaded, positive, settings
 from edge.core.errors import ConfigError, MaskcamError, SinkError
 
 if TYPE_CHECKING:
+    from edge.config.settings import Settings
     from edge.sinks.gpio import GpioSink
 
 LIGHTS = ("gpio", "buzzer")
@@ -30,10 +31,11 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    act = _safe if args.action == "off" else partial(_show, args.seconds)
     names = LIGHTS if args.action == "off" else (*LIGHTS, *OTHERS)
     # A service that fell back to its last good settings has used the pins these name.
-    chosen = loaded(args, service=args.action == "off").settings.sinks
+    settings = loaded(args, service=args.action == "off").settings
+    act = _safe if args.action == "off" else partial(_show, settings, args.seconds)
+    chosen = settings.sinks
     on = {name: section for name in names if (section := getattr(chosen, name))}
     if not on and args.action == "test":
         raise ConfigError("no alert is switched on: expected a section such as [sinks.gpio] in the settings")
@@ -53,16 +55,19 @@ def _safe(name: str, section: Any) -> None:
     assemble.sink(name, section, live=False).close()
 
 
-def _show(seconds: float, name: str, section: Any) -> None:
+def _show(settings: Settings, seconds: float, name: str, section: Any) -> None:
     from edge import assemble
     from edge.core.records import Event
+    from edge.runtime.identity import Stamper, origin
     from edge.sinks.gpio import GpioSink
 
-    with closing(assemble.sink(name, section, live=False)) as sink:
+    own = assemble.own(name, section, settings) | ({"visitor": True} if name == "mqtt" else {})
+    with closing(assemble.sink(name, section, live=False, **own)) as sink:
         if isinstance(sink, GpioSink):
             play(sink, seconds)
         else:
-            sink.send(Event("state", 0.0, state="starting", detail="a test of the alerts"))
+            stamp = Stamper(origin(settings.device.name, settings.camera.name))
+            sink.send(stamp(Event("state", 0.0, state="starting", detail="a test of the alerts")))
             print(f"sinks.{name}: took an event", flush=True)
 
 

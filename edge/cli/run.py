@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> None:
     from edge import config
     from edge.assemble import Assembly
     from edge.runtime import outputs
+    from edge.runtime.controls import Controls
     from edge.runtime.lines import logged_apart
     from edge.runtime.service import Service
     from edge.runtime.signals import Flag, reload_on_signal, stop_on_signals
@@ -58,14 +59,15 @@ def run(args: argparse.Namespace) -> None:
         stop = stack.enter_context(stop_on_signals())
         # At a terminal SIGHUP says that the terminal is gone, and ends the run as it ends any other program.
         reload = stack.enter_context(reload_on_signal()) if notifier.supervised else Flag()
-        assembly = stack.enter_context(closing(Assembly(live=True)))
+        controls = Controls()
+        assembly = stack.enter_context(closing(Assembly(live=True, controls=controls)))
         watchers = [stack.enter_context(outputs.sheet(args.sheet))] if args.sheet else []
         hub = None
         if read().settings.web:
             hub, lasting = Hub(), page is not None
             page = page or Path(stack.enter_context(TemporaryDirectory(prefix="maskcam-page-"))) / config.PAGE
             address = stack.enter_context(opened(hub, read_with, page, lasting, state, reload.request))
-        service = Service(assembly, read, notifier, _runtime_folder(), watchers, hub)
+        service = Service(assembly, read, notifier, _runtime_folder(), watchers, hub, controls=controls)
         counters = service.run(stop, reload, args.duration)
         if hub and address:
             log.info("the page was at %s", address)

@@ -29,8 +29,21 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
+_NAME = r"^[^\x00-\x1f\x7f]*$"
+
+
+class Device(_Section):
+    """Which device this is, for those who hear from several."""
+
+    name: str = _setting("", "", "stands on every event; empty: the host's name", pattern=_NAME, max_length=64)
+
+
 class Camera(_Section):
     """Where the pictures come from."""
+
+    name: str = _setting(
+        "", "", "of the place, such as 'back door'; stands on every event", pattern=_NAME, max_length=64
+    )
 
     source: int | str = _setting(
         0,
@@ -193,6 +206,9 @@ class Alerts(_Section):
     incorrectly_worn: bool = _setting(
         True, "", "whether a mask worn incorrectly raises it too; false: it is told, and counts like unsure"
     )
+    snooze: float = _setting(
+        3600.0, "s", "how long a switch silences alerts that says no time; a restart ends it", ge=1, le=86400
+    )
 
 
 class Jsonl(_Section):
@@ -237,7 +253,7 @@ class Buzzer(_Section):
     announce: bool = _setting(True, "", "say in the log when it sounds")
 
 
-Kind = Literal["decision", "no_mask", "all_clear", "state"]
+Kind = Literal["decision", "no_mask", "all_clear", "state", "snooze", "summary", "person"]
 
 
 class Webhook(_Section):
@@ -250,7 +266,11 @@ class Webhook(_Section):
         extra=_secret("address"),
         pattern="^https?://.",
     )
-    kinds: list[Kind] = _setting(["no_mask", "all_clear"], "", "of events to post: decision, no_mask, all_clear, state")
+    kinds: list[Kind] = _setting(
+        ["no_mask", "all_clear", "summary"],
+        "",
+        "of events to post: decision, no_mask, all_clear, state, snooze, summary, person",
+    )
     timeout: float = _setting(5.0, "s", "wait for the answer", gt=0, le=60)
 
 
@@ -264,7 +284,7 @@ class Command(_Section):
         min_length=1,
         extra=_secret("command"),
     )
-    kinds: list[Kind] = _setting(["no_mask"], "", "of events to run it at: decision, no_mask, all_clear, state")
+    kinds: list[Kind] = _setting(["no_mask"], "", "of events to run it at: the same as those of a webhook")
     timeout: float = _setting(10.0, "s", "after which it is killed", gt=0, le=600)
 
 
@@ -273,11 +293,42 @@ class Mqtt(_Section):
 
     host: str = _setting("127.0.0.1", "", "of the broker")
     port: int = _setting(1883, "", "of the broker; usually 8883 with tls", ge=1, le=65535)
-    topic: str = _setting("maskcam", "", "what the topics begin with", pattern=r"^[^#+\x00]+$")
+    topic: str = _setting(
+        "",
+        "",
+        "what the topics begin with, {device} and {camera} in it are names; empty: maskcam, and below it the names of "
+        "device and camera that were given one",
+        pattern=r"^[^#+\x00]*$",
+    )
+    client_id: str = _setting("", "", "empty: one of this board's own, which stays", max_length=128)
     username: str = _setting("", "", "empty: none")
     password_file: str = _setting("", "", "file whose first line is the password; empty: none", extra=_PATH)
     tls: bool = _setting(False, "", "encrypt, and verify the broker with the system's certificates")
+    ca_file: str = _setting("", "", "certificates to verify the broker with, PEM; turns tls on", extra=_PATH)
+    cert_file: str = _setting("", "", "certificate that shows the broker who we are, PEM; turns tls on", extra=_PATH)
+    key_file: str = _setting("", "", "its key, PEM, without a passphrase; empty: in cert_file", extra=_PATH)
+    discovery: str = _setting(
+        "homeassistant",
+        "",
+        "what Home Assistant's discovery topics begin with; empty: it is told nothing",
+        pattern=r"^[^#+\x00]*$",
+    )
     timeout: float = _setting(5.0, "s", "wait for the broker", gt=0, le=60)
+
+    @model_validator(mode="after")
+    def _paired(self) -> Mqtt:
+        if self.key_file and not self.cert_file:
+            raise ValueError("key_file is set without cert_file: expected both, or neither")
+        return self
+
+
+class History(_Section):
+    """How many people came, when, and how it went, in a file; never a picture. The section turns it on."""
+
+    path: str = _setting("", "", "file; empty: history.db in the service's own folder, /var/lib/maskcam", extra=_PATH)
+    most: int = _setting(200_000, "", "visits that are kept; 200000 are about 8 MB", ge=100, le=10_000_000)
+    keep_days: float = _setting(365.0, "days", "that a visit is kept; 0: until there are too many", ge=0, le=36500)
+    every: float = _setting(60.0, "s", "between two writings: what a cut of the power can cost", ge=1, le=3600)
 
 
 class Sinks(_Section):
@@ -291,6 +342,7 @@ class Sinks(_Section):
     webhook: Webhook | None = None
     command: Command | None = None
     mqtt: Mqtt | None = None
+    history: History | None = None
 
 
 class Update(_Section):
@@ -348,6 +400,7 @@ class Web(_Section):
 class Settings(_Section):
     """All settings of `maskcam`."""
 
+    device: Device = Device()
     camera: Camera = Camera()
     model: Model = Model()
     backend: Backend = Backend()

@@ -112,9 +112,11 @@ class Counters:
 
     person_hits: frames a track must be seen in to count as a person; a ghost of one frame is nobody.
     clock: seconds, for the frames per second.
+    alerts: whether there can be any, for the words at the end; pictures of a set raise none.
     """
 
-    def __init__(self, person_hits: int = 3, clock: Clock = time.perf_counter) -> None:
+    def __init__(self, person_hits: int = 3, clock: Clock = time.perf_counter, alerts: bool = True) -> None:
+        self._alerting = alerts
         self._person_hits = person_hits
         self._clock = clock
         self._start = clock()
@@ -159,7 +161,7 @@ class Counters:
             "faces": self.faces,
             "people seen": self.people,
             "decisions": self.decisions,
-            "alerts": self.alerts,
+            **({"alerts": self.alerts} if self._alerting else {}),
         }
         mishaps = {
             "too dark or covered": self.blind,

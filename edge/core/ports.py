@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from edge.core.geometry import Box
-from edge.core.records import Decision, Event, Face, Frame, Image, Track, Verdict
+from edge.core.records import Decision, Event, Face, Frame, Image, Observation, Track, Verdict
 
 
 class Camera(Protocol):
@@ -59,6 +59,22 @@ class Judge(Protocol):
         """The state of every track given."""
 
 
+class Policy(Protocol):
+    """What the world is told of what is seen."""
+
+    active: bool
+    """Whether an alert stands."""
+
+    def events(self, observation: Observation) -> list[Event]:
+        """The events of one turn of the loop."""
+
+    def snooze(self, seconds: float, t: float) -> list[Event]:
+        """No alerts for so many seconds from `t`; 0: alerts again. Returns the events of it."""
+
+    def snoozed(self, t: float) -> float:
+        """Seconds for which alerts are still silenced at `t`; 0 when they are not."""
+
+
 class Sink(Protocol):
     """Somewhere events go: a light, a log, a list. Raises SinkError; the loop goes on without it."""
 
@@ -76,3 +92,11 @@ class Playing(Protocol):
 
         Returns the time of the next one, or None while it stands still. Raises SinkError.
         """
+
+
+@runtime_checkable
+class Restated(Protocol):
+    """What a sink has besides when it shows what holds apart from what happens: it can be told the one alone."""
+
+    def restate(self, event: Event) -> None:
+        """What `event` made true still holds; it has been told before. Raises SinkError."""

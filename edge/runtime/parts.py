@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.core.metrics import Timers
-from edge.core.ports import Camera, Sink
+from edge.core.ports import Camera, Policy, Sink
+from edge.core.records import Event
 from edge.runtime.pipeline import Pipeline
-from edge.tracking.alerts import AlertPolicy
+from edge.tracking.tally import Tally
 
 if TYPE_CHECKING:
     from edge.backends.supervised.failover import FailoverEngine
@@ -22,7 +23,7 @@ class Runtime:
 
     camera: Camera
     pipeline: Pipeline
-    policy: AlertPolicy
+    policy: Policy
     sinks: Sequence[Sink]
     timers: Timers
     fps: float
@@ -35,3 +36,7 @@ class Runtime:
     """Name of the camera, without passwords."""
     backends: Mapping[str, FailoverEngine] = field(default_factory=dict)
     """Of "detector" and "classifier": what was asked for, what runs and why."""
+    tally: Tally | None = None
+    """Of a live run."""
+    stamp: Callable[[Event], Event] = lambda event: event
+    """Gives an event what it bears when it leaves."""

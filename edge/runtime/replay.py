@@ -37,7 +37,7 @@ def observations(runtime: Runtime, step: Step) -> Generator[Observation, None, N
     with closing(runtime.pipeline.run(runtime.camera)) as processed:
         for observation in processed:
             step.finish(observation)
-            if observation.blind != blind:
+            if not runtime.pictures and observation.blind != blind:
                 blind = observation.blind
                 step.send(Event("state", observation.frame.t, state="blind" if blind else "ok", detail=blind or ""))
             yield observation

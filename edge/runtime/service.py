@@ -14,6 +14,7 @@ from edge.core.errors import ConfigError, EngineError, MaskcamError
 from edge.core.metrics import Counters
 from edge.core.ports import Sink
 from edge.core.records import Event, Frame, Observation
+from edge.runtime.controls import Controls
 from edge.runtime.outputs import Watcher
 from edge.runtime.parts import Runtime
 from edge.runtime.signals import Flag
@@ -37,6 +38,8 @@ class Assembly(Protocol):
     def sinks(self, settings: Settings) -> Sequence[Sink]: ...
 
     def apply(self, settings: Settings) -> Runtime: ...
+
+    def stamp(self, event: Event) -> Event: ...
 
 
 class Page(Protocol):
@@ -78,6 +81,7 @@ class Service:
         watchers: Sequence[Watcher] = (),
         page: Page | None = None,
         clock: Callable[[], float] = time.monotonic,
+        controls: Controls | None = None,
     ) -> None:
         """`load` reads the settings, at the start and at every reload; status.json goes into `folder`;
         `page` is told of every turn.
@@ -85,7 +89,7 @@ class Service:
         Told why settings cannot be used, `load` gives others, or raises ConfigError where there are none.
         """
         self._assembly, self._load, self._notifier = assembly, load, notifier
-        self._clock = clock
+        self._clock, self._controls = clock, controls or Controls()
         loaded = load("")
         self._t = 0.0
         """`Frame.t` of the newest frame."""
@@ -104,7 +108,8 @@ class Service:
         self._take(loaded)
 
     def _start(self, settings: Settings) -> Runtime:
-        deliver(Event("state", 0.0, state="starting"), self._assembly.sinks(settings))
+        sinks = self._assembly.sinks(settings)  # these first: the stamp bears the names that they set
+        deliver(self._assembly.stamp(Event("state", 0.0, state="starting")), sinks)
         return self._assembly.apply(settings)
 
     def _others(self, error: Exception) -> Loaded:
@@ -136,6 +141,8 @@ class Service:
         while not stop.requested and self._clock() < end:
             if reload.take():
                 self._reload()
+            for seconds in self._controls.snoozes() if self._ready else ():  # before the first frame there is no time
+                self._snooze(seconds)
             try:
                 if not self._poll(min(POLL, end - self._clock())):
                     break
@@ -148,6 +155,7 @@ class Service:
             self._status.write(self.runtime)
             if self._page:
                 self._show(self._page)
+        self._leave()
         self._enter("stopping")
         self._notifier.stopping()
         return self._step.counters
@@ -206,6 +214,16 @@ class Service:
         self._step.send(Event("state", self._t, state=state, detail=detail))
         self._notifier.status(self._status.line(self.runtime))
 
+    def _snooze(self, seconds: float | None) -> None:
+        wanted = self._settings.alerts.snooze if seconds is None else seconds
+        for event in self.runtime.policy.snooze(wanted, self._t):
+            self._step.send(event)
+
+    def _leave(self) -> None:
+        """Whoever is in view is taken down: what follows would take them for others."""
+        for event in self.runtime.tally.leave(self._t) if self.runtime.tally else []:
+            self._step.send(event)
+
     def _reload(self) -> None:
         """Reads the settings again; those in force stay where the new ones cannot be used."""
         if self._ready:
@@ -230,12 +248,16 @@ class Service:
         """
         if self.runtime.policy.active:  # the new policy begins without an alert
             self._step.send(Event("all_clear", self._t))
+        self._leave()
+        snoozed = self.runtime.policy.snoozed(self._t)
         try:
             self._step.runtime, problem = self._assembly.apply(settings), ""
         except Exception as error:  # whatever a setting can cause, in our code or in a library's
             problem = _words(error)
         if problem:
             self._step.runtime = self._assembly.apply(self._settings)
+        if snoozed:
+            self._snooze(snoozed)
         self._status.state = ""  # so that sinks that were opened anew hear it
         return problem
 

@@ -20,7 +20,7 @@ class Step:
     def __init__(self, runtime: Runtime, watchers: Sequence[Watcher] = (), listeners: Sequence[Sink] = ()) -> None:
         """`listeners` hear every event, as the sinks of the settings do, but outlive a reload."""
         self.runtime = runtime
-        self.counters = Counters(runtime.person_hits)
+        self.counters = Counters(runtime.person_hits, alerts=not runtime.pictures)
         self._failed = 0
         self._watchers, self._listeners = watchers, listeners
         self._annotate: Callable[[Observation, bool], Image] | None = None
@@ -31,7 +31,8 @@ class Step:
 
     def finish(self, observation: Observation) -> Sequence[Event]:
         """Returns the events, which have been sent."""
-        events = self.runtime.policy.events(observation)
+        tally = self.runtime.tally
+        events = self.runtime.policy.events(observation) + (tally.events(observation) if tally else [])
         for event in events:
             self.send(event)
         self.counters.count(observation, events)
@@ -43,7 +44,8 @@ class Step:
         return events
 
     def send(self, event: Event) -> None:
-        self._failed += deliver(event, [*self._listeners, *self.runtime.sinks])
+        """With its stamp, to every sink."""
+        self._failed += deliver(self.runtime.stamp(event), [*self._listeners, *self.runtime.sinks])
         # Sinks with a thread of their own count for themselves.
         self.counters.failed = self._failed + sum(getattr(sink, "failed", 0) for sink in self.runtime.sinks)
 

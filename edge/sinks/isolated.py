@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import closing
 
-from edge.core.ports import Playing, Sink
+from edge.core.ports import Playing, Restated, Sink
 from edge.core.records import KINDS, Event
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,8 @@ class Isolated:
     name: for messages and status.
     kinds: of events it is for.
     restate: tell a sink that was opened again what holds now, the last state and the last of "no_mask" and "all_clear":
-        for what shows a state, such as a light, not for what lists events.
+        for what shows a state, such as a light, not for what lists events. One that is `edge.core.ports.Restated`
+        hears the last of every kind.
     capacity: events the queue holds, 2 or more; when one more comes, the oldest is dropped.
     hung_after: seconds of one delivery after which it is called hung.
     patience: seconds that `close` waits for what is still in the queue.
@@ -67,6 +68,9 @@ class Isolated:
         self._under_way: Event | None = None
         """What is being delivered, or waits for its next attempt."""
         self._standing: dict[str, Event] = {}
+        """The last event of each kind, in the order of their coming."""
+        self._alert: Event | None = None
+        """The last of "no_mask" and "all_clear"."""
         self._tries = 0
         self._pause = pause
         self._busy_since: float | None = None
@@ -116,11 +120,12 @@ class Isolated:
     def _serve(self, sink: Sink) -> None:
         """Until closed, with nothing left to deliver, or until something fails."""
         if self._restate:
+            restated = isinstance(sink, Restated)
             with self._change:
-                standing = list(self._standing.values())
+                standing = [e for e in self._standing.values() if restated or e.kind == "state" or e is self._alert]
                 self._busy_since = self._clock() if standing else None
             for known in standing:
-                sink.send(known)
+                sink.restate(known) if isinstance(sink, Restated) else sink.send(known)
             self._well()
         playing = sink if isinstance(sink, Playing) else None
         while True:
@@ -170,8 +175,10 @@ class Isolated:
         self.dropped += 1
 
     def _remember(self, event: Event) -> None:
-        if event.kind != "decision":
-            self._standing["state" if event.kind == "state" else "alert"] = event
+        if event.kind in ("no_mask", "all_clear"):
+            self._alert = event
+        self._standing.pop(event.kind, None)
+        self._standing[event.kind] = event  # the newest last
 
     def _well(self) -> None:
         if self.problem:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from edge.core.errors import SinkError
+from edge.core.events import to_json
 from edge.core.records import Event
 
 
@@ -114,23 +115,3 @@ def _raw(stream: TextIO) -> Any:
         return open(stream.fileno(), "wb", buffering=0, closefd=False)
     except (OSError, ValueError, AttributeError):
         return _Text(stream)
-
-
-def to_json(event: Event) -> dict[str, Any]:
-    """`kind`, `t`, `track`, `mask`, `confidence`, `since`; the last four are None without a decision.
-
-    A mask that is worn incorrectly adds `incorrectly_worn`. Of the kind "state": `kind`, `t`, `state`, `detail`.
-    """
-    d = event.decision
-    if event.kind == "state":
-        return {"kind": event.kind, "t": round(event.t, 3), "state": event.state, "detail": event.detail}
-    return {
-        "kind": event.kind,
-        "t": round(event.t, 3),
-        "track": d.track_id if d else None,
-        "mask": d.mask.value if d else None,
-        "confidence": round(float(d.confidence), 4) if d else None,
-        "since": round(d.since, 3) if d else None,
-        # "worn_wrongly" is the name before 0.2, kept for that release.
-        **({"incorrectly_worn": True, "worn_wrongly": True} if d and d.incorrectly_worn else {}),
-    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from edge.core.records import Event
+from edge.core.records import FIGURES, Event
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +22,11 @@ GRAVE = ("camera lost", "blind", "engine fault", "configuration error")
 
 
 class LogSink:
-    """Alerts and grave states are warnings, everything else is information."""
+    """Alerts and grave states are warnings, everything else is information; figures are not for it."""
 
     def send(self, event: Event) -> None:
+        if event.kind in FIGURES:
+            return
         grave = event.kind == "no_mask" or event.state in GRAVE
         log.log(logging.WARNING if grave else logging.INFO, "%s", sentence(event))
 
@@ -33,14 +35,16 @@ class LogSink:
 
 
 def sentence(event: Event) -> str:
-    """For example "12.4 s  #3 wears no mask (98 %)" or "12.4 s  camera lost: no frame for 5 s"."""
+    """For example "12.4 s  #3 wears no mask (98 %)"; for one of a set of pictures with its name, not a time."""
     said = ""
     if event.decision:
         d = event.decision
         said = f"#{d.track_id} {WORDS[d.outcome]} ({d.confidence:.0%})".replace("%", " %")
-    elif event.detail:
+    elif event.kind == "snooze":
+        said = f"no alerts for {event.seconds / 60:.0f} min" if event.state == "on" else "alerts again"
+    else:
         said = event.detail
-    what = {"no_mask": "ALERT", "all_clear": "all clear", "decision": "", "state": event.state}.get(
+    what = {"no_mask": "ALERT", "all_clear": "all clear", "decision": "", "state": event.state, "snooze": ""}.get(
         event.kind, event.kind
     )
-    return f"{event.t:.1f} s  " + ": ".join(part for part in (what, said) if part)
+    return f"{event.file or f'{event.t:.1f} s'}  " + ": ".join(part for part in (what, said) if part)

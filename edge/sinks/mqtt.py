@@ -3,29 +3,49 @@
 from __future__ import annotations
 
 import json
+import logging
+import secrets
 import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 
+from edge import __version__
 from edge.core.errors import SinkError
-from edge.core.records import Event
-from edge.sinks.jsonl import to_json
+from edge.core.events import counts_json, to_json
+from edge.core.records import Event, Origin
+from edge.sinks import home_assistant
+from edge.sinks.mqtt_client import Broker
+
+log = logging.getLogger(__name__)
+
+CLASH = 3
+"""Connections in a row, each broken within seconds, that look like two clients with one id."""
 
 
 class MqttSink:
-    """Publishes below `topic`, with QoS 1:
+    """Publishes below `topic`, and says again at every connection what holds; docs/mqtt.md lists the topics.
 
-    TOPIC/available  "online"; "offline" when closed and, as the last will, when the connection is lost. Retained.
-    TOPIC/alert      "on" or "off". Retained.
-    TOPIC/state      one of `edge.core.records.STATES`. Retained.
-    TOPIC/event      every event as the JSON lines have it.
+    What holds is retained at the broker and kept here: a broker that restarted and forgot hears it again from paho's
+    own thread, without an event. Those messages are of QoS 0: they go out first on a new connection, and are said again
+    on the next one should it break. Paho repeats what is of QoS 1 and unconfirmed after them, and could so put an older
+    truth over a newer one. Everything else is of QoS 1, and `send` waits for its confirmation.
 
-    A connection that breaks is made again by paho, and `available` with it. `timeout`: seconds to wait for the broker,
-    when connecting and for each message. `tls`: verified with the system's certificates. The password is the first line
-    of `password_file`. Raises SinkError.
+    The client id is the board's own: the broker ends an older session of the same client, last will included, before
+    it lets the new one in. A will that comes from elsewhere is contradicted.
+
+    topic, client_id, board: what the topics begin with, and who the client is; empty: told from board and topic, and
+    at random without a board.
+    device, camera: names, for people.
+    discovery: what Home Assistant's discovery topics begin with; empty: none.
+    snooze: takes seconds of silence asked for over MQTT; None: as long as usual.
+    visitor: publish events alone, as somebody else: the retained topics belong to the camera that runs.
+    The rest: see `edge.sinks.mqtt_client.Broker`. Raises SinkError.
     """
 
     def __init__(
@@ -37,56 +57,149 @@ class MqttSink:
         password_file: str | Path = "",
         tls: bool = False,
         timeout: float = 5.0,
+        ca_file: str | Path = "",
+        cert_file: str | Path = "",
+        key_file: str | Path = "",
+        client_id: str = "",
+        discovery: str = "",
+        board: str = "",
+        device: str = "",
+        camera: str = "",
+        snooze: Callable[[float | None], None] | None = None,
+        visitor: bool = False,
     ) -> None:
-        self._topic, self._timeout = topic, timeout
-        self._connected = threading.Event()
-        self._refusal = "no answer"
-        self._client = Client(CallbackAPIVersion.VERSION2)
-        self._client.connect_timeout = timeout
-        self._client.on_connect = self._on_connect
-        self._client.will_set(f"{topic}/available", "offline", qos=1, retain=True)
-        if username:
-            self._client.username_pw_set(username, _first_line(password_file) if password_file else None)
-        if tls:
-            self._client.tls_set()
-        try:
-            self._client.connect(host, port)
-        except (OSError, ValueError) as error:
-            self._end()
-            raise SinkError(f"broker {host}:{port} is not reached ({error})") from None
-        self._client.loop_start()
-        if not self._connected.wait(timeout):
-            self._end()
-            raise SinkError(f"broker {host}:{port} does not let us in ({self._refusal})")
-
-    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        """In paho's thread, at every connection."""
-        if reason.is_failure:
-            self._refusal = str(reason)
-            return
-        client.publish(f"{self._topic}/available", "online", qos=1, retain=True)
-        self._connected.set()
+        self._topic, self._timeout, self._discovery, self._snooze = topic, timeout, discovery, snooze
+        self._origin = Origin(device, camera, __version__)
+        self._told: Origin | None = None
+        self._closing = False
+        self._since, self._short = 0.0, 0
+        self._lock = threading.Lock()
+        """Held while a retained topic changes, so that what is said at a new connection is never older."""
+        self._holds: dict[str, str] = {}
+        """What is retained, by topic."""
+        self._visitor = visitor
+        if visitor:
+            board = client_id = ""
+        self._id = sha256(f"{board} {topic}".encode()).hexdigest()[:16] if board else secrets.token_hex(8)
+        for below, payload in (("available", "online"), ("state", "starting"), ("alert", "off"), ("snooze", "off")):
+            self._holds[f"{topic}/{below}"] = payload
+        self._introduce(self._origin)
+        self._broker = Broker(
+            host,
+            port,
+            client_id or f"maskcam{self._id}",  # 23 letters and digits: every broker must take that many
+            self._at_connection,
+            self._heard,
+            self._leave_will,
+            username,
+            password_file,
+            tls,
+            ca_file,
+            cert_file,
+            key_file,
+            timeout,
+        )
 
     def send(self, event: Event) -> None:
-        if event.kind == "state":
-            self._publish("state", event.state, retain=True)
-        elif event.kind != "decision":
-            self._publish("alert", "on" if event.kind == "no_mask" else "off", retain=True)
-        self._publish("event", json.dumps(to_json(event)))
+        if not self._visitor:
+            self.restate(event)
+        if event.kind != "counts":
+            self._publish(f"{self._topic}/event", json.dumps(to_json(event)))
+
+    def restate(self, event: Event) -> None:
+        """See `edge.core.ports.Restated`."""
+        for below, payload in self._changed(event).items():
+            self._retain(below, payload)
 
     def close(self) -> None:
+        self._closing = True
         try:
-            self._publish("available", "offline", retain=True)
+            if self._visitor:
+                return
+            if self._holds[f"{self._topic}/alert"] == "on":  # nobody looks any more
+                self._retain("alert", "off")
+            self._retain("available", "offline")
         finally:
-            self._end()
+            self._broker.close()
 
-    def _end(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-        self._client.on_connect = None  # the client closes its sockets when nothing refers to it any more
+    def _changed(self, event: Event) -> dict[str, str]:
+        """What an event makes of the retained topics."""
+        if event.stamp and event.stamp.origin != self._told:
+            for topic, payload in self._introduce(event.stamp.origin).items():
+                self._publish(topic, payload, retain=True)
+        if event.kind in ("state", "snooze"):
+            return {event.kind: event.state}
+        if event.kind == "all_clear":
+            return {"alert": "off"}
+        if event.kind == "no_mask":
+            return {"alert": "on", "last_alert": json.dumps(to_json(event))}
+        if event.counts:
+            topic = "counts" if event.kind == "counts" else "summary"
+            return {topic: json.dumps(counts_json(event.counts))}
+        return {}
 
-    def _publish(self, below: str, payload: str, retain: bool = False) -> None:
-        message = self._client.publish(f"{self._topic}/{below}", payload, qos=1, retain=retain)
+    def _introduce(self, origin: Origin) -> dict[str, str]:
+        """Who speaks: `info` and Home Assistant's discovery, which are retained; those that are new."""
+        self._told = origin
+        who = replace(origin, device=origin.device or self._origin.device, camera=origin.camera or self._origin.camera)
+        info = {
+            "schema": 1,
+            "id": self._id,
+            "device": who.device,
+            "camera": who.camera,
+            "software": who.software or None,
+            "bundle": who.bundle or None,
+        }
+        said = {f"{self._topic}/info": json.dumps(info)}
+        if self._discovery:
+            entities = home_assistant.entities(self._discovery, self._topic, self._id, who)
+            said |= {topic: json.dumps(config) for topic, config in entities.items()}
+        with self._lock:
+            new = {topic: payload for topic, payload in said.items() if self._holds.get(topic) != payload}
+            self._holds |= new
+        return new
+
+    def _leave_will(self, client: Client) -> None:
+        if not self._visitor:
+            client.will_set(f"{self._topic}/available", "offline", qos=1, retain=True)
+
+    def _at_connection(self, client: Client) -> None:
+        """In paho's thread, at every connection."""
+        if self._visitor:
+            return
+        with self._lock:
+            available = f"{self._topic}/available"
+            for topic in [*(self._holds.keys() - {available}), available]:  # what it says is true by then
+                client.publish(topic, self._holds[topic], qos=0, retain=True)
+        client.subscribe([(f"{self._topic}/available", 1), (f"{self._topic}/snooze/set", 1)])
+        now = time.monotonic()
+        self._short = self._short + 1 if now - self._since < 5.0 else 0
+        self._since = now
+        if self._short == CLASH:
+            log.error(
+                "sinks.mqtt: the broker ends our connection again and again: another client seems to bear the same "
+                "id; give each camera a name (camera.name) or a topic (sinks.mqtt.topic) of its own"
+            )
+
+    def _heard(self, topic: str, payload: bytes) -> None:
+        """In paho's thread."""
+        if topic == f"{self._topic}/available":
+            if payload == b"offline" and not self._closing:
+                self._broker.client.publish(topic, "online", qos=0, retain=True)
+        elif self._snooze:
+            try:
+                self._snooze(wish(payload))
+            except ValueError as error:
+                log.warning("sinks.mqtt: %s: %s", topic, error)
+
+    def _retain(self, below: str, payload: str) -> None:
+        topic = f"{self._topic}/{below}"
+        with self._lock:
+            self._holds[topic] = payload
+        self._publish(topic, payload, retain=True)
+
+    def _publish(self, topic: str, payload: str, retain: bool = False) -> None:
+        message: Any = self._broker.client.publish(topic, payload, qos=1, retain=retain)
         try:
             message.wait_for_publish(self._timeout)
             taken = message.is_published()
@@ -96,8 +209,18 @@ class MqttSink:
             raise SinkError(f"the broker confirms nothing within {self._timeout:g} s")
 
 
-def _first_line(path: str | Path) -> str:
+def wish(payload: bytes) -> float | None:
+    """Seconds of silence that a message asks for: "on" (None: as long as usual), "off" (0) or a number.
+
+    Raises ValueError for anything else.
+    """
+    text = payload[:32].decode(errors="replace").strip().lower()
+    if text in ("on", "off"):
+        return None if text == "on" else 0.0
     try:
-        return Path(path).read_text(encoding="utf-8").partition("\n")[0]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SinkError(f"password_file '{path}' cannot be read ({error}): expected one line of text") from None
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 86400:
+        raise ValueError(f"{text!r}: expected on, off or 0 to 86400 seconds")
+    return seconds

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from edge.core.errors import ConfigError, SinkError
+from edge.core.events import to_json
 from edge.core.records import Event
-from edge.sinks.jsonl import to_json
 
 
 class WebhookSink:

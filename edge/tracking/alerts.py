@@ -59,19 +59,44 @@ class AlertPolicy:
         self._windows: dict[int, _Window] = {}
         self._last_off = float("-inf")
         self._cleared = float("-inf")
+        self._snooze: tuple[float, float] | None = None
+        """From when, and for how many seconds."""
+
+    def snooze(self, seconds: float, t: float) -> list[Event]:
+        """See `edge.core.ports.Policy`. An alert that stands is cleared; decisions are told as before.
+
+        Who is OFF when it ends raises the alert at once.
+        """
+        if seconds <= 0:
+            over = self._snooze is not None
+            self._snooze = None
+            return [Event("snooze", t, state="off")] if over else []
+        self._snooze = (t, seconds)
+        cleared = [Event("all_clear", t)] if self.active else []
+        if self.active:
+            self.active, self._cleared = False, float("-inf")
+        return [*cleared, Event("snooze", t, state="on", seconds=seconds)]
+
+    def snoozed(self, t: float) -> float:
+        """See `edge.core.ports.Policy`."""
+        if self._snooze is None:
+            return 0.0
+        begin, seconds = self._snooze
+        return max(begin + seconds - t, 0.0) if t >= begin else seconds
 
     def events(self, observation: Observation) -> list[Event]:
         """The events of one turn of the loop: changed decisions first, then the alert.
 
         A frame that cannot be judged counts as none: who covers the lens does not clear the alert. Holds start anew.
         """
+        t = observation.frame.t
+        awake = self.snooze(0, t) if self._snooze and not self.snoozed(t) else []
         if observation.blind:
             self._windows.clear()
-            return []
-        t = observation.frame.t
+            return awake
         changed = [Event("decision", t, d) for d in observation.decisions if self._is_news(d)]
         self._last_off, self._cleared = min(self._last_off, t), min(self._cleared, t)
-        return changed + self._alert(observation.decisions, t)
+        return awake + changed + self._alert(observation.decisions, t)
 
     def _is_news(self, decision: Decision) -> bool:
         """A first UNSURE is no news: everybody begins so."""
@@ -92,7 +117,7 @@ class AlertPolicy:
         elif self.active and t - self._last_off >= self.clear_after:
             self.active, self._cleared = False, t
             return [Event("all_clear", t)]
-        if not self.active and held and t - self._cleared >= self.cooldown:
+        if not self.active and held and not self.snoozed(t) and t - self._cleared >= self.cooldown:
             self.active = True
             return [Event("no_mask", t, min(held, key=lambda d: d.since))]
         return []
@@ -114,6 +139,30 @@ class AlertPolicy:
             and t - window[0][0] >= self.raise_after
             and sum(off for _, off in window) >= self.raise_share * len(window)
         )
+
+
+class StillsPolicy:
+    """Of pictures that have nothing to do with one another: a decision per face, and no alert, for nobody stands there.
+
+    names: of the pictures, by index of the frame.
+    """
+
+    active = False
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def events(self, observation: Observation) -> list[Event]:
+        t, file = observation.frame.t, self._names[observation.frame.index]
+        if observation.blind:
+            return [Event("state", t, state="blind", detail=observation.blind, file=file)]
+        return [Event("decision", t, decision, file=file) for decision in observation.decisions]
+
+    def snooze(self, seconds: float, t: float) -> list[Event]:
+        return []
+
+    def snoozed(self, t: float) -> float:
+        return 0.0
 
 
 def _remember(memory: dict[int, T], id: int, value: T) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from edge.core.records import Event, Observation
+from edge.core.records import FIGURES, Event, Observation
 
 KEPT = 200
 """Events that can still be read."""
@@ -82,6 +82,8 @@ class Hub:
         self.snapshot = Snapshot(now, shown, judged, alert, report, backends, timers)
 
     def send(self, event: Event) -> None:
+        if event.kind in FIGURES:
+            return
         self._count += 1
         if event.kind == "decision" and event.decision:
             incorrectly_worn = event.decision.incorrectly_worn and event.decision.mask.value == "off"

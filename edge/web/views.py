@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edge import __version__
+from edge.core.events import to_json
 from edge.core.labels import Mask
 from edge.core.records import Observation
-from edge.sinks.jsonl import to_json
 from edge.web.hub import Snapshot, Told
 
 UNAVAILABLE = ("starting", "camera lost", "blind", "stopping")
@@ -75,7 +75,9 @@ def unhealthy(snapshot: Snapshot, now: float, within: float) -> str:
 
 def event(told: Told) -> dict[str, Any]:
     """An event as everywhere else, with its number and the time of the clock."""
-    return {"number": told.number, "time": told.at.isoformat(timespec="milliseconds"), **to_json(told.event)}
+    said = to_json(told.event)
+    said["time"] = said["time"] or told.at.isoformat(timespec="milliseconds")
+    return {"number": told.number, **said}
 
 
 def sign(snapshot: Snapshot, now: float) -> dict[str, Any]:

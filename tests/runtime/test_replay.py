@@ -129,6 +129,22 @@ def test_pictures_are_judged_one_by_one_and_a_damaged_one_is_skipped(maskcam, ph
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
 
 
+def test_pictures_of_a_set_have_their_name_in_every_line_and_event_and_raise_no_alert(maskcam, photos, tmp_path):
+    cv2.imwrite(str(photos / "d.jpg"), np.zeros((128, 128, 3), np.uint8))
+    events = tmp_path / "e.jsonl"
+    _, said, _ = maskcam("replay", photos, "--events", events, "--set", "detector.min_face=100")
+    told = [json.loads(line) for line in events.read_text().splitlines()]
+    assert [(e["kind"], Path(e["file"]).name, e.get("mask"), e.get("state")) for e in told] == [
+        ("decision", "a.jpg", "unsure", None),  # too small to be judged, and listed
+        ("decision", "c.jpg", "unsure", None),
+        ("state", "d.jpg", None, "blind"),
+    ]
+    assert [(e["time"], e["id"], e["bundle"]) for e in told[:1]] == [(None, "0-1", "scripted 2026-01-01")]
+    for name in ("a.jpg", "c.jpg", "d.jpg"):
+        assert f"{photos / name}  " in said
+    assert "alert" not in said.lower()
+
+
 def test_darkness_is_not_judged_and_that_is_told_once(maskcam, tmp_path):
     black, events = np.zeros((128, 128, 3), np.uint8), tmp_path / "e.jsonl"
     clip = film(tmp_path / "night.mp4", [black] * 40 + [squares(90)] * 40)

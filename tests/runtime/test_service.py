@@ -121,6 +121,9 @@ class Assembly:
     def sinks(self, settings):
         return [self.sink]
 
+    def stamp(self, event):
+        return event
+
     def apply(self, settings):
         self.fitted.append(settings)
         if settings.broken:

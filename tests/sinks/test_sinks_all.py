@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from edge.core.errors import SinkError
+from edge.core.events import to_json
 from edge.core.labels import Mask
-from edge.core.records import STATES, Decision, Event
-from edge.sinks.jsonl import JsonlSink, to_json
+from edge.core.records import STATES, Counts, Decision, Event, Visit
+from edge.sinks.jsonl import JsonlSink
 from edge.sinks.log import GRAVE, LogSink, sentence
 from edge.testing.sink import MemorySink
 
@@ -48,25 +49,6 @@ def test_log_warns_of_alerts_only(caplog):
     ]
 
 
-def test_journal_fields():
-    assert to_json(ALERT) == {
-        "kind": "no_mask",
-        "t": 12.457,
-        "track": 3,
-        "mask": "off",
-        "confidence": 0.9812,
-        "since": 11.5,
-    }
-    assert to_json(CLEAR) == {
-        "kind": "all_clear",
-        "t": 21.0,
-        "track": None,
-        "mask": None,
-        "confidence": None,
-        "since": None,
-    }
-
-
 def test_a_mask_worn_wrongly_is_said():
     wrongly = Event("no_mask", 1.0, Decision(3, Mask.OFF, 0.98, 0.5, incorrectly_worn=True))
     assert to_json(wrongly)["incorrectly_worn"] is to_json(wrongly)["worn_wrongly"] is True
@@ -80,12 +62,22 @@ def test_a_track_that_turns_out_to_be_no_face_is_said():
 
 
 def test_states_of_the_service(caplog):
-    assert to_json(LOST) == {"kind": "state", "t": 9.0, "state": "camera lost", "detail": "no frame for 5 s"}
     with caplog.at_level(logging.INFO):
         for event in (Event("state", 0.0, state="starting"), LOST):
             LogSink().send(event)
     said = [(r.levelname, r.getMessage()) for r in caplog.records]
     assert said == [("INFO", "0.0 s  starting"), ("WARNING", "9.0 s  camera lost: no frame for 5 s")]
+
+
+def test_pictures_are_named_and_figures_are_not_for_people(caplog):
+    assert sentence(Event("decision", 4.0, BARE, file="door/a.jpg")) == "door/a.jpg  #3 wears no mask (98 %)"
+    assert sentence(Event("snooze", 4.0, state="on", seconds=1800.0)) == "4.0 s  no alerts for 30 min"
+    assert sentence(Event("snooze", 5.0, state="off")) == "5.0 s  alerts again"
+    with caplog.at_level(logging.INFO):
+        LogSink().send(Event("counts", 1.0, counts=Counts("2026-11-25")))
+        LogSink().send(Event("person", 1.0, visit=Visit(1, 0.0, 1.0, "on")))
+        LogSink().send(Event("summary", 1.0, counts=Counts("2026-11-25"), detail="2026-11-25: 1 people"))
+    assert caplog.messages == ["1.0 s  summary: 2026-11-25: 1 people"]
 
 
 def test_grave_states_are_states():

@@ -11,9 +11,9 @@ import time
 import pytest
 
 from edge.core.errors import ConfigError, SinkError
+from edge.core.events import to_json
 from edge.core.records import Event
 from edge.sinks.isolated import Isolated
-from edge.sinks.jsonl import to_json
 from edge.sinks.webhook import WebhookSink
 
 RAISED = Event("no_mask", 1.0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge.core.labels import Mask
 from edge.core.records import Decision, Frame, Observation
-from edge.tracking.alerts import AlertPolicy
+from edge.tracking.alerts import AlertPolicy, StillsPolicy
 
 ON, OFF, UNSURE = Mask.ON, Mask.OFF, Mask.UNSURE
 BLACK = np.zeros((2, 2, 3), np.uint8)
@@ -158,6 +158,45 @@ def test_memory_stays_bounded_in_an_endless_crowd():
     assert len(policy._windows) == len(policy._told) == 256
     play(policy, [{1: OFF}] * 3000, start=1000.0)
     assert len(policy._windows[1]) <= 12
+
+
+def test_while_snoozed_nothing_is_raised_and_who_is_still_without_raises_it_at_the_end():
+    policy = AlertPolicy(raise_after=1.0, cooldown=3.0)
+    asked = policy.snooze(5.0, 0.0)
+    assert [(e.kind, e.state, e.seconds) for e in asked] == [("snooze", "on", 5.0)]
+    assert policy.snoozed(2.0) == 3.0
+    told = play(policy, [{1: OFF}] * 60)
+    assert told == [("decision", 0.0, 1), ("snooze", 5.0, None), ("no_mask", 5.0, 1)]
+    assert policy.snoozed(5.0) == 0.0
+
+
+def test_a_snooze_clears_the_alert_that_stands_and_can_be_ended():
+    policy = AlertPolicy(raise_after=1.0, cooldown=3.0)
+    play(policy, [{1: OFF}] * 15)
+    assert policy.active
+    assert [e.kind for e in policy.snooze(60.0, 1.5)] == ["all_clear", "snooze"]
+    assert (policy.active, kinds(play(policy, [{1: OFF}] * 20, start=1.5))) == (False, [])
+    assert [(e.kind, e.state) for e in policy.snooze(0, 3.5)] == [("snooze", "off")]
+    assert policy.snooze(0, 3.5) == []
+    assert kinds(play(policy, [{1: OFF}] * 2, start=3.5)) == ["no_mask"]  # no cool-down: nobody was told to be calm
+
+
+def test_a_snooze_outlasts_darkness_and_a_clock_that_begins_anew():
+    policy = AlertPolicy()
+    policy.snooze(10.0, 100.0)
+    assert policy.snoozed(3.0) == 10.0  # another camera, another zero
+    dark = Observation(Frame(0, 111.0, BLACK), [], [], "too dark")
+    assert [(e.kind, e.state) for e in policy.events(dark)] == [("snooze", "off")]
+
+
+def test_of_pictures_every_face_is_told_with_the_name_and_no_alert():
+    policy = StillsPolicy(["a.jpg", "b/c.jpg"])
+    seen = [Decision(1, OFF, 0.9, 0.0), Decision(2, UNSURE, 0.5, 0.0)]
+    events = policy.events(Observation(Frame(1, 0.5, BLACK), [], seen))
+    assert [(e.kind, e.file, e.decision) for e in events] == [("decision", "b/c.jpg", d) for d in seen]
+    [dark] = policy.events(Observation(Frame(0, 0.0, BLACK), [], [], "too dark"))
+    assert (dark.kind, dark.state, dark.file, dark.detail) == ("state", "blind", "a.jpg", "too dark")
+    assert not policy.active
 
 
 people = st.dictionaries(st.integers(1, 3), st.sampled_from([ON, OFF, UNSURE]), max_size=3)

@@ -1,0 +1,90 @@
+"""The same file, read: visits, and counts by day or hour. The camera may be writing meanwhile."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+from edge.core.errors import DataError
+from edge.core.records import VISIT_OUTCOMES, Counts
+from edge.history.store import Row
+
+FOREVER = float("inf")
+_BY = {"day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H:00"}
+
+
+class History:
+    """Reads the file at `path`, which each call opens and closes. Raises DataError where it cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def visits(self, since: float = 0.0, until: float = FOREVER) -> Sequence[Row]:
+        """Visits that began in that time (seconds since 1970), the first one first."""
+        rows = self._ask("SELECT id, first, last, outcome, clock FROM visits WHERE {} ORDER BY first, id", since, until)
+        return [
+            Row(id, first, last, VISIT_OUTCOMES[outcome], None if clock is None else bool(clock))
+            for id, first, last, outcome, clock in rows
+        ]
+
+    def counts(self, by: str = "day", since: float = 0.0, until: float = FOREVER) -> Sequence[Counts]:
+        """Counts of each "day" or "hour" (local time) in which somebody came; `Counts.day` is its beginning."""
+        found: dict[str, Counts] = {}
+        rows = self._ask(
+            "SELECT strftime(?, first, 'unixepoch', 'localtime') AS begin, outcome, count(*) FROM visits WHERE {} "
+            "GROUP BY begin, outcome ORDER BY begin",
+            since,
+            until,
+            _BY[by],
+        )
+        for begin, outcome, number in rows:
+            found[begin] = replace(found.get(begin) or Counts(begin), **{VISIT_OUTCOMES[outcome]: number})
+        return list(found.values())
+
+    def day(self, day: date) -> Counts:
+        """Counts of one day by the local clock; zeros when nobody came."""
+        begin, end = (datetime.combine(d, datetime.min.time()).timestamp() for d in (day, day + timedelta(days=1)))
+        return next(iter(self.counts("day", begin, end)), Counts(day.isoformat()))
+
+    def told(self, day: date) -> bool:
+        """Whether that day was summed up."""
+        return bool(list(self._rows("SELECT 1 FROM told WHERE day = ?", day.isoformat())))
+
+    def _ask(self, query: str, since: float, until: float, *arguments: object) -> Iterator[tuple]:  # type: ignore[type-arg]
+        end = min(until, 2.0**62)
+        return self._rows(query.format("first >= ? AND first < ?"), *arguments, since, end)
+
+    def _rows(self, query: str, *arguments: object) -> Iterator[tuple]:  # type: ignore[type-arg]
+        if not self.path.exists():
+            raise DataError(f"history '{self.path}' does not exist: switch it on with a section [sinks.history]")
+        # Who may read the folder but not write to it cannot open the log beside the file; without one, none is needed.
+        still = "" if Path(f"{self.path}-wal").exists() else "&immutable=1"
+        try:
+            with closing(sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro{still}", uri=True, timeout=5.0)) as db:
+                yield from db.execute(query, arguments).fetchall()
+        except (sqlite3.Error, OverflowError) as error:
+            raise DataError(f"history '{self.path}' cannot be read ({error})") from None
+
+
+class Past:
+    """What a run that begins asks of the history (`edge.tracking.tally.Past`): what cannot be read is not known."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    def day(self, day: date) -> Counts:
+        try:
+            return self._history.day(day)
+        except DataError:
+            return Counts(day.isoformat())
+
+    def told(self, day: date) -> bool:
+        try:
+            return self._history.told(day)
+        except DataError:
+            return True

@@ -1,0 +1,25 @@
+"""What people ask of a live run, from any thread; it is done between two frames."""
+
+from __future__ import annotations
+
+from queue import Empty, SimpleQueue
+
+
+class Controls:
+    """Handed to whatever takes wishes (MQTT, the page), and to the service, which grants them."""
+
+    def __init__(self) -> None:
+        self._snoozes: SimpleQueue[float | None] = SimpleQueue()
+
+    def snooze(self, seconds: float | None = None) -> None:
+        """No alerts for so many seconds; 0: alerts again; None: for as long as `alerts.snooze` says."""
+        self._snoozes.put(seconds)
+
+    def snoozes(self) -> list[float | None]:
+        """What was asked since the last call, oldest first."""
+        wishes: list[float | None] = []
+        while True:
+            try:
+                wishes.append(self._snoozes.get_nowait())
+            except Empty:
+                return wishes

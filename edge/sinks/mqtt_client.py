@@ -1,0 +1,134 @@
+"""A client of an MQTT broker, as the settings describe the way to it."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edge.core.errors import SinkError
+
+
+class Broker:
+    """A connection that paho makes again, 1, 2, 4 ... 30 seconds after it broke, for ever.
+
+    connected: called in paho's thread at every connection, the first one included.
+    heard: called in paho's thread with topic and payload of what was subscribed to.
+    prepare: called with the client before it connects.
+    tls: verify the broker with `ca_file` or, without one, the system's certificates. `cert_file` and `key_file`: what
+    shows the broker who we are. The password is the first line of `password_file`.
+    timeout: seconds to wait for the broker. Raises SinkError.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        client_id: str,
+        connected: Callable[[Client], None],
+        heard: Callable[[str, bytes], None] | None = None,
+        prepare: Callable[[Client], None] | None = None,
+        username: str = "",
+        password_file: str | Path = "",
+        tls: bool = False,
+        ca_file: str | Path = "",
+        cert_file: str | Path = "",
+        key_file: str | Path = "",
+        timeout: float = 5.0,
+    ) -> None:
+        self._connected, self._heard = connected, heard
+        self._here = threading.Event()
+        self._refusal = "no answer"
+        self.client = Client(CallbackAPIVersion.VERSION2, client_id=client_id)
+        self.client.connect_timeout = timeout
+        self.client.reconnect_delay_set(1, 30)
+        self.client.on_connect = self._on_connect
+        self.client.on_disconnect = self._on_disconnect
+        self.client.on_message = self._on_message
+        if username:
+            self.client.username_pw_set(username, _first_line(password_file) if password_file else None)
+        if tls or ca_file or cert_file:
+            self.client.tls_set_context(context(ca_file, cert_file, key_file))
+        if prepare:
+            prepare(self.client)
+        try:
+            self.client.connect(host, port)
+        except (OSError, ValueError) as error:
+            self.close()
+            raise SinkError(f"broker {host}:{port} is not reached ({error})") from None
+        self.client.loop_start()
+        if not self._here.wait(timeout):
+            self.close()
+            raise SinkError(f"broker {host}:{port} does not let us in ({self._refusal})")
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+        # The client closes its sockets when nothing refers to it any more.
+        self.client.on_connect = self.client.on_disconnect = self.client.on_message = None
+
+    def _on_connect(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            self._refusal = str(reason)
+            return
+        self._connected(client)
+        self._here.set()
+
+    def _on_disconnect(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if self._refusal == "no answer" and reason.is_failure:
+            self._refusal = "it closes the connection; does it ask for a client certificate?"
+
+    def _on_message(self, client: Client, userdata: Any, message: Any) -> None:
+        if self._heard:
+            self._heard(message.topic, message.payload)
+
+
+class _ClosedSocket(ssl.SSLSocket):
+    """Closed when the two do not come to terms; paho would leave it open."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
+def context(ca_file: str | Path = "", cert_file: str | Path = "", key_file: str | Path = "") -> ssl.SSLContext:
+    """TLS that verifies the broker. Raises SinkError that names the file that cannot be used."""
+    try:
+        made = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    except OSError as error:  # ssl.SSLError is one
+        raise SinkError(
+            f"ca_file '{ca_file}' cannot be used ({_reason(error)}): expected certificates as PEM"
+        ) from None
+    made.sslsocket_class = _ClosedSocket
+    if cert_file:
+        try:
+            made.load_cert_chain(cert_file, key_file or None, password=_no_passphrase)
+        except (OSError, ValueError) as error:
+            raise SinkError(
+                f"cert_file '{cert_file}' and key_file '{key_file}' cannot be used ({_reason(error)}): expected a "
+                "certificate and its key as PEM, without a passphrase, for this user to read"
+            ) from None
+    return made
+
+
+def _no_passphrase() -> str:
+    raise ValueError("the key has a passphrase")  # a service has nobody to ask
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
+
+
+def _first_line(path: str | Path) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").partition("\n")[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise SinkError(f"password_file '{path}' cannot be read ({error}): expected one line of text") from None

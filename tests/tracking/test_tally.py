@@ -1,0 +1,169 @@
+"""Who came, and how it went: frames at 10 a second, days that pass in no time."""
+
+from datetime import date, datetime
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.core.geometry import Box
+from edge.core.labels import Mask
+from edge.core.records import Counts, Decision, Frame, Observation, Track
+from edge.tracking.tally import Tally
+
+ON, OFF, UNSURE = Mask.ON, Mask.OFF, Mask.UNSURE
+BLACK = np.zeros((2, 2, 3), np.uint8)
+NOON = datetime(2026, 11, 25, 12).timestamp()
+MIDNIGHT = datetime(2026, 11, 26).timestamp()
+
+
+class Scene:
+    """Plays people to a tally; `wall` is the clock on the wall at t = 0."""
+
+    def __init__(self, wall=NOON, past=None, clock_set=True, **options) -> None:
+        self.t, self.zero, self.is_set = 0.0, wall, clock_set
+        self.tally = Tally(3, 1.0, lambda: self.zero + self.t, lambda: self.is_set, past, **options)
+        self.first: dict[int, float] = {}
+        self.hits: dict[int, int] = {}
+
+    def play(self, seconds, people):
+        """`people`: {track id: mask or "incorrectly"}; returns the events."""
+        events = []
+        for _ in range(round(seconds * 10)):
+            self.t = round(self.t + 0.1, 6)
+            tracks, decisions = [], []
+            for id, mask in people.items():
+                self.first.setdefault(id, self.t)
+                self.hits[id] = self.hits.get(id, 0) + 1
+                tracks.append(Track(id, Box(0, 0, 9, 9), self.t - self.first[id], self.hits[id]))
+                wrong = mask == "incorrectly"
+                decisions.append(Decision(id, OFF if wrong else mask, 0.9, self.t, wrong))
+            events += self.tally.events(Observation(Frame(0, self.t, BLACK), tracks, decisions))
+        return events
+
+
+def visits(events):
+    return [
+        (e.visit.number, round(e.visit.first, 1), round(e.visit.last, 1), e.visit.outcome) for e in events if e.visit
+    ]
+
+
+def test_a_visit_is_told_when_it_is_over():
+    scene = Scene()
+    assert visits(scene.play(5, {7: ON})) == []
+    assert visits(scene.play(3, {})) == [(1, 0.1, 5.0, "on")]
+    assert visits(scene.play(3, {})) == []
+
+
+def test_a_ghost_and_a_short_absence_are_no_visits():
+    scene = Scene()
+    assert visits(scene.play(0.2, {1: ON}) + scene.play(5, {})) == []
+    scene.play(2, {2: OFF})
+    scene.play(0.8, {})
+    scene.play(2, {2: OFF})
+    assert visits(scene.play(5, {})) == [(1, 5.3, 10.0, "off")]
+
+
+def test_what_was_last_held_true_is_the_outcome():
+    scene = Scene()
+    for masks in ((UNSURE, OFF, ON), (UNSURE,), ("incorrectly", UNSURE), (ON, "incorrectly", OFF)):
+        for mask in masks:
+            scene.play(1, {scene.tally.counts.people + 1 if mask is masks[0] else scene.tally.counts.people: mask})
+        scene.play(2, {})
+    counts = scene.tally.counts
+    assert (counts.on, counts.unsure, counts.incorrectly_worn, counts.off) == (1, 1, 1, 1)
+
+
+def test_a_long_visit_is_told_again_so_that_no_more_than_a_minute_can_be_lost():
+    scene = Scene(repeat=60.0)
+    told = visits(scene.play(150, {1: ON}) + scene.play(3, {}))
+    assert [(number, first) for number, first, _, _ in told] == [(1, 0.1)] * 3
+    assert [last for _, _, last, _ in told] == [60.3, 120.3, 150.0]
+
+
+def test_counts_are_told_when_they_change_and_seldom():
+    scene = Scene(pause=2.0)
+    events = scene.play(1, {}) + scene.play(10, {1: ON, 2: OFF}) + scene.play(10, {2: OFF}) + scene.play(10, {})
+    counts = [(e.t, e.counts.present, e.counts.people, e.counts.mask_share) for e in events if e.kind == "counts"]
+    assert counts[0] == (0.1, 0, 0, None)
+    assert counts[-1][1:] == (0, 2, 50.0)
+    assert max(present for _, present, _, _ in counts) == 2
+    assert all(later[0] - earlier[0] >= 2.0 for earlier, later in pairwise(counts))
+    assert len(counts) <= 5
+
+
+def test_at_the_end_whoever_is_there_is_told_and_counts_are_told_anew():
+    scene = Scene()
+    scene.play(5, {1: ON})
+    left = scene.tally.leave(scene.t)
+    assert visits(left) == [(1, 0.1, 5.0, "on")]
+    assert left[-1].counts.present == 0
+    assert [e.kind for e in scene.play(0.1, {})] == ["counts"]
+    assert visits(scene.play(1, {1: ON}) + scene.play(3, {})) == [(2, 0.1, 6.1, "on")]  # the tracker began anew
+
+
+def test_at_midnight_the_day_is_summed_up_and_nobody_counts_twice():
+    scene = Scene(wall=MIDNIGHT - 10)
+    before = scene.play(5, {1: ON}) + scene.play(4, {2: OFF})
+    after = scene.play(5, {2: OFF}) + scene.play(3, {3: ON}) + scene.play(3, {})
+    assert [e for e in before if e.kind == "summary"] == []
+    [summed] = [e for e in after if e.kind == "summary"]
+    assert summed.counts == Counts("2026-11-25", on=1, off=1)
+    assert summed.detail == (
+        "2026-11-25: 2 people, 1 with a mask, 1 without, 0 worn incorrectly, 0 unsure (50 % with a mask)"
+    )
+    assert scene.tally.counts == Counts("2026-11-26", on=1)
+
+
+class Past:
+    def __init__(self, summed=(), **days) -> None:
+        self.days, self.summed = days, summed
+
+    def day(self, day: date) -> Counts:
+        return Counts(day.isoformat(), on=self.days.get(f"d{day.day}", 0))
+
+    def told(self, day: date) -> bool:
+        return day.day in self.summed
+
+
+def test_a_restart_goes_on_counting_and_sums_up_a_yesterday_that_nobody_did():
+    scene = Scene(past=Past(d25=4, d24=9))
+    events = scene.play(2, {1: ON})
+    assert [e.counts for e in events if e.kind == "summary"] == [Counts("2026-11-24", on=9)]
+    assert scene.tally.counts == Counts("2026-11-25", present=1, on=5)
+    assert [e.kind for e in Scene(past=Past([24], d24=9)).play(1, {})] == ["counts"]
+
+
+def test_a_clock_that_is_set_ends_no_day():
+    """A board without a clock chip begins in the past; what it counts until then counts for the day that is set."""
+    scene = Scene(wall=datetime(2026, 3, 1, 12).timestamp(), past=Past([24], d1=7, d25=2), clock_set=False)
+    scene.play(3, {1: ON})
+    assert scene.tally.counts == Counts("2026-03-01", present=1, on=8)
+    scene.zero, scene.is_set = NOON, True
+    events = scene.play(5, {})
+    assert [e.kind for e in events if e.kind == "summary"] == []
+    assert scene.tally.counts == Counts("2026-11-25", on=3)
+
+
+def test_a_time_that_jumps_back_ends_the_visits():
+    scene = Scene()
+    scene.play(5, {1: ON})
+    scene.t = 0.0
+    scene.hits.clear()
+    assert visits(scene.play(0.1, {})) == [(1, 0.1, 5.0, "on")]
+
+
+people = st.dictionaries(st.integers(1, 4), st.sampled_from([ON, OFF, UNSURE]), max_size=3)
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), people), max_size=30))
+def test_all_who_were_seen_are_counted_once(script):
+    scene, events = Scene(), []
+    for tenths, people in script:
+        events += scene.play(tenths / 10, people)
+    events += scene.tally.leave(scene.t)
+    numbers = {e.visit.number for e in events if e.visit}
+    assert numbers == set(range(1, len(numbers) + 1))
+    assert scene.tally.counts.people == len(numbers)
+    assert scene.tally.counts.present == 0
