@@ -28,6 +28,7 @@ from edge.tracking.alerts import AlertPolicy, StillsPolicy
 from edge.tracking.tally import Tally
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
+from edge.vision.change import ChangeDetector
 from edge.vision.visibility import Visibility
 
 if TYPE_CHECKING:  # pydantic is slow to import; only the types are wanted here
@@ -184,4 +185,5 @@ def _pipeline(
         ),
         timers,
         Visibility(visibility.dark, visibility.flat, 0.0 if stills else visibility.hold, 1.0 if stills else 1.5),
+        None if stills else ChangeDetector(smallest=faces.min_face),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 from edge.core.geometry import Box
 from edge.core.metrics import Timers
 from edge.core.ports import Camera, Classifier, Detector, Judge, Tracker
-from edge.core.records import Frame, Image, Observation
+from edge.core.records import Frame, Image, Observation, Track
+from edge.vision.change import ChangeDetector
 from edge.vision.visibility import Visibility
 
 
@@ -22,13 +23,16 @@ class Pipeline:
         judge: Judge,
         timers: Timers,
         visibility: Visibility | None = None,
+        changes: ChangeDetector | None = None,
     ) -> None:
+        """`changes` has a settled face looked at before it is due."""
         self.detector = detector
         self.tracker = tracker
         self.classifier = classifier
         self.judge = judge
         self.timers = timers
         self.visibility = visibility
+        self.changes = changes
 
     def run(self, camera: Camera) -> Generator[Observation, None, None]:
         """One observation per frame, in the camera's order. Raises CameraError and EngineError."""
@@ -44,13 +48,23 @@ class Pipeline:
         with timers("track"):
             tracks = self.tracker.update(faces, frame.t)
         judged = not blind and (self.visibility is None or self.visibility.clear)
-        for track in self.judge.needs_classification(tracks, frame.t) if judged else ():  # settled tracks cost nothing
+        for track in self._due(frame, tracks) if judged else ():  # settled tracks cost nothing
             with timers("classify"):
                 verdict = self.classifier.classify(frame.image, track.box)
             self.judge.add_verdict(track, verdict, frame.t)
+            if self.changes:
+                self.changes.classified(track.id)
         with timers("decide"):
             decisions = self.judge.decide(tracks, frame.t)
         return Observation(frame, tracks, [] if blind else decisions, blind, judged)
+
+    def _due(self, frame: Frame, tracks: Sequence[Track]) -> Sequence[Track]:
+        """The tracks that the judge wants to be classified, and those that look another way than last time."""
+        due = self.judge.needs_classification(tracks, frame.t)
+        if not self.changes:
+            return due
+        ids = self.changes.changed(frame.image, tracks) | {track.id for track in due}
+        return [track for track in tracks if track.id in ids]
 
     def warm_up(self, image: Image) -> None:
         """Runs both networks once, be there a face or not, and forgets what they say. Raises EngineError."""
