@@ -199,3 +199,5 @@ class Observation:
     """Why nothing can be judged from this frame; there are no decisions then."""
     clear: bool = True
     """Whether this very frame can be judged; one that cannot is no "blind" yet until it has lasted."""
+    min_face: float = 0.0
+    """Pixels of the shorter side below which a face is followed but not judged."""

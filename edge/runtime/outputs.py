@@ -15,6 +15,7 @@ from edge.core.errors import DataError, EngineError, SinkError
 from edge.core.files import passes_on, replacing, tidy
 from edge.core.ports import Sink
 from edge.core.records import Event, Frame, Image
+from edge.runtime import h264
 from edge.vision import draw
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -60,16 +61,18 @@ def video(path: Path, fps: float) -> Iterator[Watcher]:
 
     with replacing(path) as part:
         writer: cv2.VideoWriter | None = None
+        final = False
+        """Whether what is written is H.264 already."""
         written, start, shown = 0, 0.0, 0.0
         last: tuple[Any, float] = (None, 0.0)
         """The last picture, and the seconds before it, for which it is held."""
 
         def watch(frame: Frame, image: Image) -> None:
             """Written as often as it was to be seen: a recording of a variable rate keeps its length."""
-            nonlocal writer, written, start, shown, last
+            nonlocal writer, final, written, start, shown, last
             if writer is None:
-                fourcc, start = cv2.VideoWriter.fourcc(*"mp4v"), frame.t
-                writer = cv2.VideoWriter(str(part), fourcc, fps, (image.shape[1], image.shape[0]))
+                start = frame.t
+                writer, final = h264.writer(part, fps, (image.shape[1], image.shape[0]))
                 if not writer.isOpened():
                     raise DataError(f"output '{path}': this OpenCV cannot write MP4 video there")
             picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
@@ -88,6 +91,8 @@ def video(path: Path, fps: float) -> Iterator[Watcher]:
         finally:
             if writer is not None:
                 writer.release()
+        if writer is not None and not final:
+            h264.convert(part, path)
 
 
 @contextmanager

@@ -56,7 +56,9 @@ class Pipeline:
                 self.changes.classified(track.id)
         with timers("decide"):
             decisions = self.judge.decide(tracks, frame.t)
-        return Observation(frame, tracks, [] if blind else decisions, blind, judged)
+        return Observation(
+            frame, tracks, [] if blind else decisions, blind, judged, getattr(self.judge, "min_face", 0.0)
+        )
 
     def _due(self, frame: Frame, tracks: Sequence[Track]) -> Sequence[Track]:
         """The tracks that the judge wants to be classified, and those that look another way than last time."""

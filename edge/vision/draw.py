@@ -9,7 +9,9 @@ import numpy as np
 
 from edge.core.errors import DataError
 from edge.core.geometry import Box
-from edge.core.records import Image, Observation
+from edge.core.labels import Mask
+from edge.core.records import Decision, Image, Observation, Track
+from edge.vision.placement import place
 
 Colour = tuple[int, int, int]
 
@@ -26,7 +28,7 @@ COLOURS: dict[str, Colour] = {
 WORDS = {
     "on": "mask",
     "off": "no mask",
-    "incorrectly_worn": "mask worn wrongly",
+    "incorrectly_worn": "mask worn incorrectly",
     "unsure": "unsure",
     "not_a_face": "no face",
 }
@@ -40,22 +42,45 @@ GAP = 4
 def annotate(observation: Observation, alert: bool = False) -> Image:
     """A copy of the frame (RGB) with a box and a label per track and a status bar at its lower edge.
 
-    A track that has no decision yet is drawn as UNSURE. `alert` makes the bar red and says so.
+    A track that has no decision yet is drawn as UNSURE. Labels lie beside their faces, never on one; where there is no
+    room the words go first, then the number. The bar is red while somebody without a mask is to be seen. While the
+    `alert` stands and nobody is, it is amber and says so.
     """
     frame = observation.frame
     image: Image = frame.image.copy()
     size = _letter_size(image)
     decisions = {d.track_id: d for d in observation.decisions}
-    for track in observation.tracks:
-        decision = decisions.get(track.id)
-        outcome = decision.outcome if decision else "unsure"
-        label = f"#{track.id} {WORDS[outcome]}" + (f" {decision.confidence * 100:.0f} %" if decision else "")
-        _box(image, track.box, label, COLOURS[outcome], size)
+    labels = [_wordings(track, decisions.get(track.id), observation.min_face) for track in observation.tracks]
+    boxes = [track.box for track in observation.tracks]
+    room = image.shape[0] - _bar_height(size)
+    sizes = [[_extent(text, size)[:2] for text in texts] for _, texts in labels]
+    places = place(boxes, sizes, image.shape[1], room)
+    for box, (colour, texts), found in zip(boxes, labels, places, strict=True):
+        corner, end = (round(box.x0), round(box.y0)), (round(box.x1), round(box.y1))
+        cv2.rectangle(image, corner, end, colour, max(round(3 * size), 2))
+        if found:
+            _label(image, texts[found[0]], found[1], colour, size)
+    off = alert and any(d.mask is Mask.OFF for d in observation.decisions)
     faces = len(observation.tracks) - sum(d.not_a_face for d in observation.decisions)
-    people = f"{faces} face{'' if faces == 1 else 's'}"
-    said = f"   {observation.blind}" if observation.blind else ""
-    _bar(image, f"{frame.t:.1f} s   {people}{said}" + ("   NO MASK" if alert else ""), alert, size)
+    text = f"{frame.t:.1f} s   {faces} face{'' if faces == 1 else 's'}"
+    if places == [None]:  # one face that fills the picture
+        text += f": {labels[0][1][0]}"
+    text += f"   {observation.blind}" if observation.blind else ""
+    text += "   NO MASK" if off else "   alert not over yet" if alert else ""
+    _bar(image, text, ALERT if off else COLOURS["unsure"] if alert else None, size)
     return image
+
+
+def _wordings(track: Track, decision: Decision | None, min_face: float) -> tuple[Colour, Sequence[str]]:
+    """The colour of a track and what can be said of it, the most words first."""
+    number = f"#{track.id}"
+    outcome = decision.outcome if decision else "unsure"
+    if outcome == "unsure" and min(track.box.width, track.box.height) < min_face:
+        return COLOURS[outcome], (f"{number} too small", number)
+    words = f"{number} {WORDS[outcome]}"
+    # Below one half the votes of the moment speak against it: a figure would only be misread.
+    sure = f" {decision.confidence * 100:.0f} %" if decision and decision.confidence >= 0.5 else ""
+    return COLOURS[outcome], (f"{words}{sure}", words, number)
 
 
 def contact_sheet(images: Sequence[Image], columns: int, width: int) -> Image:
@@ -83,22 +108,34 @@ def _letter_size(image: Image) -> float:
     return max(float(min(image.shape[:2])) / 34 / 21, 0.35)  # at scale 1 a capital letter is 21 pixels high
 
 
-def _box(image: Image, box: Box, label: str, colour: Colour, size: float) -> None:
-    corner, end = (round(box.x0), round(box.y0)), (round(box.x1), round(box.y1))
-    cv2.rectangle(image, corner, end, colour, max(round(3 * size), 2))
-    (width, height), below = cv2.getTextSize(label, FONT, size, 1)
-    width, height = width + 6, height + below + 2
-    left = min(max(corner[0], 0), max(image.shape[1] - width, 0))
-    top = corner[1] - height if corner[1] >= height else min(max(end[1], 0), image.shape[0] - height)
-    cv2.rectangle(image, (left, top), (left + width - 1, top + height - 1), colour, cv2.FILLED)
-    _write(image, label, (left + 3, top + height - below), BLACK if sum(colour) > 400 else WHITE, size)
+def _extent(text: str, size: float) -> tuple[int, int, int]:
+    """Width and height of a label, and how far its letters reach below their line; pixels."""
+    (width, height), below = cv2.getTextSize(text, FONT, size, 1)
+    return width + 6, height + below + 2, below
 
 
-def _bar(image: Image, text: str, alert: bool, size: float) -> None:
-    (_, height), below = cv2.getTextSize(text, FONT, size, 1)
-    strip = image[max(image.shape[0] - height - 2 * below, 0) :]
-    strip[:] = ALERT if alert else strip // 4
-    _write(image, text, (3 + below // 2, image.shape[0] - below), WHITE, size)
+def _label(image: Image, text: str, spot: Box, colour: Colour, size: float) -> None:
+    left, top, right, bottom = (round(edge) for edge in (spot.x0, spot.y0, spot.x1, spot.y1))
+    cv2.rectangle(image, (left, top), (right - 1, bottom - 1), colour, cv2.FILLED)
+    _write(image, text, (left + 3, bottom - _extent(text, size)[2]), _ink(colour), size)
+
+
+def _ink(ground: Colour) -> Colour:
+    """Black or white, whichever can be read on it."""
+    return BLACK if sum(ground) > 400 else WHITE
+
+
+def _bar_height(size: float) -> int:
+    (_, height), below = cv2.getTextSize("0", FONT, size, 1)
+    return int(height + 2 * below)
+
+
+def _bar(image: Image, text: str, colour: Colour | None, size: float) -> None:
+    """The strip at the lower edge; None darkens what is there."""
+    below = cv2.getTextSize("0", FONT, size, 1)[1]
+    strip = image[max(image.shape[0] - _bar_height(size), 0) :]
+    strip[:] = strip // 4 if colour is None else colour
+    _write(image, text, (3 + below // 2, image.shape[0] - below), WHITE if colour is None else _ink(colour), size)
 
 
 def _write(image: Image, text: str, origin: tuple[int, int], colour: Colour, size: float) -> None:

@@ -52,13 +52,66 @@ def test_words_tell_the_states_apart_without_colour():
 
 
 def test_the_bar_shows_the_time_and_the_alert():
-    calm, later, alarm = annotate(observation()), annotate(observation(t=13.0)), annotate(observation(), alert=True)
+    calm, later = annotate(observation()), annotate(observation(t=13.0))
+    alarm = annotate(observation(Mask.OFF), alert=True)
     rows = np.nonzero((calm != GREY).any((1, 2)))[0]
     assert rows.max() == 239
     assert 5 < len(rows) < 30
     assert calm[-1, -1].max() < 64
     assert (calm != later).any(), "the time is part of it"
     assert has(alarm, COLOURS["off"])[-1].all()
+
+
+@pytest.mark.parametrize("states", [(), (Mask.ON,), (Mask.UNSURE,)])
+def test_an_alert_that_lingers_is_not_said_of_those_who_are_there(states):
+    """Nobody without a mask is to be seen: a red bar under a green box would say two things."""
+    bar = annotate(observation(*states), alert=True)[-1]
+    assert not has(bar, COLOURS["off"]).any()
+    assert has(bar, COLOURS["unsure"]).any()
+    assert (annotate(observation(*states), alert=True)[-20:] != annotate(observation(*states))[-20:]).any()
+
+
+def test_a_face_too_small_to_judge_is_called_so():
+    seen = observation(Mask.UNSURE)
+    said = {min_face: annotate(replace(seen, min_face=min_face))[60:80] for min_face in (20.0, 200.0)}
+    assert (said[20.0] != said[200.0]).any()
+    off = observation(Mask.OFF)
+    assert (annotate(replace(off, min_face=200.0)) == annotate(off)).all(), "a decision that was made stays"
+
+
+def test_a_figure_that_would_be_misread_is_not_written():
+    """A mask that has just come off is still "mask", with evidence against it."""
+    seen, against = observation(Mask.ON), [Decision(1, Mask.ON, 0.3, 1.0)]
+    less = [Decision(1, Mask.ON, 0.2, 1.0)]
+    assert (annotate(replace(seen, decisions=against)) == annotate(replace(seen, decisions=less))).all()
+
+
+def test_in_a_crowd_no_face_is_covered():
+    rng = np.random.default_rng(1)
+    image = np.full((480, 640, 3), GREY, np.uint8)
+    boxes = [Box(x, y, x + 44, y + 52) for x in range(10, 580, 62) for y in (60, 150, 240, 330)]
+    tracks = [Track(i, box, 1.0, 5) for i, box in enumerate(boxes)]
+    decisions = [Decision(i, rng.choice(list(Mask)), 0.9, 1.0) for i in range(len(boxes))]
+    drawn = annotate(Observation(Frame(0, 1.0, image), tracks, decisions))
+    for box in boxes:
+        assert (drawn[round(box.y0) + 3 : round(box.y1) - 3, round(box.x0) + 3 : round(box.x1) - 3] == GREY).all()
+
+
+def test_a_face_that_fills_the_picture_is_told_in_the_bar():
+    wide = Box(-5, -5, 400, 300)
+    assert (annotate(observation(Mask.ON, box=wide))[-12:] != annotate(observation(Mask.OFF, box=wide))[-12:]).any()
+
+
+@pytest.mark.parametrize(("a", "b"), [("on", "off"), ("on", "unsure"), ("off", "unsure")])
+def test_colours_differ_in_lightness(a, b):
+    """Relative luminance of WCAG 2: as grey they are told apart by anyone."""
+
+    def luminance(colour):
+        parts = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    lighter, darker = sorted((luminance(COLOURS[a]), luminance(COLOURS[b])), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 1.5
 
 
 def test_the_bar_says_that_nothing_can_be_judged():
