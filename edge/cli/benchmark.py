@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from edge.cli.arguments import command, load, overwriting, positive, settings
 
+AGAIN = 2
+"""Measurements more, before a figure is called worse."""
 CROWDS = (0, 1, 2, 5, 20)
 
 
@@ -46,27 +51,52 @@ _numbers.__name__ = "list of numbers from 0 to 100"
 
 
 def run(args: argparse.Namespace) -> int:
+    with TemporaryDirectory(prefix="maskcam") as scratch:
+        return _run(args, args.recording or args.source or _scene(Path(scratch)))
+
+
+def _scene(scratch: Path) -> str:
+    """The synthetic one, or where its packages are not installed the picture that comes with the networks."""
+    from edge.operations.benchmark import suite
+
+    if importlib.util.find_spec("skimage"):
+        return "synthetic"
+    print("the synthetic scene is not installed: the picture of the known answer is timed instead", file=sys.stderr)
+    return str(suite.known_scene(scratch))
+
+
+def _run(args: argparse.Namespace, source: str) -> int:
     from edge.config.settings import Sinks
     from edge.core import files
     from edge.operations.benchmark import report as reports
     from edge.operations.benchmark import suite
     from edge.runtime import outputs
 
-    source = args.recording or args.source or "synthetic"
     older = reports.read(args.compare) if args.compare else None
     file = Path(args.json) if args.json not in (None, "-") else None
     if file:
         outputs.check_output(file, source, overwrite=args.overwrite)
     settings = load(args, camera__source=source).model_copy(update={"sinks": Sinks(log=False)})
-    report = suite.run(settings, args.seconds, args.frames, args.faces, args.sweep, _health)
+    measure = partial(suite.run, settings, args.seconds, args.frames, args.faces, args.sweep, _health, _progress)
+    report = measure()
     print(report.json() if args.json == "-" else report.render())
     if file:
         files.write(file, report.json() + "\n")
     if older is None:
         return 0
     text, worse = reports.compare(report, older, args.tolerance)
+    again: list[reports.Report] = []
+    while worse and len(again) < AGAIN:
+        print("slower than then; measured again, for something else may have kept the machine busy", file=sys.stderr)
+        again.append(measure())
+        text, worse = reports.compare(report, older, args.tolerance, again)
     print(f"\n{text}", file=sys.stderr if args.json == "-" else sys.stdout)
     return int(worse)
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"measuring: {text}", file=sys.stderr, flush=True)
 
 
 def _health() -> dict[str, str]:

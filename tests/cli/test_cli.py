@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 
@@ -123,3 +124,26 @@ def test_progress_is_one_line_written_over(capsys):
     Counters.frames = 21
     replay._progress(Counters())
     assert capsys.readouterr().err == "\r20 frames, 12.3 FPS "
+
+
+def actions(parser, path=()):
+    for action in parser._actions:
+        yield path, action
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                yield from actions(below, (*path, name))
+
+
+def test_help_states_defaults_that_are_the_defaults():
+    """After "default:", or alone in brackets at the end; a default of None is worked out by the command."""
+    checked = 0
+    for path, action in actions(cli.parser()):
+        stated = re.search(r"default: ([^();]*)", action.help or "") or re.search(r"\(([\d.]+)\)$", action.help or "")
+        if not stated or action.default is None:
+            continue
+        value = re.split(", ", stated[1])[0].strip()
+        numbers = ",".join(map(str, action.default)) if isinstance(action.default, tuple) else str(action.default)
+        short = f"{action.default:g}" if isinstance(action.default, float) else numbers
+        assert value in (numbers, short), (path, action)
+        checked += 1
+    assert checked >= 3

@@ -216,6 +216,36 @@ def test_comparison_knows_which_way_is_worse():
     assert not report.compare(made(peak_mib=1.0), old, tolerance=0.1)[1]
 
 
+def test_of_several_measurements_the_best_counts():
+    old = json.loads(made().json())
+    slower = made(peak_mib=150.0, faces=[faces.FacesResult(5, 5.0, 20.0, 5.0)])
+    assert report.compare(slower, old, 0.1)[1]
+    assert report.compare(slower, old, 0.1, [slower])[1]
+    assert not report.compare(slower, old, 0.1, [slower, made()])[1]
+
+
+def test_worse_is_never_said_of_one_measurement(tmp_path, monkeypatch, capsys):
+    file, runs = tmp_path / "then.json", []
+    file.write_text(made().json())
+    monkeypatch.setattr("edge.operations.benchmark.suite.run", lambda *_: runs.append(1) or made(peak_mib=900.0))
+    arguments = ["benchmark", "synthetic", "--compare", str(file), "--tolerance", "0.1"]
+    assert cli.main(arguments) == 1
+    assert len(runs) == 3
+    reports = iter([made(peak_mib=900.0), made()])
+    monkeypatch.setattr("edge.operations.benchmark.suite.run", lambda *_: next(reports))
+    assert cli.main(arguments) == 0
+    assert "WORSE" not in capsys.readouterr().out.rpartition("against")[2]
+
+
+def test_without_the_demo_it_times_the_picture_of_the_bundle(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    quick = ["--seconds", "0.3", "--frames", "8", "--faces", "1", "--set", "backend.detector=tflite"]
+    assert cli.main(["benchmark", *quick, "--json", str(tmp_path / "a.json")]) == 0
+    said = capsys.readouterr()
+    assert "picture of the known answer is timed instead" in said.err
+    assert json.loads((tmp_path / "a.json").read_text())["speed"]["fps"] > 0
+
+
 @pytest.mark.parametrize("text", [None, "{}", "[1]", "nonsense", '{"speed": 3}'])
 def test_another_file_is_no_report(tmp_path, capsys, text):
     path = tmp_path / "old.json"

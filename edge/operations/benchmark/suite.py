@@ -6,7 +6,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
+from pathlib import Path
 from typing import Any
+
+import cv2
+import numpy as np
 
 from edge import __version__, assemble
 from edge.config.settings import Backend, Gpio, Settings
@@ -16,6 +20,7 @@ from edge.operations.benchmark import faces, latency, machine, stages
 from edge.operations.benchmark.report import Combination, Report
 from edge.runtime.pipeline import Pipeline
 from edge.tracking.alerts import AlertPolicy
+from edge.vision import bundle
 
 SCOUTED = 30
 """Frames at the start of the source in which the clearest face is looked for."""
@@ -30,13 +35,16 @@ def run(
     numbers: Sequence[int],
     sweep: bool,
     health: Callable[[], Mapping[str, str]],
+    say: Callable[[str], None] = lambda text: None,
 ) -> Report:
     """`seconds` (or `frames`) for the source, a fifth of it for every further figure; see `Report` for what comes out.
 
-    numbers: of faces in a frame. health: what the board says of its temperature and supply, asked at the end.
+    numbers: of faces in a frame. health: what the board says of its temperature and supply, asked at the end. say: is
+    told what is measured now.
     Raises CameraError, BundleError, DataError, EngineError and MissingPackage.
     """
     short = seconds / 5
+    say("loading the networks")
     with assemble.runtime(settings, live=False) as runtime:
         pipeline = runtime.pipeline
         with closing(assemble.camera(settings, live=False)) as scout:
@@ -45,14 +53,17 @@ def run(
             pipeline.warm_up(first.image)
             start = machine.age()
             portrait = _clearest(pipeline, [first, *seen])
+        say(f"the source, for {seconds:g} s")
         speed = stages.measure_speed(runtime.camera, pipeline, seconds, frames)
         size = (speed.width, speed.height)
         pictures = {"no_mask": faces.picture(portrait, 1, *size), "all_clear": faces.picture(None, 0, *size)}
+        say("from a frame to a pin")
         to_pin = _to_pin(pipeline, pictures, short)
+        say(f"{', '.join(map(str, numbers))} faces, for {2 * short:g} s each")
         rows = faces.rows(pipeline, portrait, numbers, size, short, settings.decision.recheck_every)
         peak = machine.peak_memory()
         running = {network: stage.running for network, stage in runtime.backends.items()}
-    combinations = list(_sweep(settings, pictures["no_mask"], short)) if sweep else []
+    combinations = list(_sweep(settings, pictures["no_mask"], short, say)) if sweep else []
     return Report(
         version=__version__,
         bundle=settings.model.bundle or "shipped",
@@ -93,7 +104,7 @@ def _to_pin(pipeline: Pipeline, pictures: Mapping[str, Image], seconds: float) -
         return latency.measure_latency(pipeline, AlertPolicy(0, 0, 0), sink, light.pin, pictures, seconds)
 
 
-def _sweep(settings: Settings, image: Image, seconds: float) -> Iterator[Combination]:
+def _sweep(settings: Settings, image: Image, seconds: float, say: Callable[[str], None]) -> Iterator[Combination]:
     """Every backend with 1, 2, 4, ... threads; one that does not work is tried once."""
     processors = os.cpu_count() or 1
     threads = sorted({1, 2, processors, *(n for n in (4, 8) if n < processors)})
@@ -101,6 +112,7 @@ def _sweep(settings: Settings, image: Image, seconds: float) -> Iterator[Combina
         if name == "scripted":
             continue
         for n in threads[:1] if candidate.isolated else threads:
+            say(f"{name}, threads: {n}")
             try:
                 yield _combination(settings, name, n, image, seconds)
             except MaskcamError as error:
@@ -116,3 +128,15 @@ def _combination(settings: Settings, name: str, threads: int, image: Image, seco
         speed = stages.measure_speed(camera, runtime.pipeline, seconds)
     detect, classify = speed.stages["detect"].p50_ms, speed.stages.get("classify")
     return Combination(name, threads, speed.fps, detect, classify.p50_ms if classify else None)
+
+
+def known_scene(folder: Path, frames: int = 150) -> Path:
+    """A recording made of the picture in the bundle, for an install without what the synthetic camera needs."""
+    with np.load(bundle.load(None).known_answer("detector")) as known:
+        picture = cv2.cvtColor(known["input"], cv2.COLOR_RGB2BGR)
+    path = folder / "known.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, picture.shape[1::-1])
+    for number in range(frames):
+        writer.write(np.roll(picture, number % 4, axis=1))
+    writer.release()
+    return path
