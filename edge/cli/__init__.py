@@ -21,6 +21,8 @@ COMMANDS = (
     "config",
     "doctor",
     "alerts",
+    "history",
+    "fleet",
     "password",
     "support",
     "flash",
