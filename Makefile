@@ -42,7 +42,7 @@ test-virtual: $(VENV)/.test
 
 # The documentation, every link checked, into build/site; `make docs SERVE=1` shows it and follows changes.
 docs: $(VENV)/.docs
-	$(BIN)/mkdocs $(if $(SERVE),serve,build --strict --quiet)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(SERVE),serve,build --strict --quiet)
 
 # Every fault that has a proof, and a table of them at the end; the fast part of it runs with `make test` too.
 test-faults: $(VENV)/.test
