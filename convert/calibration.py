@@ -34,14 +34,20 @@ def for_detector(annotated: list[Annotated], count: int, spec: InputSpec) -> Ite
         yield [spec.normalise(letterbox(image, spec.width, spec.height)[0])[None]]
 
 
-def for_classifier(annotated: list[Annotated], count: int, spec: InputSpec, margin: float) -> Iterator[Batch]:
-    """Face crops (1, height, width, 3) float32, one per picture so that crowds do not dominate."""
+def for_classifier(
+    annotated: list[Annotated], count: int, spec: InputSpec, margin: float, things: bool = False
+) -> Iterator[Batch]:
+    """Face crops (1, height, width, 3) float32, one per picture so that crowds do not dominate.
+
+    With `things`, for a network that can say "no face": what lies beside that face, too.
+    """
     yield full_range(spec)
     for truth, image in pictures(annotated, count):
         faces = truth.boxes[~truth.ignored]
         if len(faces):
             box = Box(*faces[np.argmax(faces[:, 2] - faces[:, 0])].tolist())
-            yield [spec.normalise(crop(image, box, spec.width, spec.height, margin))[None]]
+            for one in (box, box.moved(1.5 * box.width, 0)) if things else (box,):
+                yield [spec.normalise(crop(image, one, spec.width, spec.height, margin))[None]]
 
 
 def full_range(spec: InputSpec) -> Batch:

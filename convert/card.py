@@ -21,7 +21,7 @@ access, or certifying the kind or fit of a mask. The networks see colour and sha
 
 - Faces below about 12 pixels in the network's input, strong backlight, profiles and faces seen from above are found
   less often. How much less in profile was not measured: the pictures do not say how a head is turned.
-- Masks worn below the nose are rare in the training pictures: most are called masks.
+- Masks worn below the nose are few among the training pictures, and many of those are drawn: see the figures below.
 - A hand, a cup or a beard over the mouth was drawn in training, not photographed; expect errors.
 - The score threshold was chosen on the validation pictures, and the classifier's calibration too: figures on other
   pictures will be somewhat lower. `maskcam accuracy` measures at your own door.
@@ -36,7 +36,7 @@ SEEN = f"""\
 ## Limits in pictures
 
 The demo's face made ever harder to see, without a mask and with one, and a mask that hangs ever lower (from a fifth of
-the face's height on it counts as not worn). Framed red: not found, or wrong. The frame is 640 pixels wide.
+the face's height on it should raise the alert). Framed red: not found, or wrong. The frame is 640 pixels wide.
 
 ![What the networks say of a face that is far, dark, askew, blurred, and of a mask that hangs too low]({LIMITS})
 """
@@ -54,7 +54,7 @@ def card(values: dict[str, Any]) -> str:
         "| network | input, RGB | output | operating point |",
         "| --- | --- | --- | --- |",
         f"| face detector | {size['detector']} | score and box per cell | score {d['score_threshold']} |",
-        f"| mask classifier | {size['classifier']}, margin {c['margin']} | {', '.join(c['labels'])} | the larger one |",
+        f"| mask classifier | {size['classifier']}, margin {c['margin']} | {', '.join(c['labels'])} | the largest |",
         "",
         USE,
         "## Data",
@@ -87,6 +87,11 @@ def card(values: dict[str, Any]) -> str:
     said = [f"{int8[key]:.0%} {text}" for key, text in known.items() if int8.get(key) is not None]
     if said:
         lines += ["", f"{'; '.join(said)}."]
+    veto = accuracy.get("not_a_face")
+    if veto and veto["alarms"] and veto["faces"]:
+        alarms, faces = (veto[f"{name}_rejected"] / veto[name] for name in ("alarms", "faces"))
+        lines += ["", f"Of {veto['alarms']} boxes of the detector that show no annotated face the classifier rejects "]
+        lines[-1] += f"{alarms:.0%} as no face, and of {veto['faces']} that show one {faces:.1%}."
     lines += _hard_cases(values["training"].get("classifier", {}).get("val", {}).get("hard_cases", {}))
     return "\n".join([*lines, "", SEEN])
 

@@ -30,12 +30,11 @@ from convert.to_tflite import to_tflite
 from edge.backends.tflite import TFLiteEngine, interpreter_class
 from edge.core.digest import sha256
 from edge.core.errors import BundleError, DataError
-from edge.core.labels import of_outputs
+from edge.core.labels import NOT_A_FACE, of_outputs
 from edge.evaluation import coco
 from edge.evaluation.runner import without_nan
 from edge.vision import bundle as bundles
 from edge.vision.decode import STRIDES
-from edge.vision.detector import FaceDetector
 
 KEPT = {"detector": ("detector", "boxes"), "classifier": ("classifier",)}
 """What a bundle's `training` says of each network."""
@@ -95,6 +94,8 @@ def publish(
         print(verify.table(figures))
         verify.check(figures, config)
         values["accuracy"] = {"data": validation.name, **figures}
+        if NOT_A_FACE in values["classifier"]["labels"]:
+            values["accuracy"]["not_a_face"] = verify.vetoes(detectors["int8"], held_out)
         (folder / "card.md").write_text(card(values))
         _write(folder, values)
         bundles.load(folder)
@@ -124,7 +125,8 @@ def _convert(
     if name == "detector":
         samples = calibration.for_detector(pictures, count, spec.spec())
     else:
-        samples = calibration.for_classifier(pictures, count, spec.spec(), config.margin)
+        things = NOT_A_FACE in of_outputs(model.output_shape[-1])
+        samples = calibration.for_classifier(pictures, count, spec.spec(), config.margin, things)
     print(
         f"{name}: {width}x{height}, {model.count_params():,} parameters, calibrating on {count} pictures",
         flush=True,
@@ -195,11 +197,10 @@ def _reports(sources: dict[str, Path], kept: dict[str, bundles.Bundle]) -> dict[
 
 
 def _threshold(folder: Path, held_out: list[coco.Annotated], config: ConvertConfig) -> float:
-    """The int8 detector's operating point."""
-    bundle = bundles.load(folder)
-    engine = TFLiteEngine(bundle.path("detector", "tflite"), bundle.detector)
-    finder = FaceDetector(engine, bundle.detector, threshold=0.1)
-    return verify.operating_point(finder.rows, held_out, config.false_alarms)
+    """The operating point of both int8 networks: what the classifier takes for no face is no alarm on the device."""
+    both = verify.detectors(bundles.load(folder))["int8"]
+    both.operating = 0.0
+    return verify.operating_point(both.rows, held_out, config.false_alarms)
 
 
 def _write(folder: Path, values: dict[str, Any]) -> None:

@@ -11,10 +11,11 @@ from tqdm import tqdm
 from convert.config import ConvertConfig
 from edge.backends import opencv, tflite
 from edge.core.errors import BundleError
+from edge.core.geometry import iou_matrix
 from edge.core.ports import Engine
 from edge.evaluation import coco
-from edge.evaluation.runner import BundleDetector, score
-from edge.evaluation.scoring import match
+from edge.evaluation.runner import NOT_A_FACE_FROM, BundleDetector, score
+from edge.evaluation.scoring import Scorer, match
 from edge.vision import bundle as bundles
 
 COMPARED = (
@@ -47,6 +48,23 @@ def measure(of: dict[str, BundleDetector], pictures: list[coco.Annotated]) -> Fi
         figures[name] = result["all"]
         figures["sources"] = result
     return figures
+
+
+def vetoes(detector: BundleDetector, pictures: list[coco.Annotated]) -> dict[str, int]:
+    """How often the classifier says "no face" of the detector's own boxes at the operating point.
+
+    `alarms` show no annotated face (IoU below 0.1, so that an ill-placed box is none of them), `faces` one (from 0.4).
+    """
+    counts = dict.fromkeys(("alarms", "alarms_rejected", "faces", "faces_rejected"), 0)
+    for truth, image in images(pictures):
+        rows, things = detector.answers(image)
+        known = rows[:, 4] >= detector.operating
+        overlap = iou_matrix(rows[known], truth.boxes).max(1, initial=0)
+        rejected = things[known] >= NOT_A_FACE_FROM
+        for name, those in (("alarms", overlap < 0.1), ("faces", overlap >= Scorer.threshold)):
+            counts[name] += int(those.sum())
+            counts[f"{name}_rejected"] += int((those & rejected).sum())
+    return counts
 
 
 def table(figures: Figures) -> str:

@@ -168,7 +168,12 @@ def _pipeline(
     visibility = settings.visibility
     return Pipeline(
         resolve("edge.vision.detector:FaceDetector")(
-            engines["detector"], bundle.detector, faces.threshold or None, faces.nms_iou or None, timers
+            engines["detector"],
+            bundle.detector,
+            faces.threshold or None,
+            faces.nms_iou or None,
+            timers,
+            None if faces.windows == "auto" else faces.windows,
         ),
         GreedyTracker(tracker.min_iou, 0.0 if stills else tracker.max_gap, tracker.smoothing, tracker.duplicate),
         resolve("edge.vision.classifier:MaskClassifier")(

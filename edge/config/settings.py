@@ -151,12 +151,18 @@ class Backend(_Section):
         return device
 
 
+_Windows = Literal["auto"] | Annotated[int, Field(ge=1, le=4)]
+
+
 class Detector(_Section):
     """Which faces count."""
 
     threshold: float = _setting(0.0, "", "score from which a box is a face; 0: the bundle's own choice", ge=0, lt=1)
     nms_iou: float = _setting(
         0.0, "", "intersection over union above which the weaker of two boxes goes; 0: the bundle's own", ge=0, lt=1
+    )
+    windows: _Windows = _setting(
+        "auto", "", "runs of the network per frame, side by side; auto: two where the frame is tall, else one"
     )
     min_face: float = _setting(20.0, "px", "faces whose shorter side is smaller are followed, not judged", ge=1)
 

@@ -45,17 +45,22 @@ class BundleDetector:
 
     def rows(self, image: Image) -> Rows:
         """(N, 6) rows of an RGB picture, best first; label one of `edge.evaluation.scoring`'s."""
+        found, things = self.answers(image)
+        vetoed = things >= NOT_A_FACE_FROM
+        found[vetoed, 4] = np.minimum(found[vetoed, 4], self.operating) * (1 - things[vetoed])
+        return found[np.argsort(-found[:, 4], kind="stable")]
+
+    def answers(self, image: Image) -> tuple[Rows, Rows]:
+        """The same rows before the veto, and for each the probability (N,) that it is no face."""
         found = self._detector.rows(image)
-        labels = np.full(len(found), float(UNSAID))
+        labels, things = np.full(len(found), float(UNSAID)), np.zeros(len(found))
         for i in np.flatnonzero(found[:, 4] >= NAMED_FROM):
             p = self._classifier.probabilities(image, Box(*found[i, :4].tolist()))
             said = dict(zip(self._labels, p.tolist(), strict=True))
             on, off, wrongly = (said.get(x, 0.0) for x in (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN))
             labels[i] = MASKED if on >= off + wrongly else WRONGLY if wrongly > off else BARE
-            thing = said.get(NOT_A_FACE, 0.0)
-            if thing >= NOT_A_FACE_FROM:
-                found[i, 4] = min(found[i, 4], self.operating) * (1 - thing)
-        return np.c_[found, labels][np.argsort(-found[:, 4], kind="stable")]
+            things[i] = said.get(NOT_A_FACE, 0.0)
+        return np.c_[found, labels], things
 
     def __call__(self, bgr: NDArray[np.uint8]) -> Rows:
         """The same for a BGR picture, as OpenCV reads it, with two labels: a mask worn wrongly is 0, without."""
@@ -122,7 +127,7 @@ def table(result: dict[str, dict[str, float]]) -> str:
     wide = max(len(name) for name in result) + 2
     lines = [f"{'slice':<{wide}}" + "".join(f"{title:>12}" for title in COLUMNS.values())]
     for name, figures in result.items():
-        cells = [figures[key] for key in COLUMNS]
+        cells = [figures.get(key, float("nan")) for key in COLUMNS]
         texts = ["-" if v != v else f"{v:d}" if isinstance(v, int) else f"{v:.3f}" for v in cells]
         lines.append(f"{name:<{wide}}" + "".join(f"{text:>12}" for text in texts))
     if "median_ms" in result["all"]:

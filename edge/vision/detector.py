@@ -12,6 +12,7 @@ from edge.core.geometry import Box
 from edge.core.metrics import Timers
 from edge.core.ports import Engine
 from edge.core.records import Face, Image
+from edge.vision import windows
 from edge.vision.bundle import DetectorSpec
 from edge.vision.decode import cells, decode
 from edge.vision.nms import suppress
@@ -45,7 +46,10 @@ def float_rows(
 
 
 class FaceDetector:
-    """Letterbox, network, decode, suppress; boxes come back in pixels of the full frame."""
+    """Letterbox, network, decode, suppress; boxes come back in pixels of the full frame.
+
+    A frame whose shape is far from the network's is looked at in windows (`edge.vision.windows`), one run each.
+    """
 
     def __init__(
         self,
@@ -54,8 +58,11 @@ class FaceDetector:
         threshold: float | None = None,
         nms_iou: float | None = None,
         timers: Timers | None = None,
+        count: int | None = None,
     ):
         """`threshold` (score 0..1) and `nms_iou` default to the bundle's operating point.
+
+        `count`: windows a frame is divided into; None: as its shape asks for.
 
         `timers` time the scaling of the picture as "resize"; the whole is timed by whoever calls.
         """
@@ -64,9 +71,19 @@ class FaceDetector:
         self._threshold = spec.score_threshold if threshold is None else threshold
         self._nms_iou = spec.nms_iou if nms_iou is None else nms_iou
         self._timers = timers or Timers()
+        self._count = count
 
     def rows(self, image: Image) -> NDArray[np.float64]:
         """Faces as rows (N, 5): x0, y0, x1, y1 in pixels of `image` (RGB), score; best first."""
+        height, width = image.shape[:2]
+        places = windows.place(width, height, self._width, self._height, self._count)
+        if len(places) == 1:
+            return self._look(image)
+        found = [self._look(image[y0:y1, x0:x1]) + np.array([x0, y0, x0, y0, 0]) for x0, y0, x1, y1 in places]
+        return suppress(windows.merge(found, places, width, height), self._nms_iou, MOST_FACES)
+
+    def _look(self, image: Image) -> NDArray[np.float64]:
+        """One run of the network: rows (N, 5) in pixels of `image`."""
         with self._timers("resize"):
             small, fit = letterbox(image, self._width, self._height)
         logits, distances = self._engine.infer(small)

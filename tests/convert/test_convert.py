@@ -45,6 +45,18 @@ def red_or_not():
     return model
 
 
+def red_green_or_blue():
+    """Four labels: red is masked, green bare, blue no face; none is worn incorrectly."""
+    import keras
+    from keras import layers
+
+    image = keras.Input((32, 32, 3))
+    dense = layers.Dense(4, activation="softmax")
+    model = keras.Model(image, dense(layers.GlobalAveragePooling2D()(image)))
+    dense.set_weights([60 * np.eye(3, 4)[:, [0, 1, 3, 2]].astype("f4"), np.array([0, 0, -90, 0], "f4")])
+    return model
+
+
 def squares(folder, count=6):
     """Pictures of one bright cell in the middle of a 16 x 16 box, red masked, green bare. Returns the COCO file."""
     (folder / "images").mkdir(parents=True)
@@ -132,6 +144,30 @@ def test_card_tells_the_hard_cases_that_the_training_measured(made):
     cases = {"bare behind a drawn hand": {"accuracy": 0.75, "faces": 8}}
     values["training"]["classifier"] = {"val": {"hard_cases": cases}}
     assert "| bare behind a drawn hand | 0.750 | 8 |" in card(values)
+
+
+def test_four_labels_are_published_with_what_the_classifier_rejects(made, tmp_path):
+    """One blue square is no face: the detector alarms, the classifier says what it is."""
+    from convert import publish
+    from convert.config import ConvertConfig
+
+    data = squares(tmp_path / "data")
+    blue = np.full((SIZE, SIZE, 3), 20, np.uint8)
+    blue[24:32, 24:32] = (255, 200, 160)
+    cv2.imwrite(str(data.parent / "images" / "blue.png"), blue)
+    coco = json.loads(data.read_text())
+    coco["images"].append({"id": 99, "file_name": "blue.png", "width": SIZE, "height": SIZE, "source": "squares"})
+    data.write_text(json.dumps(coco))
+    red_green_or_blue().save(tmp_path / "classifier.keras")
+    config = ConvertConfig(width=SIZE, height=SIZE)
+    publish.publish(made / "detector.keras", tmp_path / "classifier.keras", data, data, tmp_path / "bundle", config)
+    values = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
+    assert values["classifier"]["labels"] == ["with_mask", "without_mask", "mask_worn_incorrectly", "not_a_face"]
+    assert values["accuracy"]["int8"]["label_accuracy"] == 1.0
+    assert values["accuracy"]["int8"]["false_per_image"] == 0
+    veto = values["accuracy"]["not_a_face"]
+    assert (veto["alarms"], veto["alarms_rejected"], veto["faces"], veto["faces_rejected"]) == (1, 1, 6, 0)
+    assert "rejects 100% as no face" in (tmp_path / "bundle" / "card.md").read_text()
 
 
 def test_a_network_of_a_bundle_is_kept_as_it_is(made):

@@ -33,14 +33,14 @@ def frames(path):
     return (edge[..., 1] > edge[..., 2]).tolist()
 
 
-@pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.parametrize("label", [0, 1, 2])
 def test_green_is_where_the_label_is_right(tmp_path, label):
     from convert import limits
 
     limits.sheet(Says(label), tmp_path / "limits.png")
     green = frames(tmp_path / "limits.png")
-    assert green[:8] == [[bool(label)] * 5 if row % 2 else [not label] * 5 for row in range(8)]
-    assert green[8] == [(share < 0.2) == bool(label) for share in limits.LOWERED], "a mask below the nose is none"
+    assert green[:8] == [[label == 1] * 5 if row % 2 else [label != 1] * 5 for row in range(8)]
+    assert green[8] == [(share < 0.2) == (label == 1) for share in limits.LOWERED], "a mask below the nose is none"
 
 
 def test_a_face_below_the_operating_point_is_not_found(tmp_path):

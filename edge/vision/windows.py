@@ -1,0 +1,88 @@
+"""Windows over a frame whose shape is not the network's, so that faces in it are not made needlessly small.
+
+A tall frame in a wide network fills a strip of it: a portrait frame of 480 x 848 is scaled to a third in a network of
+416 x 288. Two windows, one above the other, are scaled to two thirds. Each window is a run of the network.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+OVERLAP = 0.15
+"""Part of the frame's longer way that two neighbouring windows share: a face of that size is whole in one of them."""
+WORTH = 1.5
+"""How much larger faces must become for "auto" to pay a second window."""
+SEAM = 0.02
+"""Part of a window's side: a box that ends so near to a seam is cut by it."""
+SAME = 0.5
+"""Common part of the smaller of two boxes, along the seam, from which they are one face."""
+
+Window = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in pixels of the frame."""
+
+
+def place(width: int, height: int, columns: int, rows: int, count: int | None) -> list[Window]:
+    """`count` windows over a frame (width, height) for a network of `columns` x `rows`; None: one or two, as it pays.
+
+    They stand in a row along the side that is too long for the network's shape.
+    """
+    if count is None:
+        one, two = (_scale(place(width, height, columns, rows, n)[0], columns, rows) for n in (1, 2))
+        count = 2 if two >= WORTH * one else 1
+    tall = height * columns >= width * rows
+    longer = height if tall else width
+    length = round(longer * (1 + (count - 1) * OVERLAP) / count)
+    starts = [round(k * (longer - length) / max(count - 1, 1)) for k in range(count)]
+    return [(0, a, width, a + length) if tall else (a, 0, a + length, height) for a in starts]
+
+
+def _scale(window: Window, columns: int, rows: int) -> float:
+    return min(columns / (window[2] - window[0]), rows / (window[3] - window[1]))
+
+
+def merge(found: list[Array], windows: list[Window], width: int, height: int) -> Array:
+    """Rows (N, 5) of each window, in pixels of the frame, as one list; what a seam cut becomes one box again.
+
+    A box that a seam cuts goes where another window saw the whole; two cut halves are joined. Pieces of one box that
+    both windows saw whole are left to the suppression.
+    """
+    rows = np.concatenate(found)
+    owner = np.repeat(np.arange(len(found)), [len(part) for part in found])
+    cut = np.concatenate([_cut(part, w, width, height) for part, w in zip(found, windows, strict=True)])
+    gone = np.zeros(len(rows), bool)
+    for i in np.flatnonzero(cut)[np.argsort(-rows[cut, 4], kind="stable")]:
+        others = np.flatnonzero((owner != owner[i]) & ~gone & (_common(rows[i], rows) >= SAME))
+        whole = others[~cut[others]]
+        if gone[i] or not len(others):
+            continue
+        if len(whole):
+            gone[i] = True
+            continue
+        gone[others] = True
+        both = np.r_[i, others]
+        rows[i, :2], rows[i, 2:4] = rows[both, :2].min(0), rows[both, 2:4].max(0)
+    kept: Array = rows[~gone]
+    return kept[np.argsort(-kept[:, 4], kind="stable")]
+
+
+def _cut(rows: Array, window: Window, width: int, height: int) -> Array:
+    """Whether each box ends at a seam: an edge of the window that is none of the frame."""
+    x0, y0, x1, y1 = window
+    x, y = SEAM * (x1 - x0), SEAM * (y1 - y0)
+    at = [x0 > 0, y0 > 0, x1 < width, y1 < height]
+    near = [rows[:, 0] < x0 + x, rows[:, 1] < y0 + y, rows[:, 2] > x1 - x, rows[:, 3] > y1 - y]
+    return np.any([seam & edge for seam, edge in zip(at, near, strict=True)], 0)
+
+
+def _common(row: Array, rows: Array) -> Array:
+    """Of `row` and each of `rows`: the common part of the narrower one, across and down, whichever is more; 0 apart."""
+    size = np.minimum(row[2:4], rows[:, 2:4]) - np.maximum(row[:2], rows[:, :2])
+    least = np.minimum(row[2:4] - row[:2], rows[:, 2:4] - rows[:, :2])
+    share = size / np.maximum(least, 1e-6)
+    result: Array = np.where((size > 0).all(1), share.max(1), 0.0)
+    return result

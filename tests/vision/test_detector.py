@@ -1,0 +1,50 @@
+"""The detector over one window and over two, with a scripted engine: no network, the whole path."""
+
+import numpy as np
+import pytest
+
+from edge.testing.engine import ScriptedEngine
+from edge.vision import bundle
+from edge.vision.decode import cells
+from edge.vision.detector import FaceDetector
+
+
+@pytest.fixture
+def answers():
+    """One face of 16 x 16 around (28, 12) of a 64 x 32 input."""
+    centres, _ = cells(64, 32)
+    logits, distances = np.full((len(centres), 1), -9.0, "f4"), np.zeros((len(centres), 4), "f4")
+    k = int(np.flatnonzero((centres == (28, 12)).all(1))[0])
+    logits[k], distances[k] = 3.0, 0.5
+    return [logits, distances]
+
+
+def finder(tmp_path, write_bundle, answers, count):
+    engine = ScriptedEngine([answers])
+    return FaceDetector(engine, bundle.load(write_bundle(tmp_path / "b")).detector, count=count), engine
+
+
+def test_each_window_is_one_run_and_boxes_are_in_pixels_of_the_frame(tmp_path, write_bundle, answers):
+    detector, engine = finder(tmp_path, write_bundle, answers, 2)
+    rows = detector.rows(np.zeros((400, 200, 3), np.uint8))
+    assert len(engine.seen) == 2
+    scale = 32 / 230  # a window is 200 x 230
+    upper = np.array([20, 4, 36, 20]) / scale
+    expected = sorted([upper.tolist(), (upper + np.array([0, 170, 0, 170])).tolist()], key=lambda box: box[1])
+    assert np.allclose(sorted(rows[:, :4].tolist(), key=lambda box: box[1]), np.clip(expected, 0, [200, 400, 200, 400]))
+
+
+def test_a_frame_of_the_networks_shape_is_one_run(tmp_path, write_bundle, answers):
+    detector, engine = finder(tmp_path, write_bundle, answers, None)
+    assert len(detector.rows(np.zeros((320, 640, 3), np.uint8))) == 1
+    assert len(engine.seen) == 1
+
+
+def test_a_tall_frame_is_two_unless_one_is_asked_for(tmp_path, write_bundle, answers):
+    detector, engine = finder(tmp_path, write_bundle, answers, None)
+    detector.rows(np.zeros((400, 200, 3), np.uint8))
+    assert len(engine.seen) == 2
+    (tmp_path / "one").mkdir()
+    detector, engine = finder(tmp_path / "one", write_bundle, answers, 1)
+    detector.rows(np.zeros((400, 200, 3), np.uint8))
+    assert len(engine.seen) == 1
