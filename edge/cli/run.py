@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
         if read().settings.web:
             hub, lasting = Hub(), page is not None
             page = page or Path(stack.enter_context(TemporaryDirectory(prefix="maskcam-page-"))) / config.PAGE
-            address = stack.enter_context(opened(hub, read_with, page, lasting, state, reload.request))
+            address = stack.enter_context(opened(hub, read_with, page, lasting, state, reload.request, controls))
         service = Service(assembly, read, notifier, _runtime_folder(), watchers, hub, controls=controls)
         counters = service.run(stop, reload, args.duration)
         if hub and address:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from edge.cameras.base import ENDED, Live
 from edge.core.errors import ConfigError, EngineError, MaskcamError
+from edge.core.events import counts_json
 from edge.core.metrics import Counters
 from edge.core.ports import Sink
 from edge.core.records import Event, Frame, Observation
@@ -162,7 +163,11 @@ class Service:
 
     def _show(self, page: Page) -> None:
         runtime, observation, self._seen = self.runtime, self._seen, None
-        report = self._status.report(runtime)
+        counts = runtime.tally.counts if runtime.tally else None
+        report = self._status.report(runtime) | {
+            "snoozed": round(runtime.policy.snoozed(self._t), 1),
+            "today": counts_json(counts) if counts else None,
+        }
         page.publish(observation, runtime.policy.active, report, report["stages"], runtime.timers)
         for request in page.requests():
             request(self._step)

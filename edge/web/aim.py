@@ -31,14 +31,12 @@ SIDE = 48
 """Pixels of the picture that is turned."""
 
 
-def advice(observation: Observation, min_face: float) -> list[dict[str, Any]]:
+def advice(observation: Observation) -> list[dict[str, Any]]:
     """Per face, largest first: `track`, `width` and `height` in pixels, `brightness` 0..255, `tilt` in degrees
     clockwise (None where it cannot be told), and `problems`, sentences for people.
-
-    min_face: pixels below which a face is not judged.
     """
     tracks = sorted(observation.tracks, key=lambda track: -track.box.area)
-    return [_of(observation.frame.image, track.id, track.box, min_face) for track in tracks[:8]]
+    return [_of(observation.frame.image, track.id, track.box, observation.min_face) for track in tracks[:8]]
 
 
 def _of(image: Image, id: int, box: Box, min_face: float) -> dict[str, Any]:

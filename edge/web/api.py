@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from edge.core.errors import ConfigError
+from edge.assemble.sinks import history_file
+from edge.core.errors import ConfigError, DataError
+from edge.history.reader import History
 from edge.web import aim, cameras, lights, passwords, support, update, views
 from edge.web.access import LASTS
 from edge.web.guard import COOKIE, refused, too_often
@@ -48,7 +52,8 @@ async def metrics(page: Page, request: Request) -> Response:
 async def status(page: Page, request: Request) -> Response:
     board = page.board.report() if page.board.fresh else await page.work(page.board.report)
     hub = page.hub
-    said = views.status(hub.snapshot, hub.clock(), hub.started, board, page.settings().detector.min_face)
+    said = views.status(hub.snapshot, hub.clock(), hub.started, board)
+    said["name"] = page.name()
     said["setup"] = page.editor.lasting and page.editor.untouched
     said["guarded"] = not page.access.open
     said["lasting"] = page.editor.lasting
@@ -59,7 +64,7 @@ async def aiming(page: Page, request: Request) -> Response:
     observation = page.hub.snapshot.observation
     if observation is None:
         return JSONResponse({"faces": [], "region": page.settings().camera.region, "blind": None})
-    faces = await page.work(aim.advice, observation, page.settings().detector.min_face)
+    faces = await page.work(aim.advice, observation)
     return JSONResponse({"faces": faces, "region": page.settings().camera.region, "blind": observation.blind})
 
 
@@ -116,6 +121,34 @@ async def test_lights(page: Page, request: Request) -> Response:
     return JSONResponse({"shown": shown, "seconds": 3})
 
 
+async def snooze(page: Page, request: Request) -> Response:
+    """`seconds`: none for as long as the settings say, 0 ends it."""
+    seconds = (await body(request)).get("seconds")
+    if seconds is not None and not (isinstance(seconds, (int, float)) and 0 <= seconds <= 7 * 86400):
+        raise ConfigError(f"seconds = {str(seconds)[:40]}: expected a number from 0 to {7 * 86400}, or none")
+    page.controls.snooze(None if seconds is None else float(seconds))
+    return JSONResponse({"asked": seconds}, 202)
+
+
+async def history(page: Page, request: Request) -> Response:
+    """`since`: 24h, 7d and the like; `by`: hour or day, by default what suits."""
+    since = re.fullmatch(r"(\d{1,4})([hd])", request.query_params.get("since", "24h"))
+    by = request.query_params.get("by", "")
+    if since is None or by not in ("", "hour", "day"):
+        raise ConfigError("expected since=24h or since=7d, and by=hour or by=day")
+    hours = int(since[1]) * (24 if since[2] == "d" else 1)
+    by = by or ("hour" if hours <= 72 else "day")
+    section = page.settings().sinks.history
+    if section is None:
+        return JSONResponse({"kept": False, "by": by, "counts": []})
+    past = History(history_file(section))
+    try:
+        counts = await page.work(past.counts, by, time.time() - 3600 * hours)
+    except DataError:  # nothing has been written yet
+        counts = []
+    return JSONResponse(views.history(counts, by))
+
+
 async def login(page: Page, request: Request) -> Response:
     address = request.client.host if request.client else ""
     wait = page.access.throttle.wait(address)
@@ -159,7 +192,7 @@ async def support_file(page: Page, request: Request) -> Response:
     hub, board = page.hub, page.board
 
     def build() -> bytes:
-        said = views.status(hub.snapshot, hub.clock(), hub.started, board.report(), page.settings().detector.min_face)
+        said = views.status(hub.snapshot, hub.clock(), hub.started, board.report())
         return support.archive(page.editor.describe(), page.examine(), lines, said)
 
     headers = {"content-disposition": 'attachment; filename="maskcam-support.zip"'}
@@ -208,6 +241,8 @@ ROUTES: list[tuple[str, str, Call]] = [
     ("/api/settings", "PATCH", change),
     ("/api/cameras", "GET", listed_cameras),
     ("/api/alert-test", "POST", test_lights),
+    ("/api/snooze", "POST", snooze),
+    ("/api/history", "GET", history),
     ("/api/login", "POST", login),
     ("/api/logout", "POST", logout),
     ("/api/password", "POST", password),

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from edge.core.errors import MaskcamError
+from edge.runtime.controls import Controls
 from edge.web import api, openapi, stream
 from edge.web.access import Access
 from edge.web.board import Board
@@ -53,6 +54,9 @@ class Page:
     examine: Callable[[], list[dict[str, Any]]]
     """What the doctor finds; takes seconds."""
     work: Worker
+    controls: Controls
+    name: Callable[[], str]
+    """What people call this camera."""
     state: Path | None
     """The folder for packages of the update button; None where there is none."""
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.core.errors import MaskcamError, MissingPackage
+from edge.runtime.controls import Controls
+from edge.runtime.identity import origin
 from edge.web import texts
 from edge.web.hub import Hub
 
@@ -27,11 +29,13 @@ def opened(
     lasting: bool,
     state: Path | None,
     reload: Callable[[], None],
+    controls: Controls,
 ) -> Iterator[str]:
     """The page beside a run; gives its address, "" where it could not be opened.
 
     loaded: the settings with the page's file at a given path. path: where the page keeps what is changed there, and
     whether that is `lasting`. state: the service's state directory. reload: has the loop read the settings again.
+    controls: takes what is asked of the run.
     A page that cannot be opened is said in the log: the camera is worth more than the page.
     """
     web = loaded(path).settings.web
@@ -39,7 +43,7 @@ def opened(
         yield ""
         return
     try:
-        server = _server(hub, web, loaded, path, lasting, state, reload)
+        server = _server(hub, web, loaded, path, lasting, state, reload, controls)
     except (MaskcamError, OSError) as error:
         log.error("the page cannot be opened at %s, port %d: %s; the camera runs without", web.address, web.port, error)
         yield ""
@@ -64,6 +68,7 @@ def _server(
     lasting: bool,
     state: Path | None,
     reload: Callable[[], None],
+    controls: Controls,
 ) -> Any:
     try:
         from edge.web.access import Access, key_in
@@ -82,12 +87,12 @@ def _server(
         raise MissingPackage(package, "web") from None
     said = texts.load(web.sign_texts)
     texts.chosen(web.sign_languages, said)
-    worker = Worker(Governor())
+    worker, current = Worker(Governor()), _Current(loaded, path)
     recent, board = RecentLog(), Board(folder=state or Path.cwd())
     page = Page(
         hub,
         web,
-        _Current(loaded, path),
+        current,
         Access(web.password, web.token, key_in(state)),
         Editor(loaded, path, reload, lasting),
         recent,
@@ -97,12 +102,19 @@ def _server(
         said,
         lambda: _findings(loaded, path),
         worker,
+        controls,
+        lambda: _name(current()),
         state,
     )
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # one line per broken request would fill the journal
     server = PageServer(app(page), worker.governor, web.address, web.port, web.certificate, web.key)
     logging.getLogger().addHandler(recent)
     return server
+
+
+def _name(settings: Settings) -> str:
+    device = origin(settings.device.name).device
+    return f"{device}, {settings.camera.name}" if settings.camera.name else device
 
 
 class _Current:

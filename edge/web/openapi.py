@@ -22,6 +22,8 @@ _SUMMARY = {
     ("/api/settings", "patch"): "Change settings; null takes back what the page had set",
     ("/api/cameras", "get"): "Cameras of this machine",
     ("/api/alert-test", "post"): "Show an alert on light and buzzer for 3 s",
+    ("/api/snooze", "post"): "No alerts for so many seconds; 0 ends it, none: as the settings say",
+    ("/api/history", "get"): "Counts per hour or day and mask share; ?since=24h or 7d, ?by=hour or day",
     ("/api/login", "post"): "Begin a session; needs no password but the one in the body",
     ("/api/logout", "post"): "End a session",
     ("/api/password", "post"): "Set or change the password of the page",
@@ -37,6 +39,7 @@ _TYPES = {
 }
 _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/api/settings", "patch"): {"type": "object", "example": {"camera.width": 1280}},
+    ("/api/snooze", "post"): {"type": "object", "properties": {"seconds": {"type": "number", "minimum": 0}}},
     ("/api/login", "post"): {"type": "object", "properties": {"password": {"type": "string"}}},
     ("/api/password", "post"): {
         "type": "object",
@@ -82,7 +85,7 @@ def document() -> dict[str, Any]:
 
 def _operation(path: str, method: str, summary: str) -> dict[str, Any]:
     error = {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}
-    good = "202" if path == "/api/update" else "200"
+    good = "202" if path in ("/api/update", "/api/snooze") else "200"
     schema: dict[str, Any] = {"type": "object"} if path not in _TYPES else {"type": "string"}
     operation: dict[str, Any] = {
         "summary": summary,
@@ -97,6 +100,11 @@ def _operation(path: str, method: str, summary: str) -> dict[str, Any]:
     if path in ("/api/events", "/api/log"):
         operation["parameters"] = [
             {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0}, "description": "known number"}
+        ]
+    if path == "/api/history":
+        operation["parameters"] = [
+            {"name": "since", "in": "query", "schema": {"type": "string", "pattern": r"^\d{1,4}[hd]$"}},
+            {"name": "by", "in": "query", "schema": {"enum": ["hour", "day"]}},
         ]
     if (path, method) in _BODIES:
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": _BODIES[path, method]}}}

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edge import __version__
-from edge.core.events import to_json
+from edge.core.events import counts_json, to_json
 from edge.core.labels import Mask
-from edge.core.records import Observation
+from edge.core.records import Counts, Observation
 from edge.web.hub import Snapshot, Told
 
-UNAVAILABLE = ("starting", "camera lost", "blind", "stopping")
+UNAVAILABLE = ("starting", "camera lost", "blind", "engine fault", "stopping")
 """States in which a sign cannot say anything about anybody."""
 STALE = 5.0
 """Seconds without a turn of the loop after which nothing it left behind is shown as true."""
 
 
-def status(snapshot: Snapshot, now: float, started: float, board: Mapping[str, Any], min_face: float) -> dict[str, Any]:
+def status(snapshot: Snapshot, now: float, started: float, board: Mapping[str, Any]) -> dict[str, Any]:
     """Of /api/status."""
     observation = snapshot.observation
     picture = observation.frame.image.shape if observation else None
@@ -38,12 +38,12 @@ def status(snapshot: Snapshot, now: float, started: float, board: Mapping[str, A
         "width": picture[1] if picture else None,
         "height": picture[0] if picture else None,
         "backends": dict(snapshot.backends),
-        "people": people(observation, min_face) if observation else [],
+        "people": people(observation) if observation else [],
         "board": dict(board),
     }
 
 
-def people(observation: Observation, min_face: float) -> list[dict[str, Any]]:
+def people(observation: Observation) -> list[dict[str, Any]]:
     """Per track: `track`, `box` (x0, y0, x1, y1 in pixels), `mask`, `confidence`, `incorrectly_worn`, `too_small`."""
     decisions = {decision.track_id: decision for decision in observation.decisions}
     found = []
@@ -56,7 +56,7 @@ def people(observation: Observation, min_face: float) -> list[dict[str, Any]]:
                 "mask": decision.mask.value if decision else Mask.UNSURE.value,
                 "confidence": round(decision.confidence, 3) if decision else None,
                 "incorrectly_worn": bool(decision and decision.incorrectly_worn),
-                "too_small": min(box.width, box.height) < min_face,
+                "too_small": min(box.width, box.height) < observation.min_face,
             }
         )
     return found
@@ -78,6 +78,11 @@ def event(told: Told) -> dict[str, Any]:
     said = to_json(told.event)
     said["time"] = said["time"] or told.at.isoformat(timespec="milliseconds")
     return {"number": told.number, **said}
+
+
+def history(counts: Sequence[Counts], by: str) -> dict[str, Any]:
+    """Counts of each "hour" or "day" in which somebody came."""
+    return {"kept": True, "by": by, "counts": [counts_json(one) for one in counts]}
 
 
 def sign(snapshot: Snapshot, now: float) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from edge import config
 from edge.core.geometry import Box
 from edge.core.labels import Mask
 from edge.core.records import Decision, Frame, Observation, Track
+from edge.runtime.controls import Controls
 from edge.web import texts
 from edge.web.access import Access
 from edge.web.app import Page, app
@@ -33,12 +34,12 @@ class Clock:
         return self.now
 
 
-def observation(*states, index=0, t=1.0, blind=None, size=60, image=None):
+def observation(*states, index=0, t=1.0, blind=None, size=60, image=None, min_face=20.0):
     """A grey frame with a track per mask state, None for one without a decision."""
     image = np.full((240, 320, 3), 128, np.uint8) if image is None else image
     tracks = [Track(i, Box(20 + 70 * i, 80, 20 + 70 * i + size, 80 + size), 1.0, 5) for i, _ in enumerate(states)]
     decisions = [Decision(i, mask, 0.9, 1.0) for i, mask in enumerate(states) if mask]
-    return Observation(Frame(index, t, image), tracks, decisions, blind)
+    return Observation(Frame(index, t, image), tracks, decisions, blind, min_face=min_face)
 
 
 class Stand:
@@ -56,6 +57,7 @@ class Stand:
         self.access = Access(password, token, b"k" * 32, self.wall, self.clock)
         board = Board(folder, folder, lambda *command: None, self.clock)
         self.log = RecentLog()
+        self.controls = Controls()
         self.worker = Worker(Governor(share=1e6, credit=1e6))
         self.page = Page(
             self.hub,
@@ -70,6 +72,8 @@ class Stand:
             texts.load(),
             examine,
             self.worker,
+            self.controls,
+            lambda: "the door",
             state,
         )
         self.app = app(self.page)

@@ -17,6 +17,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from edge import assemble, config
+from edge.runtime.controls import Controls
 from edge.web.assembly import opened
 from edge.web.hub import Hub
 
@@ -63,7 +64,7 @@ def page(hub, port):
         return config.read([], ["camera.source=synthetic", f"web.port={port}"])
 
     path = Path(tempfile.gettempdir()) / "maskcam-no-such-page.toml"
-    with opened(hub, loaded, path, False, None, lambda: None) as address:
+    with opened(hub, loaded, path, False, None, lambda: None, Controls()) as address:
         assert address, "the page did not open"
         yield
 

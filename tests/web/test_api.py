@@ -39,14 +39,14 @@ def test_a_covered_lens_is_not_healthy(stand, seen):
 
 
 def test_status_tells_people_and_machine(stand, seen, masks):
-    place = stand(overrides=["detector.min_face=50"])
+    place = stand()
     place.show(seen(masks.OFF, None), alert=True, camera="synthetic", fps=12.5)
     said = place.client.get("/api/status").json()
     assert (said["state"], said["camera"], said["fps"], said["alert"]) == ("ok", "synthetic", 12.5, True)
     assert [(p["mask"], p["too_small"]) for p in said["people"]] == [("off", False), ("unsure", False)]
     assert said["people"][0]["box"] == [20, 80, 80, 140]
     assert said["board"]["disk_free"] > 0
-    place.show(seen(masks.UNSURE, size=30))
+    place.show(seen(masks.UNSURE, size=30, min_face=50))
     assert place.client.get("/api/status").json()["people"][0]["too_small"]
 
 
@@ -270,6 +270,33 @@ def test_the_alert_test_reaches_lights_and_nobody_else(stand):
     assert heard[0][2:] == ["no_mask"], "an alert that stands meanwhile stays"
 
 
+def test_a_snooze_is_handed_to_the_loop(stand):
+    place = stand()
+    for given in ({}, {"seconds": 60}, {"seconds": 0}):
+        assert place.client.post("/api/snooze", json=given).status_code == 202
+    assert place.controls.snoozes() == [None, 60.0, 0.0]
+    for wrong in (-1, "x", True, 1e9, []):
+        if wrong is not True:
+            assert place.client.post("/api/snooze", json={"seconds": wrong}).status_code == 422
+    assert place.controls.snoozes() == []
+
+
+def test_history_is_what_the_history_keeps(stand, tmp_path):
+    assert stand().client.get("/api/history").json() == {"kept": False, "by": "hour", "counts": []}
+    place = stand(overrides=[f"sinks.history.path={tmp_path}/h.db"])
+    assert place.client.get("/api/history?since=7d").json() == {"kept": True, "by": "day", "counts": []}
+    for wrong in ("since=x", "since=99999h", "by=year"):
+        assert place.client.get(f"/api/history?{wrong}").status_code == 422
+
+
+def test_figures_that_come_all_the_time_push_no_event_out(stand):
+    place = stand()
+    place.hub.send(event())
+    for _ in range(500):
+        place.hub.send(Event("counts", 1.0))
+    assert [told["kind"] for told in place.client.get("/api/events").json()["events"]] == ["decision"]
+
+
 def test_without_a_light_there_is_nothing_to_test(stand):
     assert "sinks.gpio" in stand().client.post("/api/alert-test").json()["error"]
 
@@ -311,7 +338,7 @@ def test_the_document_describes_every_address_and_is_valid(stand):
 
 
 def test_aiming_tells_what_is_wrong(stand, seen):
-    place = stand(overrides=["detector.min_face=20"])
+    place = stand()
     dark = np.full((240, 320, 3), 10, np.uint8)
     place.show(seen(Mask.UNSURE, size=12, image=dark))
     (face,) = place.client.get("/api/aim").json()["faces"]
@@ -333,9 +360,7 @@ def test_a_face_that_is_tilted_is_called_so(turn):
     turned = cv2.warpAffine(image, matrix, (640, 480), borderMode=cv2.BORDER_REPLICATE)
     assert aim.tilt(image, box) == pytest.approx(0, abs=10)
     assert aim.tilt(turned, box) == pytest.approx(turn, abs=10)
-    assert any(
-        "tilted" in p for p in aim.advice(Observation(Frame(0, 0.0, turned), [_track(box)], []), 20)[0]["problems"]
-    )
+    assert any("tilted" in p for p in aim.advice(Observation(Frame(0, 0.0, turned), [_track(box)], []))[0]["problems"])
 
 
 def _track(box):
