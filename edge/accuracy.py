@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge.assemble import ENGINES, resolve
+from edge.backends.registry import backends
+from edge.core.plugins import resolve
 from edge.evaluation import coco
 from edge.evaluation.runner import BundleDetector, score
 from edge.vision import bundle as bundles
@@ -18,7 +19,7 @@ def shipped() -> BundleDetector:
 
 
 def _detector(bundle: bundles.Bundle, backend: str, threads: int) -> BundleDetector:
-    opener = resolve(ENGINES[backend])
+    opener = resolve(backends()[backend].target)
     return BundleDetector(bundle, *(opener(bundle, network, threads) for network in ("detector", "classifier")))
 
 

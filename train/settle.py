@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from edge.assemble import ENGINES, resolve
+from edge.backends import tflite
 from edge.core.errors import DataError
 from edge.core.geometry import iou_matrix
 from edge.core.records import Image
@@ -86,7 +86,7 @@ def ultralight(path: Path) -> Finder:
 def own(folder: Path | None) -> Finder:
     """The detector of a bundle (None: the shipped one) with tight boxes: what publishing added is taken off."""
     bundle = bundles.load(folder)
-    engine = resolve(ENGINES["tflite"])(bundle, "detector", 1)
+    engine = tflite.open(bundle, "detector", 1)
     detector = FaceDetector(engine, bundle.detector, threshold=0.05)
     grown = bundle.training.get("boxes", {}).get("growth", (0.0, 0.0, 0.0, 0.0))
 

@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge.assemble import networks, sinks, source
-from edge.assemble.networks import candidates, engine, probe
-from edge.assemble.sinks import own, sink
+from edge.assemble.networks import engine, probe
+from edge.assemble.sinks import own, sections, sink
 from edge.assemble.source import camera
-from edge.assemble.tables import AUTO, CAMERAS, ENGINES, SINKS, resolve
 from edge.core.metrics import Timers
+from edge.core.plugins import resolve
 from edge.core.ports import Engine, Sink
 from edge.history.reader import History, Past
 from edge.runtime import identity
@@ -36,19 +36,15 @@ if TYPE_CHECKING:  # pydantic is slow to import; only the types are wanted here
     from edge.vision.bundle import Bundle
 
 __all__ = [
-    "AUTO",
-    "CAMERAS",
-    "ENGINES",
-    "SINKS",
     "Assembly",
     "Runtime",
     "camera",
-    "candidates",
     "engine",
     "own",
     "probe",
     "resolve",
     "runtime",
+    "sections",
     "sink",
 ]
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from edge.assemble.tables import AUTO, ENGINES, ISOLATED, resolve
+from edge.backends.registry import backends
 from edge.core.errors import ConfigError
+from edge.core.plugins import resolve
 from edge.runtime.systemd import state_directory
 
 if TYPE_CHECKING:
-    from edge.backends.selection.probe import Candidate, ProbeResult
+    from edge.backends.selection.probe import ProbeResult
     from edge.backends.supervised.failover import FailoverEngine
     from edge.config.settings import Settings
     from edge.vision.bundle import Bundle
@@ -25,14 +26,20 @@ def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Bundle, Ma
 
     Only a live camera is worth the seconds that measuring takes; a recording is judged alike on every machine.
     """
-    bundle = resolve("edge.vision.bundle:load")(settings.model.bundle or None)
-    wanted, known = settings.backend, candidates()
+    from edge.backends.selection.opener import Opener
+    from edge.vision.bundle import load
+
+    bundle, wanted = load(settings.model.bundle or None), settings.backend
     requested = {"detector": wanted.detector, "classifier": wanted.classifier}
-    rows: Sequence[ProbeResult] = ()
-    if live and "auto" in requested.values():
-        rows = probe(settings, bundle)
-    opener = resolve("edge.backends.selection.opener:Opener")(
-        known, AUTO, bundle, resolve, stack, wanted.threads, wanted.device, wanted.strict, rows
+    opener = Opener(
+        backends(),
+        bundle,
+        resolve,
+        stack,
+        threads=wanted.threads,
+        device=wanted.device,
+        strict=wanted.strict,
+        rows=probe(settings, bundle) if live and "auto" in requested.values() else (),
     )
     stages: dict[str, FailoverEngine] = {}
     for network, name in requested.items():
@@ -48,32 +55,21 @@ def engine(bundle: Bundle, network: str, backend: str, threads: int, stack: Exit
 
     "auto" takes the first that works on the processor. Raises ConfigError, BundleError, EngineError, MissingPackage.
     """
-    known = candidates()
+    from edge.backends.selection.opener import Opener
+
+    known = backends()
     if backend != "auto" and backend not in known:
-        raise ConfigError(f"backend = {backend!r}: expected auto, {', '.join(AUTO)}")
-    opener = resolve("edge.backends.selection.opener:Opener")
-    found: FailoverEngine = opener(known, AUTO, bundle, resolve, stack, threads).open(network, backend)
+        raise ConfigError(
+            f"backend = {backend!r}: expected auto, {', '.join(one.name for one in known.values() if one.auto)}"
+        )
+    found = Opener(known, bundle, resolve, stack, threads).open(network, backend)
     stack.callback(found.close)
     return found
 
 
-def candidates() -> dict[str, Candidate]:
-    """Every engine with what has to be known of it to try it."""
-    forms = {"tflite": "tflite", "coral": "edgetpu", "scripted": ""}
-    known = resolve("edge.backends.selection.probe:Candidate")
-    int8, real = resolve("edge.backends.self_test:INT8"), resolve("edge.backends.self_test:FLOAT")
-    no_cuda = resolve("edge.backends.opencv:built_without_cuda")()
-    found = {}
-    for name, target in ENGINES.items():
-        form, absent = forms.get(name, "onnx"), no_cuda if "cuda" in name else ""
-        found[name] = known(name, target, name in ISOLATED, real if form == "onnx" else int8, form, absent)
-    return found
-
-
 def probe(settings: Settings, bundle: Bundle, anew: bool = False) -> Sequence[ProbeResult]:
-    """What each engine that "auto" may take can do here; from the state directory unless `anew`."""
-    wanted, known = settings.backend, candidates()
-    rows: Sequence[ProbeResult] = resolve("edge.backends.selection.opener:probe_results")(
-        [known[name] for name in AUTO], bundle, wanted.threads, wanted.device, state_directory(), anew
-    )
-    return rows
+    """What each backend that "auto" may take can do here; from the state directory unless `anew`."""
+    from edge.backends.selection.opener import probe_results
+
+    wanted, known = settings.backend, [backend for backend in backends().values() if backend.auto]
+    return probe_results(known, bundle, wanted.threads, wanted.device, state_directory(), anew)

@@ -1,4 +1,4 @@
-"""The sinks that the settings switch on."""
+"""The sinks that the settings turn on."""
 
 from __future__ import annotations
 
@@ -8,51 +8,58 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.assemble.tables import SINKS, resolve
+from edge.core.plugins import importing
 from edge.core.ports import Sink
-from edge.core.records import KINDS
 from edge.runtime import identity
 from edge.runtime.controls import Controls
 from edge.runtime.systemd import state_directory
+from edge.sinks.isolated import Isolated
+from edge.sinks.registry import SinkKind, kinds
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
 
 log = logging.getLogger(__name__)
 
-WANTED = {"history": ("person", "summary"), "mqtt": (*KINDS, "counts")}
-"""Kinds of events for sinks that want others than KINDS and have no setting for it."""
+
+def sections(settings: Settings) -> Iterator[tuple[SinkKind, Any]]:
+    """The kinds that are turned on, each with its section."""
+    for name, kind in kinds().items():
+        if (section := getattr(settings.sinks, name, None)) is not None:
+            yield kind, section
 
 
 def chosen(settings: Settings, live: bool, controls: Controls) -> Iterator[Sink]:
-    """The sinks that are switched on; what is asked of them goes to `controls`.
+    """The sinks that are turned on; what is asked of them goes to `controls`.
 
     Live, whatever can fail or hang stands behind a thread of its own. A replay opens only what reaches nobody else: old
     events light no lamp and call no one, and the file of settings of a device can be tried where its pins are not.
     """
     if settings.sinks.log:
-        yield resolve(SINKS["log"])()
+        from edge.sinks.log import LogSink
+
+        yield LogSink()
     if settings.sinks.memory:
-        yield resolve(SINKS["memory"])()
+        from edge.testing.sink import MemorySink
+
+        yield MemorySink()
     asked: dict[str, dict[str, Any]] = {"mqtt": {"snooze": controls.snooze}}
-    for name in SINKS:
-        section = getattr(settings.sinks, name)
-        if isinstance(section, bool) or section is None:
-            continue
-        open = partial(sink, name, section, live, **own(name, section, settings), **asked.get(name, {}))
+    for kind, section in sections(settings):
+        more = own(kind.name, section, settings) | asked.get(kind.name, {})
+        open = partial(opened, kind, section, live, **more)
         if live:
-            yield resolve("edge.sinks.isolated:Isolated")(
-                f"sinks.{name}",
+            yield Isolated(
+                f"sinks.{kind.name}",
                 open,
-                kinds=getattr(section, "kinds", WANTED.get(name, KINDS)),
-                restate=name in ("gpio", "buzzer", "mqtt"),
-                attempts=1 if name == "command" else 5,  # a sound is no longer wanted a minute later
-                longest=10.0 if name == "mqtt" else 60.0,  # who waits for what holds waits for the broker alone
+                kinds=getattr(section, "kinds", kind.events),
+                restate=kind.restates,
+                attempts=kind.attempts,
+                longest=kind.longest_pause,
             )
-        elif name == "jsonl" or getattr(section, "driver", "") == "mock":
+        elif kind.in_replays(section):
             yield open()
         else:
-            log.info("sinks.%s: left out of a replay", name)
+            log.info("sinks.%s: left out of a replay", kind.name)
 
 
 def history_file(section: Any) -> Path:
@@ -75,16 +82,12 @@ def own(name: str, section: Any, settings: Settings) -> dict[str, Any]:
     return {}
 
 
-def sink(name: str, section: Any, live: bool, **own: Any) -> Sink:
+def opened(kind: SinkKind, section: Any, live: bool, **own: Any) -> Sink:
     """Opens one sink as its section of the settings says. Raises ConfigError, SinkError and MissingPackage."""
-    arguments: dict[str, Any] = section.model_dump(exclude={"kinds"}) | own
-    if name in ("gpio", "buzzer"):
-        patterns = dict(resolve(f"edge.sinks.patterns:{'LIGHT' if name == 'gpio' else 'BUZZER'}"))
-        if not arguments.pop("heartbeat", True):
-            del patterns["ok"]
-        arguments |= {"patterns": patterns, "name": "LED" if name == "gpio" else "buzzer"}
-        arguments["safe"] = arguments.pop("lit_when_stopped", False)
-        arguments["self_test"] &= live
-        arguments["announce"] = log.info if section.announce else None
-    opened: Sink = resolve(SINKS[name])(**arguments)
-    return opened
+    with importing():
+        return kind.open(section, live, **own)
+
+
+def sink(name: str, section: Any, live: bool, **own: Any) -> Sink:
+    """The same by its name."""
+    return opened(kinds()[name], section, live, **own)

@@ -16,16 +16,6 @@ from edge.vision.bundle import Bundle
 
 Infer = Callable[[Image], Sequence[NDArray[Any]]]
 
-INT8 = 0.15
-"""Largest difference (root of the mean square) of a file of the same int8 network, as a share of the right answer's
-standard deviation. Most cells say the lowest score whatever they see, so a plain mean would hide the few that matter.
-
-Measured: 0.09 between the kernels of LiteRT and tflite-runtime; 0.27 and more when the picture is moved by four
-pixels, 0.5 and more when red and blue are swapped, 0.9 and more when the network sees no picture at all.
-"""
-FLOAT = 0.4
-"""The same for the float network, measured at up to 0.31: the answer in the bundle is the int8 network's."""
-
 
 def check_known_answer(bundle: Bundle, network: str, infer: Infer, tolerance: float) -> None:
     """Raises EngineError unless `infer` gives the bundle's answer, but for `tolerance` (INT8 or FLOAT)."""

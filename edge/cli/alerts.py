@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from edge.config.settings import Settings
     from edge.sinks.gpio import GpioSink
 
-LIGHTS = ("gpio", "buzzer")
-OTHERS = ("jsonl", "webhook", "command", "mqtt")
-
 
 def add(commands: Any) -> None:
     parser = command(commands, "alerts", run, "try the lights and other alerts, or put them out", "maskcam alerts test")
@@ -31,12 +28,16 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    names = LIGHTS if args.action == "off" else (*LIGHTS, *OTHERS)
+    from edge import assemble
+
     # A service that fell back to its last good settings has used the pins these name.
     settings = loaded(args, service=args.action == "off").settings
     act = _safe if args.action == "off" else partial(_show, settings, args.seconds)
-    chosen = settings.sinks
-    on = {name: section for name in names if (section := getattr(chosen, name))}
+    on = {
+        kind.name: section
+        for kind, section in assemble.sections(settings)
+        if (kind.tried if args.action == "test" else kind.pin)
+    }
     if not on and args.action == "test":
         raise ConfigError("no alert is switched on: expected a section such as [sinks.gpio] in the settings")
     mistakes = []

@@ -100,8 +100,8 @@ def _progress(text: str) -> None:
 
 
 def _health() -> dict[str, str]:
+    from edge.core.probes import run
     from edge.operations.doctor import power
-    from edge.operations.doctor.probes import run
 
     root = Path("/")
     return {finding.name: finding.found for finding in [*power.temperature(root), *power.throttling(root, run)]}

@@ -31,6 +31,10 @@ def add(commands: Any) -> None:
     check.add_argument("file", type=Path, nargs="+")
     migrate = actions.add_parser("migrate", help="rewrite files with today's names of settings; comments stay")
     migrate.add_argument("file", type=Path, nargs="+")
+    requires = actions.add_parser(
+        "requires", help="print what the settings need of the service: network, sound, extra:NAME, one per line"
+    )
+    settings(requires)
     actions.add_parser("reference", help="print every setting with its default and meaning, as TOML")
 
 
@@ -41,6 +45,10 @@ def run(args: argparse.Namespace) -> None:
         print(template.reference(), end="")
     elif args.action == "migrate":
         _migrate(args.file)
+    elif args.action == "requires":
+        from edge.assemble.requires import requires
+
+        print("".join(f"{word}\n" for word in requires(loaded(args).settings)), end="")
     elif args.action == "check":
         _check(args.file)
     else:

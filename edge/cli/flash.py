@@ -62,6 +62,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from edge import config
+    from edge.assemble.requires import board as required_board
     from edge.operations.flash import image, locks, plan, release, target, wheels
 
     settings = config.load(args.config)
@@ -77,9 +78,7 @@ def run(args: argparse.Namespace) -> None:
         system = release.recognise(card)
         print(f"{card.name}: {system.name}, {system.bits} bit")
         with tempfile.TemporaryDirectory() as scratch:
-            board = args.board or (
-                "coral" if "coral" in (settings.backend.detector, settings.backend.classifier) else "pi"
-            )
+            board = args.board or required_board(settings) or "pi"
             packages = _packages(args, system, board, checkout, Path(scratch))
             lock = locks.path(checkout, board, args.machine or system.machine)
             files = plan.payload(checkout, packages, lock, _bundle(settings, args.config))

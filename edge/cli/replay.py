@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> None:
     from edge.core.files import replacing
     from edge.runtime import outputs, replay
     from edge.runtime.signals import stop_on_signals
+    from edge.sinks.jsonl import JsonlSink
 
     settings = load(args, camera__source=args.source, model__bundle=args.bundle and str(args.bundle))
     _check_outputs(args)
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
             watchers.append(stack.enter_context(outputs.window(stop.request)))
         if args.events:
             part = None if piped else stack.enter_context(replacing(args.events))
-            jsonl = stack.enter_context(closing(assemble.resolve(assemble.SINKS["jsonl"])(part)))
+            jsonl: Any = stack.enter_context(closing(JsonlSink(part)))
             if piped:
                 jsonl = outputs.UntilClosed(jsonl, stop.request)
             runtime = replace(runtime, sinks=[*runtime.sinks, jsonl])

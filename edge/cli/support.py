@@ -26,9 +26,9 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     from edge import config
     from edge.core.files import replacing
+    from edge.core.probes import run as execute
+    from edge.core.probes import text
     from edge.operations.doctor import unit
-    from edge.operations.doctor.probes import run as execute
-    from edge.operations.doctor.probes import text
     from edge.operations.doctor.runner import examine
     from edge.runtime import outputs
     from edge.web import editor, support

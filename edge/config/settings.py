@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
-_PATH = {"path": True}
-"""Marks a setting that names a file."""
-_HARMLESS = {"harmless": True}
-"""Marks a text that holds no password, so that a wrong one may be told (`edge.core.secrets`)."""
-
-
-def _secret(kind: Literal["source", "address", "command", "key"]) -> dict[str, str]:
-    """Marks a text that may hold a password, and how it is shown (`edge.config.template.show`)."""
-    return {"secret": kind}
-
-
-def _setting(default: Any, unit: str, description: str, **limits: Any) -> Any:
-    """One row of the reference: default, unit ("" where there is none), help, and limits as pydantic's Field."""
-    extra = {**limits.pop("extra", {}), "unit": unit}
-    return Field(default, description=description, json_schema_extra=extra, **limits)
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
+from edge.backends.registry import backends
+from edge.core.section import HARMLESS as _HARMLESS
+from edge.core.section import PATH as _PATH
+from edge.core.section import Section as _Section
+from edge.core.section import secret as _secret
+from edge.core.section import setting as _setting
+from edge.sinks.registry import kinds
 
 _NAME = r"^[^\x00-\x1f\x7f]*$"
 
@@ -129,7 +116,11 @@ class Model(_Section):
     bundle: str = _setting("", "", "folder with a bundle.json; empty: the one that comes with maskcam", extra=_PATH)
 
 
-_Engine = Literal["auto", "tflite", "coral", "opencv", "opencv-cuda", "opencv-cuda-fp16", "scripted"]
+if TYPE_CHECKING:
+    _Engine = str
+else:
+    _NAMES = ("auto", *backends())
+    _Engine = Literal[_NAMES]
 
 
 class Backend(_Section):
@@ -349,6 +340,11 @@ class Sinks(_Section):
     command: Command | None = None
     mqtt: Mqtt | None = None
     history: History | None = None
+
+
+if not TYPE_CHECKING:  # with the sections that other packages bring
+    _more = {name: (kind.section | None, None) for name, kind in kinds().items() if kind.section}
+    Sinks = create_model("Sinks", __base__=Sinks, __doc__=Sinks.__doc__, __module__=__name__, **_more)
 
 
 class Update(_Section):

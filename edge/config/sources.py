@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.cameras.registry import named
 from edge.config.renamed import Key, current
 from edge.config.schema import field, keys
 from edge.core.errors import ConfigError
@@ -138,4 +139,4 @@ def _anchored(key: Key, value: Any, folder: str | Path) -> Any:
 
 def _is_path(value: str) -> bool:
     """Tells a path from what else a camera source may be."""
-    return bool(value) and not re.fullmatch(r"synthetic|\d+|(pi|csi)(:\d+)?", value) and "://" not in value
+    return bool(value) and named(value) is None

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge.core.probes import Run, run, text
 from edge.operations.doctor import power
-from edge.operations.doctor.probes import Run, run, text
 
 EVERY = 5.0
 """Seconds for which an answer is good."""

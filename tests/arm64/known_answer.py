@@ -4,7 +4,8 @@ import platform
 import time
 
 from edge.backends import tflite
-from edge.backends.self_test import INT8, check_known_answer
+from edge.backends.registry import INT8
+from edge.backends.self_test import check_known_answer
 from edge.vision import bundle
 
 loaded = bundle.load()

@@ -9,8 +9,9 @@ import pytest
 
 from edge import assemble
 from edge.backends import opencv, tflite
+from edge.backends.registry import FLOAT, INT8, backends
 from edge.backends.selection.opener import Opener
-from edge.backends.self_test import FLOAT, INT8, check_known_answer
+from edge.backends.self_test import check_known_answer
 from edge.backends.supervised.worker import NETWORKS
 from edge.core.errors import BundleError, EngineError, MissingPackage
 from edge.testing import engine
@@ -39,9 +40,7 @@ def engines(request, compiled_bundle):
         request.getfixturevalue("edgetpu")
     with ExitStack() as stack:
         loaded = bundle.load(compiled_bundle)
-        opener = Opener(
-            assemble.candidates(), assemble.AUTO, loaded, assemble.resolve, stack, 1, strict=True, patience=15.0
-        )
+        opener = Opener(backends(), loaded, assemble.resolve, stack, 1, strict=True, patience=15.0)
         opened = {network: opener.open(network, request.param) for network in NETWORKS}
         for engine in opened.values():
             stack.callback(engine.close)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from edge.backends import coral, tflite
-from edge.backends.self_test import INT8, check_known_answer
+from edge.backends.registry import INT8
+from edge.backends.self_test import check_known_answer
 from edge.backends.supervised.process_engine import ProcessEngine
 from edge.core.errors import BundleError, EngineError
 from edge.vision import bundle

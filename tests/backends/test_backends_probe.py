@@ -7,6 +7,7 @@ import pytest
 
 from edge import assemble, cli, config
 from edge.backends import opencv
+from edge.backends.registry import backends
 from edge.backends.selection import opener, probe, probe_cache
 from edge.backends.selection.probe import ProbeResult
 from edge.vision import bundle
@@ -15,7 +16,7 @@ from edge.vision import bundle
 @pytest.fixture
 def coral(compiled_bundle, edgetpu):
     """coral(fault): the rows of the Coral alone, by stage."""
-    candidate = assemble.candidates()["coral"]
+    candidate = backends()["coral"]
 
     def rows(fault="", after=0, timeout=30.0):
         edgetpu(fault, after)
@@ -62,7 +63,7 @@ def test_the_table_of_this_machine(capsys):
     header, *lines = capsys.readouterr().out.splitlines()
     assert header.split() == ["stage", "candidate", "correct", "ms"]
     cells = {tuple(line.split()[:2]): line.split()[2:] for line in lines}
-    assert len(cells) == 2 * len(assemble.AUTO)
+    assert len(cells) == 2 * sum(backend.auto for backend in backends().values())
     for stage in ("detector", "classifier"):
         assert cells[stage, "tflite"][0] == "yes"
         assert cells[stage, "opencv"][0] == "yes"
@@ -111,7 +112,7 @@ def counted(monkeypatch):
 @pytest.fixture
 def measured(counted, tmp_path):
     """measured(...): what the service would get, with a state directory."""
-    loaded, candidates = bundle.load(), list(assemble.candidates().values())
+    loaded, candidates = bundle.load(), list(backends().values())
 
     def call(threads=2, device="", loaded=loaded, folder=tmp_path, **options):
         return opener.probe_results(candidates, loaded, threads, device, folder, **options)
@@ -143,7 +144,7 @@ def test_settings_versions_and_the_bundle_make_it_stale(measured, counted, monke
 
 
 def test_a_device_that_is_plugged_in_makes_it_stale(tmp_path):
-    loaded, candidates = bundle.load(), list(assemble.candidates().values())
+    loaded, candidates = bundle.load(), list(backends().values())
     before = probe_cache.key(loaded, candidates, 2, "", tmp_path)
     assert probe_cache.key(loaded, candidates, 2, "", tmp_path) == before
     (tmp_path / "dev").mkdir()

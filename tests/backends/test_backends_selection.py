@@ -5,9 +5,10 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
+from edge.backends.registry import Backend
 from edge.backends.selection import opener as selection
 from edge.backends.selection.opener import Opener
-from edge.backends.selection.probe import Candidate, ProbeResult
+from edge.backends.selection.probe import ProbeResult
 from edge.core.errors import EngineError, MissingPackage
 from edge.testing.engine import ScriptedEngine
 from edge.vision import bundle
@@ -41,13 +42,11 @@ class Engines:
 def opener(loaded):
     """opener(engines, **options): candidates "fast", "slow" and "fake"; "apart" needs a process of its own."""
     candidates = {
-        name: Candidate(name, name, isolated=name == "apart", tolerance=0.15)
+        name: Backend(name, name, isolated=name == "apart", auto=name != "fake")
         for name in ("fast", "apart", "slow", "fake")
     }
     with ExitStack() as stack:
-        yield lambda engines, **options: Opener(
-            candidates, ("fast", "apart", "slow"), loaded, engines.resolve, stack, **options
-        )
+        yield lambda engines, **options: Opener(candidates, loaded, engines.resolve, stack, **options)
 
 
 ZERO = np.float32(0)

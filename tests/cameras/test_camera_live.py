@@ -114,10 +114,10 @@ class Recording:
 
 
 def test_what_is_not_installed_is_said_at_once(stack, monkeypatch):
-    def missing(target):
-        raise MissingPackage("cv2")
+    def missing(module):
+        raise ModuleNotFoundError("No module named 'cv2'", name="cv2")
 
-    monkeypatch.setattr(assemble.source, "resolve", missing)
+    monkeypatch.setattr(assemble.source.importlib, "import_module", missing)
     with pytest.raises(MissingPackage, match="'cv2'"):
         source(config.load(None, ["camera.source=pi"]), stack)
 

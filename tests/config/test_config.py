@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge import assemble, config
+from edge import config
+from edge.backends.registry import backends
 from edge.config import settings as schema
 from edge.config import template
 from edge.core.errors import ConfigError
@@ -172,10 +173,10 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 def test_the_backends_are_those_that_can_be_assembled():
-    for name in assemble.ENGINES:
+    for name in backends():
         assert config.load(None, [f"backend.detector={name}"]).backend.detector == name
     expected = mistakes(None, "backend.detector=none")[0]
-    assert re.findall(r"'([\w-]+)'", expected) == ["auto", *assemble.ENGINES]
+    assert re.findall(r"'([\w-]+)'", expected) == ["auto", *backends()]
 
 
 settings = st.builds(

@@ -67,7 +67,7 @@ def test_there_is_a_config_for_every_board():
 
 def commands():
     """Command lines of ours in the units and drop-ins, without systemd's prefixes."""
-    for path in sorted((ROOT / "systemd").iterdir()):
+    for path in sorted(path for path in (ROOT / "systemd").iterdir() if path.is_file()):
         for line in path.read_text().splitlines():
             found = re.match(r"Exec\w+=[-@:+!]*(/opt/maskcam/bin/.*)", line)
             if found:

@@ -6,10 +6,12 @@ import sys
 import pytest
 
 from edge import cli, config
+from edge.backends import registry
 from edge.backends.selection.probe import ProbeResult
+from edge.core import findings
 from edge.core.errors import ConfigError
-from edge.operations.doctor import findings, networks, packages, runner
-from edge.operations.doctor.findings import MARKS, WIDTH, Finding, absent, bad, ok, warn
+from edge.core.findings import MARKS, WIDTH, Finding, absent, bad, ok, warn
+from edge.operations.doctor import networks, packages, runner
 from edge.operations.doctor.packages import Package
 
 NOTHING = dict.fromkeys(packages.DISTRIBUTIONS, Package())
@@ -134,7 +136,7 @@ def test_what_a_probe_comes_to(ms, why, wanted, state):
 def test_the_shipped_bundle_answers_right_here(monkeypatch):
     """The real probe, in a process of its own."""
     pytest.importorskip("ai_edge_litert", reason="no TFLite runtime")
-    monkeypatch.setattr("edge.assemble.AUTO", ("tflite",))
+    monkeypatch.setattr(registry, "BUILT_IN", registry.BUILT_IN[:1])
     seen = {finding.name: finding for finding in networks.networks(config.load(), coral_taken=False)}
     assert seen["bundle"].state == "ok"
     assert seen["tflite"].state == "ok", seen["tflite"]
@@ -150,7 +152,7 @@ def test_a_damaged_bundle_and_a_missing_one(tmp_path, write_bundle):
 
 
 def test_networks_that_nothing_runs(monkeypatch, tmp_path, write_bundle):
-    monkeypatch.setattr("edge.assemble.AUTO", ("tflite", "coral"))
+    monkeypatch.setattr(registry, "BUILT_IN", registry.BUILT_IN[:2])
     rows = [ProbeResult("detector", "", None, "no network")]
     monkeypatch.setattr("edge.backends.selection.probe.probe", lambda candidates, *rest: rows)
     folder = write_bundle(tmp_path / "b")

@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from edge.operations.doctor import cameras, coral, gpio
+from edge.backends import coral_check as coral
+from edge.operations.doctor import cameras, gpio
 from edge.operations.doctor.cameras import Device
 
 LOGITECH = Device("uvcvideo", "HD Pro Webcam C920", ["YUYV", "MJPG"])

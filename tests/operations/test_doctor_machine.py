@@ -7,8 +7,9 @@ from datetime import datetime
 
 import pytest
 
+from edge.core import probes
 from edge.core.errors import ConfigError
-from edge.operations.doctor import configuration, power, probes, system, unit
+from edge.operations.doctor import configuration, power, system, unit
 
 
 def tree(root, **files):

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edge.backends.registry import Backend
 from edge.backends.selection import probe_cache
-from edge.backends.selection.probe import Candidate, ProbeResult, fastest, probe, render
+from edge.backends.selection.probe import ProbeResult, fastest, probe, render
 from edge.backends.self_test import check_known_answer
 from edge.backends.supervised.engine import PATIENCE, Accelerator
 from edge.backends.supervised.failover import FailoverEngine, NamedEngine, OnAccelerator
@@ -26,7 +27,7 @@ UNFIT = (BundleError, EngineError, MissingPackage)
 
 
 def probe_results(
-    candidates: Sequence[Candidate], bundle: Bundle, threads: int, device: str, folder: Path | None, anew: bool = False
+    candidates: Sequence[Backend], bundle: Bundle, threads: int, device: str, folder: Path | None, anew: bool = False
 ) -> list[ProbeResult]:
     """What a probe finds, or found earlier: it is kept in `folder`, where there is one. `anew` asks nothing earlier.
 
@@ -49,13 +50,12 @@ def probe_results(
 class Opener:
     """Opens stages of one bundle; what shares a device shares its process.
 
-    candidates: by name; auto: those that "auto" and a fallback may take. resolve: imports "module:attribute".
+    candidates: by name, in the order of "auto" and of a fallback. resolve: imports "module:attribute".
     rows: what a probe found, for "auto"; without them it takes the first that opens. strict: what was asked for or an
     error, now and when it fails later. stack: closes the accelerators. patience: seconds a device has for an answer.
     """
 
-    candidates: Mapping[str, Candidate]
-    auto: Sequence[str]
+    candidates: Mapping[str, Backend]
     bundle: Bundle
     resolve: Callable[[str], Any]
     stack: ExitStack
@@ -86,12 +86,14 @@ class Opener:
         finally:
             refused.clear()
 
-    def _order(self, network: str, requested: str) -> list[Candidate]:
+    def _order(self, network: str, requested: str) -> list[Backend]:
         first = [row.candidate for row in fastest(self.rows, network)] if requested == "auto" else [requested]
-        safe = [name for name in self.auto if not self.candidates[name].isolated and name not in first]
+        safe = [
+            name for name, known in self.candidates.items() if known.auto and not known.isolated and name not in first
+        ]
         return [self.candidates[name] for name in first + safe]
 
-    def _opened(self, candidate: Candidate, network: str) -> NamedEngine:
+    def _opened(self, candidate: Backend, network: str) -> NamedEngine:
         """A candidate that loads the network and knows the answer."""
         if candidate.isolated:
             accelerator = self._accelerator(candidate)
@@ -106,7 +108,7 @@ class Opener:
         check = partial(check_known_answer, self.bundle, network, engine.infer, candidate.tolerance)
         return NamedEngine(candidate.name, WatchedEngine(engine, check))
 
-    def _accelerator(self, candidate: Candidate) -> Accelerator:
+    def _accelerator(self, candidate: Backend) -> Accelerator:
         if candidate.name not in self.accelerators:
 
             def start() -> ProcessEngine:
@@ -117,7 +119,7 @@ class Opener:
             self.accelerators[candidate.name] = accelerator
         return self.accelerators[candidate.name]
 
-    def _standby(self, rest: Sequence[Candidate], network: str) -> NamedEngine | None:
+    def _standby(self, rest: Sequence[Backend], network: str) -> NamedEngine | None:
         """Opened beforehand, so that it can answer at once; it needs no device that could be lost too."""
         for candidate in rest:
             if not candidate.isolated:
@@ -127,6 +129,6 @@ class Opener:
                     continue
         return None
 
-    def _measured(self, network: str, candidate: Candidate) -> str:
+    def _measured(self, network: str, candidate: Backend) -> str:
         fit: Mapping[str, ProbeResult] = {row.candidate: row for row in fastest(self.rows, network)}
         return f"{fit[candidate.name].ms:.1f} ms, fastest of {len(fit)}" if candidate.name in fit else ""

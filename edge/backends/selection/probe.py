@@ -11,6 +11,7 @@ from statistics import median
 
 import numpy as np
 
+from edge.backends.registry import Backend
 from edge.backends.self_test import check_known_answer
 from edge.backends.supervised.process_engine import ProcessEngine
 from edge.backends.supervised.worker import NETWORKS
@@ -26,24 +27,6 @@ TIMEOUT = 15.0
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """One way to run a network."""
-
-    name: str
-    """As in the settings."""
-    target: str
-    """ "module:attribute" of its `open`."""
-    isolated: bool
-    """Whether it runs in a process of its own, for its driver may crash or hang."""
-    tolerance: float
-    """Of the known answer: `edge.backends.self_test.INT8` or FLOAT."""
-    form: str = ""
-    """Which of the bundle's files it runs; "" for none."""
-    absent: str = ""
-    """Why there is no need to try it here, if that can be known without its driver."""
-
-
-@dataclass(frozen=True)
 class ProbeResult:
     """What a probe found."""
 
@@ -56,7 +39,7 @@ class ProbeResult:
 
 
 def probe(
-    candidates: Sequence[Candidate], bundle: Bundle, threads: int, device: str, timeout: float = TIMEOUT
+    candidates: Sequence[Backend], bundle: Bundle, threads: int, device: str, timeout: float = TIMEOUT
 ) -> list[ProbeResult]:
     """Tries every candidate with every network. Takes a second or so for each; a hang takes `timeout` seconds."""
     rows = []
@@ -70,18 +53,18 @@ def probe(
     return rows
 
 
-def _missing(candidate: Candidate, bundle: Bundle, network: str) -> str:
+def _missing(candidate: Backend, bundle: Bundle, network: str) -> str:
     """Spares a process where there is nothing to try."""
     try:
         if candidate.form:
             bundle.path(network, candidate.form)
     except BundleError as error:
         return str(error)
-    return candidate.absent
+    return candidate.unavailable()
 
 
 def _try(
-    candidate: Candidate, remote: ProcessEngine, bundle: Bundle, networks: Sequence[str], timeout: float
+    candidate: Backend, remote: ProcessEngine, bundle: Bundle, networks: Sequence[str], timeout: float
 ) -> list[ProbeResult]:
     rows, died = [], ""
     for network in networks:
@@ -99,7 +82,7 @@ def _try(
 
 
 def _time(
-    candidate: Candidate,
+    candidate: Backend,
     remote: ProcessEngine,
     bundle: Bundle,
     network: str,

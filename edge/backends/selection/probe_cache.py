@@ -17,7 +17,8 @@ import numpy as np
 
 from edge import __version__
 from edge.backends import coral
-from edge.backends.selection.probe import Candidate, ProbeResult
+from edge.backends.registry import Backend
+from edge.backends.selection.probe import ProbeResult
 from edge.core.files import write
 from edge.vision.bundle import Bundle
 
@@ -31,7 +32,7 @@ FILES = (
 """Devices and a driver which no package version tells of."""
 
 
-def key(bundle: Bundle, candidates: Sequence[Candidate], threads: int, device: str, root: Path | str = "/") -> str:
+def key(bundle: Bundle, candidates: Sequence[Backend], threads: int, device: str, root: Path | str = "/") -> str:
     """A digest of all that a probe depends on: versions, devices, the bundle and the settings."""
     files = sorted(path for pattern in FILES for path in glob(os.path.join(root, pattern.lstrip("/"))))
     facts = {

@@ -13,12 +13,14 @@ import cv2
 import numpy as np
 
 from edge import __version__, assemble
+from edge.backends.registry import backends
 from edge.config.settings import Backend, Gpio, Settings
 from edge.core.errors import DataError, MaskcamError
 from edge.core.records import Frame, Image
 from edge.operations.benchmark import faces, latency, machine, stages
 from edge.operations.benchmark.report import Combination, Report
 from edge.runtime.pipeline import Pipeline
+from edge.sinks.isolated import Isolated
 from edge.tracking.alerts import AlertPolicy
 from edge.vision import bundle
 
@@ -99,8 +101,7 @@ def _clearest(pipeline: Pipeline, frames: Sequence[Frame]) -> Image | None:
 def _to_pin(pipeline: Pipeline, pictures: Mapping[str, Image], seconds: float) -> latency.Latency | None:
     section = Gpio(driver="mock", heartbeat=False, self_test=False, announce=False)
     light: Any = assemble.sink("gpio", section, live=True)
-    isolated = assemble.resolve("edge.sinks.isolated:Isolated")
-    with closing(isolated("sinks.gpio", lambda: light)) as sink:
+    with closing(Isolated("sinks.gpio", lambda: light)) as sink:
         return latency.measure_latency(pipeline, AlertPolicy(0, 0, 0), sink, light.pin, pictures, seconds)
 
 
@@ -108,8 +109,8 @@ def _sweep(settings: Settings, image: Image, seconds: float, say: Callable[[str]
     """Every backend with 1, 2, 4, ... threads; one that does not work is tried once."""
     processors = os.cpu_count() or 1
     threads = sorted({1, 2, processors, *(n for n in (4, 8) if n < processors)})
-    for name, candidate in assemble.candidates().items():
-        if name == "scripted":
+    for name, candidate in backends().items():
+        if not candidate.auto:
             continue
         for n in threads[:1] if candidate.isolated else threads:
             say(f"{name}, threads: {n}")

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
-from edge.operations.doctor.probes import Run
+from edge.core.findings import Finding, absent, bad, ok, warn
+from edge.core.probes import Run
 
 # linux/videodev2.h: requests, sizes of their structures, and bits.
 _QUERYCAP, _ENUM_FMT = 0x80685600, 0xC0405602

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from edge.core.errors import ConfigError
-from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
+from edge.core.findings import Finding, absent, bad, ok, warn
 
 
 def configuration(load: Callable[[], object], files: Sequence[Path]) -> Iterator[Finding]:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from edge.core.errors import install
-from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
+from edge.core.findings import Finding, absent, bad, ok, warn
+from edge.core.probes import text
 from edge.operations.doctor.packages import NO_MODULE, PIP, Package
-from edge.operations.doctor.probes import text
 
 _CHIPINFO = 0x8044B401  # linux/gpio.h: GPIO_GET_CHIPINFO_IOCTL
 HEADERS = ("pinctrl-rp1", "pinctrl-bcm")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from edge.core.errors import REQUIREMENTS, BundleError, install
-from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
+from edge.core.findings import Finding, absent, bad, ok, warn
 from edge.operations.doctor.packages import PIP
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ HARMFUL = ("wrong answer", "crashed", "did not answer")
 
 def networks(settings: Settings, coral_taken: bool) -> Iterator[Finding]:
     """Each backend is tried in a process of its own. `coral_taken`: the service has the Coral, which has one user."""
-    from edge import assemble
+    from edge.backends.registry import backends
     from edge.backends.selection.probe import probe
     from edge.vision import bundle
 
@@ -31,13 +31,15 @@ def networks(settings: Settings, coral_taken: bool) -> Iterator[Finding]:
         return
     yield ok("bundle", f"{loaded.name} of {loaded.created}: {len(loaded.files)} files, every digest right")
     wanted = {settings.backend.detector, settings.backend.classifier}
-    known, fit = assemble.candidates(), False
-    for name in [name for name in known if name in assemble.AUTO or name in wanted]:
+    fit = False
+    for name, known in backends().items():
+        if not known.auto and name not in wanted:
+            continue
         if name == "coral" and coral_taken:
             yield absent(name, "in use by the service; 'running' tells")
             fit = True
             continue
-        rows = probe([known[name]], loaded, settings.backend.threads, settings.backend.device)
+        rows = probe([known], loaded, settings.backend.threads, settings.backend.device)
         fit = fit or all(row.ms is not None for row in rows)
         yield backend(name, rows, wanted)
     if not fit:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from edge.core.errors import install
-from edge.operations.doctor.findings import Finding, bad, ok, warn
+from edge.core.findings import Finding, bad, ok, warn
 
 PIP = f"{'' if os.access(sys.prefix, os.W_OK) else 'sudo '}{sys.executable} -m pip"
 DISTRIBUTIONS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
-from edge.operations.doctor.probes import Run, text
+from edge.core.findings import Finding, absent, bad, ok, warn
+from edge.core.probes import Run, text
 
 FLAGS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
 """Bits of the firmware's get_throttled; 16 higher: since the start.

@@ -11,10 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.backends.registry import backends
 from edge.core.errors import ConfigError, SinkError
-from edge.operations.doctor import cameras, configuration, coral, gpio, networks, packages, power, system, unit
-from edge.operations.doctor.findings import Finding, bad, warn
-from edge.operations.doctor.probes import Run, run
+from edge.core.findings import Finding, bad, warn
+from edge.core.probes import Run, run
+from edge.operations.doctor import cameras, configuration, gpio, networks, packages, power, system, unit
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
@@ -49,7 +50,10 @@ def examine(
     yield from _guarded("GPIO", gpio.drivers, found, pins)
     yield from _guarded("pinmux", gpio.pinmux, system.board(root), root, bool(pins))
     wanted = {settings.backend.detector, settings.backend.classifier}
-    yield from _guarded("Coral", coral.coral, root, "coral" in wanted, run, _newer_runtime(found))
+    for backend in backends().values():
+        if backend.check:
+            chosen = backend.name in wanted
+            yield from _guarded(backend.name, backend.check, root, chosen, run, _newer_runtime(found))
     yield from _guarded("bundle", networks.networks, settings, properties.get("ActiveState") == "active")
     yield from _guarded("service", unit.unit, properties)
     yield from _guarded("running", unit.status, root)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
-from edge.operations.doctor.probes import Run, assignments, text
+from edge.core.findings import Finding, absent, bad, ok, warn
+from edge.core.probes import Run, assignments, text
 
 YEAR = 2026
 """Of this version: an earlier clock is wrong."""

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
-from edge.operations.doctor.probes import Run, assignments, text
+from edge.core.findings import Finding, absent, bad, ok, warn
+from edge.core.probes import Run, assignments, text
 
 UNIT = "maskcam.service"
 STATUS = "run/maskcam/status.json"

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edge.operations.doctor.findings import Finding, absent, bad, ok, warn
-from edge.operations.doctor.probes import Run, text
+from edge.core.findings import Finding, absent, bad, ok, warn
+from edge.core.probes import Run, text
 
 USB3 = 5000
 """Mbit/s."""

@@ -1,0 +1,91 @@
+"""The backends: each states in one place what everything else has to know of it.
+
+Adding one is a module with `open`, a row here and a test; another package adds one through the entry point
+"maskcam.backends", which names a `Backend`. This module imports no backend: a list of names must cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.core.findings import Finding
+from edge.core.plugins import installed
+from edge.core.probes import Run
+
+INT8 = 0.15
+"""Largest difference (root of the mean square) of a file of the same int8 network, as a share of the right answer's
+standard deviation. Most cells say the lowest score whatever they see, so a plain mean would hide the few that matter.
+
+Measured: 0.09 between the kernels of LiteRT and tflite-runtime; 0.27 and more when the picture is moved by four
+pixels, 0.5 and more when red and blue are swapped, 0.9 and more when the network sees no picture at all.
+"""
+FLOAT = 0.4
+"""The same for the float network, measured at up to 0.31: the answer in the bundle is the int8 network's."""
+
+Check = Callable[[Path, bool, Run, str], Iterable[Finding]]
+"""What `maskcam doctor` looks at, given the root of the file system, whether the settings ask for the backend, a runner
+of programs, and the TFLite runtime that is newer than Google's library ("" where none is)."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One way to run a network."""
+
+    name: str
+    """As in the settings."""
+    target: str
+    """ "module:attribute" of `open(bundle, network, threads, device) -> Engine`: text, because a process of its own may
+    have to import it."""
+    form: str = ""
+    """Which of the bundle's files it runs, such as "tflite"; "" for none."""
+    isolated: bool = False
+    """Whether it runs in a process of its own, because its driver can crash or hang."""
+    tolerance: float = INT8
+    """Of the known answer: INT8 or FLOAT."""
+    auto: bool = True
+    """Whether "auto" and a fallback may take it."""
+    board: str = ""
+    """The extra of the boards that have what it needs, for `maskcam flash`; "" where any has."""
+    unavailable: Callable[[], str] = str
+    """Why there is no need to try it here, if that can be known without its driver; "" otherwise."""
+    check: Check | None = None
+
+
+def _no_cuda() -> str:
+    from edge.backends.opencv import built_without_cuda
+
+    return built_without_cuda()
+
+
+def _coral(root: Path, wanted: bool, run: Run, runtime: str) -> Iterable[Finding]:
+    from edge.backends.coral_check import coral
+
+    return coral(root, wanted, run, runtime)
+
+
+BUILT_IN = (
+    Backend("tflite", "edge.backends.tflite:open", "tflite"),
+    Backend("coral", "edge.backends.coral:open", "edgetpu", isolated=True, board="coral", check=_coral),
+    Backend("opencv", "edge.backends.opencv:open", "onnx", tolerance=FLOAT),
+    Backend(
+        "opencv-cuda", "edge.backends.opencv:open_cuda", "onnx", isolated=True, tolerance=FLOAT, unavailable=_no_cuda
+    ),
+    Backend(
+        "opencv-cuda-fp16",
+        "edge.backends.opencv:open_cuda_fp16",
+        "onnx",
+        isolated=True,
+        tolerance=FLOAT,
+        unavailable=_no_cuda,
+    ),
+    Backend("scripted", "edge.testing.engine:open", auto=False),  # a fake
+)
+"""In the order in which "auto" tries them."""
+
+
+def backends() -> dict[str, Backend]:
+    """Every backend by its name: our own, then those of other packages. One of our names cannot be taken."""
+    known = {backend.name: backend for backend in BUILT_IN}
+    return known | {b.name: b for b in installed("maskcam.backends", Backend) if b.name not in known}

@@ -1,0 +1,147 @@
+"""The sinks that a section of the settings turns on: each states in one place what everything else has to know of it.
+
+Adding one is a module with its class, a section in `edge/config/settings.py`, a row here and a test; another package
+adds one through the entry point "maskcam.sinks", which names a `SinkKind`. What a row opens is imported when it is
+opened: an unused sink costs nothing and needs no package.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge.core.plugins import installed
+from edge.core.ports import Sink
+from edge.core.records import KINDS
+from edge.core.section import Section
+
+log = logging.getLogger("edge.assemble.sinks")
+
+
+@dataclass(frozen=True)
+class SinkKind:
+    """One kind of sink."""
+
+    name: str
+    """Of its section: [sinks.NAME]."""
+    open: Callable[..., Sink]
+    """`open(section, live)`; ours may take more, which `edge.assemble.sinks.own` gives. Raises ConfigError, SinkError
+    and MissingPackage."""
+    section: type[Section] | None = None
+    """Its settings, where another package brings it; ours are fields of `Sinks`."""
+    needs: frozenset[str] = frozenset()
+    """What the service must be allowed for it: the drop-ins of its unit, "network" and "sound"."""
+    extra: str = ""
+    """Of maskcam, that brings what it imports."""
+    restates: bool = False
+    """Whether it shows what holds, such as a light: opened again, it is told the last state and the last alert."""
+    attempts: int = 5
+    """How often a delivery is tried."""
+    longest_pause: float = 60.0
+    """Seconds between two attempts, at most."""
+    events: Sequence[str] = KINDS
+    """The kinds of events it is for; `kinds` of its section comes first."""
+    tried: bool = True
+    """Whether `maskcam alerts test` sends it an event."""
+    pin: bool = False
+    """Whether it drives a pin, which `maskcam alerts off` puts into its safe state."""
+    in_replays: Callable[[Any], bool] = lambda section: False
+    """Whether a replay opens it too: what reaches nobody else."""
+
+
+def _arguments(section: Any) -> dict[str, Any]:
+    """Of a class whose arguments are called as the settings are."""
+    arguments: dict[str, Any] = section.model_dump(exclude={"kinds"})
+    return arguments
+
+
+def _jsonl(section: Any, live: bool) -> Sink:
+    from edge.sinks.jsonl import JsonlSink
+
+    return JsonlSink(**_arguments(section))
+
+
+def _gpio(section: Any, live: bool) -> Sink:
+    from edge.sinks.gpio import GpioSink
+    from edge.sinks.patterns import LIGHT
+
+    return GpioSink(
+        pin=section.pin,
+        active_high=section.active_high,
+        driver=section.driver,
+        patterns={state: pattern for state, pattern in LIGHT.items() if section.heartbeat or state != "ok"},
+        name="LED",
+        safe=section.lit_when_stopped,
+        self_test=section.self_test and live,
+        announce=log.info if section.announce else None,
+    )
+
+
+def _buzzer(section: Any, live: bool) -> Sink:
+    from edge.sinks.gpio import GpioSink
+    from edge.sinks.patterns import BUZZER
+
+    return GpioSink(
+        pin=section.pin,
+        active_high=section.active_high,
+        driver=section.driver,
+        patterns=BUZZER,
+        name="buzzer",
+        self_test=section.self_test and live,
+        announce=log.info if section.announce else None,
+    )
+
+
+def _webhook(section: Any, live: bool) -> Sink:
+    from edge.sinks.webhook import WebhookSink
+
+    return WebhookSink(**_arguments(section))
+
+
+def _command(section: Any, live: bool) -> Sink:
+    from edge.sinks.command import CommandSink
+
+    return CommandSink(**_arguments(section))
+
+
+def _mqtt(section: Any, live: bool, **own: Any) -> Sink:
+    from edge.sinks.mqtt import MqttSink
+
+    return MqttSink(**_arguments(section) | own)
+
+
+def _history(section: Any, live: bool, **own: Any) -> Sink:
+    from edge.sinks.history import HistorySink
+
+    return HistorySink(**_arguments(section) | own)
+
+
+def _mock(section: Any) -> bool:
+    return bool(section.driver == "mock")
+
+
+BUILT_IN = (
+    SinkKind("jsonl", _jsonl, in_replays=lambda section: True),
+    SinkKind("gpio", _gpio, restates=True, pin=True, in_replays=_mock),
+    SinkKind("buzzer", _buzzer, restates=True, pin=True, in_replays=_mock),
+    SinkKind("webhook", _webhook, needs=frozenset({"network"})),
+    SinkKind("command", _command, needs=frozenset({"sound"}), attempts=1),  # no sound is wanted a minute later
+    SinkKind(
+        "mqtt",
+        _mqtt,
+        needs=frozenset({"network"}),
+        extra="mqtt",
+        restates=True,
+        events=(*KINDS, "counts"),
+        longest_pause=10.0,  # who waits for what holds waits for the broker alone
+    ),
+    SinkKind("history", _history, events=("person", "summary"), tried=False),
+)
+
+
+def kinds() -> dict[str, SinkKind]:
+    """Every kind by its name: ours, then those of other packages. One of our names cannot be taken."""
+    known = {kind.name: kind for kind in BUILT_IN}
+    return known | {kind.name: kind for kind in installed("maskcam.sinks", SinkKind) if kind.name not in known}
