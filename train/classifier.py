@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,9 @@ def run(
             samples += data.backgrounds(path, config.backgrounds, config.seed) if path.suffix == ".json" else []
     others = {str(path): held_out(data.read(path)) for path in also}
     data.require_both(samples, "--data")
-    loop.claim(
-        workdir, {"config": config.model_dump(), "data": [str(p.resolve()) for p in paths], "faces": len(samples)}
-    )
+    mark = {"config": config.model_dump(), "data": [str(p.resolve()) for p in paths], "faces": len(samples)}
+    loop.check(workdir, mark)
+    print(loop.what_trains(), flush=True)
     print(f"reading {len(samples)} faces", flush=True)
     patches, skipped = data.decode(samples)
     if skipped:
@@ -47,7 +47,7 @@ def run(
     results = []
     for way in config.splits:
         folder = workdir if way == config.splits[0] else workdir / f"split-{way}"
-        results.append(train_and_measure(config, way, patches, sets, folder))
+        results.append(train_and_measure(config, way, patches, sets, folder, lambda: loop.claim(workdir, mark)))
     whole = results[0] | {
         "config": config.model_dump() | {"weights": Path(config.weights).name},
         "labels": list(config.labels),
@@ -113,13 +113,18 @@ def counts(patches: Sequence[Patch]) -> dict[str, dict[str, int]]:
 
 
 def train_and_measure(
-    config: ClassifierConfig, way: str, patches: Sequence[Patch], sets: dict[str, list[Patch]], folder: Path
+    config: ClassifierConfig,
+    way: str,
+    patches: Sequence[Patch],
+    sets: dict[str, list[Patch]],
+    folder: Path,
+    claim: Callable[[], None],
 ) -> dict[str, Any]:
     training, validation, result = parts(config, way, patches)
     print(f"split by {way}: {len(training)} faces to train on, {len(validation)} to validate on", flush=True)
     print(report.leakage(result), flush=True)
     known = [p for p in validation if p.sample.label in config.labels]
-    model, history = train(config, training, known, folder)
+    model, history = train(config, training, known, folder, claim)
 
     def predict(faces: Sequence[Patch]) -> Any:
         return model.predict(Fixed(faces, config.labels, config.size, config.margin, config.batch), verbose=0)
@@ -135,7 +140,7 @@ def train_and_measure(
     for name, faces in sets.items():
         near = clusters.copies(faces, training, config.distance)
         result["also"][name] = report.measure(faces, predict, config.labels, config.seed) | {"near_training": near}
-    model.save(folder / "classifier.keras")
+    loop.save(model, folder / "classifier.keras")
     curves(history, ["accuracy", "loss"], folder / "history.png", "mask classifier: head, then upper blocks")
     report.confusion_picture(result["val"], folder / "confusion.png")
     report.reliability_picture(truths, predict(known), folder / "reliability.png")
@@ -143,9 +148,16 @@ def train_and_measure(
 
 
 def train(
-    config: ClassifierConfig, training: Sequence[Patch], validation: Sequence[Patch], folder: Path
+    config: ClassifierConfig,
+    training: Sequence[Patch],
+    validation: Sequence[Patch],
+    folder: Path,
+    claim: Callable[[], None] = lambda: None,
 ) -> tuple[keras.Model, list[dict[str, float]]]:
-    """Both phases; each has a folder of its own under `folder`, so a killed training knows where it stood."""
+    """Both phases; each has a folder of its own under `folder`, so a killed training knows where it stood.
+
+    `claim` is called once the network stands, before anything is written.
+    """
     keras.utils.set_random_seed(config.seed)
     batches = Augmented(training, config)
     checks = Fixed(validation, config.labels, config.size, config.margin, config.batch)
@@ -155,6 +167,7 @@ def train(
         classifier_network.thaw(
             model, config, upper_blocks=config.tune.epochs > 0
         )  # an unknown layer is said now, not in an hour
+        claim()
         for name, phase in (("head", config.head), ("tune", config.tune)):
             if phase.epochs:
                 print(f"phase {name}: {phase.epochs} epochs of {len(batches)} batches", flush=True)
@@ -173,7 +186,7 @@ def write(workdir: Path, whole: dict[str, Any], results: Sequence[dict[str, Any]
     if len(results) > 1 or whole["also"]:
         sections.append(report.comparison(results))
     sections.append(report.leakage(whole))
-    (workdir / "report.txt").write_text("\n".join(sections), encoding="utf-8")
-    (workdir / "report.json").write_text(json.dumps(whole, indent=1), encoding="utf-8")
-    (workdir / "card.md").write_text(card.classifier(whole), encoding="utf-8")
+    loop.replace(workdir / "report.txt", "\n".join(sections))
+    loop.replace(workdir / "report.json", json.dumps(whole, indent=1))
+    loop.replace(workdir / "card.md", card.classifier(whole))
     print("\n".join(sections))

@@ -73,13 +73,16 @@ def _stage(
     """One stage; returns its `detector.keras`, at once where it is already trained. `listed`: known false alarms."""
     origin = _digest(start) if start else None
     done = workdir / "detector.keras"
-    loop.claim(workdir, {"config": config.model_dump(), "scenes": len(scenes), "val": len(held_out), "start": origin})
+    mark = {"config": config.model_dump(), "scenes": len(scenes), "val": len(held_out), "start": origin}
+    loop.check(workdir, mark)
     if done.exists() and (workdir / "report.json").exists():
         return done
+    print(loop.what_trains(), flush=True)
     cv2.setNumThreads(1)  # pictures are made beside the training: its threads would wait for one another
     keras.utils.set_random_seed(config.seed)
     with loop.strategy_scope():
         model = _first(config, start)
+    loop.claim(workdir, mark)
     wrong: Sequence[list[Mistake]] = ()
     if listed:
         wrong = [listed]
@@ -101,7 +104,7 @@ def _stage(
     find = finder(model)
     measure = MeasureAP(shown, find)
     history = loop.fit(trainer, batches, workdir, config.epochs, callbacks=[measure])
-    model.save(done)
+    loop.save(model, done)
     report = {
         "config": config.model_dump() | {"weights": Path(config.weights).name},
         "start": origin,
@@ -111,7 +114,7 @@ def _stage(
         "val": coco_ap(held_out, find),
         "history": history,
     }
-    (workdir / "report.json").write_text(json.dumps(report, indent=1))
+    loop.replace(workdir / "report.json", json.dumps(report, indent=1))
     curves(history, ["loss", "AP", "AP50"], workdir / "history.png", "face detector")
     return done
 

@@ -24,7 +24,15 @@ def backbone(
         raise ConfigError(f"backbone = {name!r}: expected one of {', '.join(makers)}")
     extra = {"alpha": alpha} if name == "mobilenetv2" else {}
     named = weights if weights == "imagenet" else None
-    body = makers[name](input_shape=(height, width, 3), include_top=False, weights=named, **extra)
+    try:
+        body = makers[name](input_shape=(height, width, 3), include_top=False, weights=named, **extra)
+    except Exception as error:  # Keras raises a plain Exception where it cannot download
+        if named is None:
+            raise
+        raise DataError(
+            f"the ImageNet weights of {name} cannot be had ({str(error).splitlines()[0]}); give --weights FILE, "
+            "or go on from a trained network with --start; a half download lies in ~/.keras/models"
+        ) from error
     if weights not in (None, "none", "imagenet"):
         load(body, Path(weights), makers[name], extra)
     for layer in body.layers:

@@ -258,3 +258,12 @@ def test_the_temperature_makes_confidence_honest_and_changes_no_answer():
     classifier_network.cool(model, 3.0)
     after = model.predict(images, verbose=0)
     assert np.log(before[:, 0] / before[:, 1]) == pytest.approx(3 * np.log(after[:, 0] / after[:, 1]), abs=1e-3)
+
+
+def test_no_network_and_no_weights_is_one_line(real_backbone, monkeypatch):
+    def unreachable(*args, **named):
+        raise Exception("URL fetch failure on https://storage.example/weights.h5: None -- name not known")
+
+    monkeypatch.setattr("keras.src.applications.mobilenet_v2.file_utils.get_file", unreachable)
+    with pytest.raises(DataError, match=r"ImageNet weights of mobilenetv2 cannot be had .*--weights FILE"):
+        classifier_network.build(config(weights="imagenet"))

@@ -207,6 +207,7 @@ class Line(keras.utils.PyDataset):
 
 with loop.strategy_scope("CPU"):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+with loop.strategy_scope("CPU"):  # a second time, as the detector's training does
     model.compile(keras.optimizers.AdamW(0.2, use_ema=True, ema_momentum=0.8), "mse")
 print("variable is", type(model.trainable_variables[0].value).__name__)
 history = loop.fit(model, Line(), Path(sys.argv[1]) / "run", 3)
