@@ -5,26 +5,22 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.core.geometry import Box
 from edge.core.records import Image
-from edge.evaluation.coco import Annotated
+from edge.evaluation.annotated import Annotated, Skipped, each
 from edge.vision.preprocess import InputSpec, crop, letterbox
 
 Batch = list[NDArray[np.float32]]
 
 
 def pictures(annotated: list[Annotated], count: int) -> Iterator[tuple[Annotated, Image]]:
-    """Up to `count` readable pictures, the same ones every time, spread over the whole set."""
+    """Up to `count` of the pictures that can be used, the same ones every time, spread over the whole set."""
     order = list(range(len(annotated)))
     random.Random(0).shuffle(order)
-    for k in order[:count]:
-        bgr = cv2.imread(str(annotated[k].path))
-        if bgr is not None:
-            yield annotated[k], cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return each((annotated[k] for k in order[:count]), Skipped())
 
 
 def for_detector(annotated: list[Annotated], count: int, spec: InputSpec) -> Iterator[Batch]:
@@ -46,8 +42,10 @@ def for_classifier(
         faces = truth.boxes[~truth.ignored]
         if len(faces):
             box = Box(*faces[np.argmax(faces[:, 2] - faces[:, 0])].tolist())
-            for one in (box, box.moved(1.5 * box.width, 0)) if things else (box,):
-                yield [spec.normalise(crop(image, one, spec.width, spec.height, margin))[None]]
+            around = 0 if truth.whole else margin
+            beside = things and not truth.whole
+            for one in (box, box.moved(1.5 * box.width, 0)) if beside else (box,):
+                yield [spec.normalise(crop(image, one, spec.width, spec.height, around))[None]]
 
 
 def full_range(spec: InputSpec) -> Batch:

@@ -31,7 +31,8 @@ from edge.backends.tflite import TFLiteEngine, interpreter_class
 from edge.core.digest import sha256
 from edge.core.errors import BundleError, DataError
 from edge.core.labels import NOT_A_FACE, of_outputs
-from edge.evaluation import coco
+from edge.evaluation import formats
+from edge.evaluation.annotated import Annotated
 from edge.evaluation.runner import without_nan
 from edge.vision import bundle as bundles
 from edge.vision.decode import STRIDES
@@ -58,7 +59,7 @@ def publish(
         raise BundleError(f"{out}: exists and is not a bundle; nothing was written, choose another --out")
     if not out.parent.is_dir():
         raise BundleError(f"{out.parent}: no such folder; make it first")
-    pictures, held_out = coco.read(calibrate), coco.read(validation)
+    pictures, held_out = formats.read(calibrate), formats.read(validation)
     sources = {"detector": Path(detector), "classifier": Path(classifier)}
     kept = {name: bundles.load(path) for name, path in sources.items() if path.is_dir()}
     sizes = {"detector": (config.width, config.height), "classifier": ()}
@@ -104,7 +105,7 @@ def publish(
 
 
 def calibrated(
-    model: keras.Model, held_out: list[coco.Annotated], config: ConvertConfig
+    model: keras.Model, held_out: list[Annotated], config: ConvertConfig
 ) -> tuple[keras.Model, dict[str, Any]]:
     """The detector with larger boxes and with probabilities for scores; and what was folded in, to be undone."""
     box_growth.fold(model, config.growth)
@@ -116,7 +117,7 @@ def calibrated(
 
 
 def _convert(
-    name: str, model: keras.Model, pictures: list[coco.Annotated], folder: Path, config: ConvertConfig
+    name: str, model: keras.Model, pictures: list[Annotated], folder: Path, config: ConvertConfig
 ) -> dict[str, Any]:
     """Writes the files of one network; returns its values for bundle.json."""
     height, width = model.input_shape[1:3]
@@ -196,7 +197,7 @@ def _reports(sources: dict[str, Path], kept: dict[str, bundles.Bundle]) -> dict[
     return found
 
 
-def _threshold(folder: Path, held_out: list[coco.Annotated], config: ConvertConfig) -> float:
+def _threshold(folder: Path, held_out: list[Annotated], config: ConvertConfig) -> float:
     """The operating point of both int8 networks: what the classifier takes for no face is no alarm on the device."""
     both = verify.detectors(bundles.load(folder))["int8"]
     both.operating = 0.0

@@ -21,7 +21,8 @@ from convert.publish import calibrated
 from convert.to_tflite import to_tflite
 from edge.backends.tflite import TFLiteEngine
 from edge.core.errors import ConfigError
-from edge.evaluation import coco, slices
+from edge.evaluation import formats, slices
+from edge.evaluation.annotated import Annotated
 from edge.evaluation.runner import LOWEST
 from edge.evaluation.scoring import Scorer
 from edge.vision import bundle as bundles
@@ -50,7 +51,7 @@ def run(model: Path, data: Path, validation: Path, sizes: list[str], plot: Path,
     Prints a table and draws a plot.
     """
     wanted = [parse(size) for size in sizes]
-    network, pictures, held_out = models.read(model), coco.read(data), coco.read(validation)
+    network, pictures, held_out = models.read(model), formats.read(data), formats.read(validation)
     detectors = {}
     with tempfile.TemporaryDirectory() as folder:
         for width, height in wanted:
@@ -81,7 +82,7 @@ def _spec(width: int, height: int, model: Any, config: ConvertConfig) -> bundles
     )
 
 
-def measure(detectors: dict[str, FaceDetector], pictures: list[coco.Annotated]) -> list[Row]:
+def measure(detectors: dict[str, FaceDetector], pictures: list[Annotated]) -> list[Row]:
     """Face AP of all and of small faces, and milliseconds; every size sees a picture before the next picture comes.
 
     Machines are noisy: `ratio`, the median over pictures of a size's time over the first size's, is what counts.

@@ -13,7 +13,8 @@ from edge.backends import opencv, tflite
 from edge.core.errors import BundleError
 from edge.core.geometry import iou_matrix
 from edge.core.ports import Engine
-from edge.evaluation import coco
+from edge.evaluation import formats
+from edge.evaluation.annotated import Annotated
 from edge.evaluation.runner import NOT_A_FACE_FROM, BundleDetector, score
 from edge.evaluation.scoring import Scorer, match
 from edge.vision import bundle as bundles
@@ -39,7 +40,7 @@ def detectors(bundle: bundles.Bundle) -> dict[str, BundleDetector]:
     return {"float": BundleDetector(bundle, *both(opencv)), "int8": BundleDetector(bundle, *both(tflite))}
 
 
-def measure(of: dict[str, BundleDetector], pictures: list[coco.Annotated]) -> Figures:
+def measure(of: dict[str, BundleDetector], pictures: list[Annotated]) -> Figures:
     """Figures of `edge.evaluation.runner.score` of both `detectors` over all pictures, and int8's per source."""
     figures: Figures = {}
     for name, detector in of.items():
@@ -50,7 +51,7 @@ def measure(of: dict[str, BundleDetector], pictures: list[coco.Annotated]) -> Fi
     return figures
 
 
-def vetoes(detector: BundleDetector, pictures: list[coco.Annotated]) -> dict[str, int]:
+def vetoes(detector: BundleDetector, pictures: list[Annotated]) -> dict[str, int]:
     """How often the classifier says "no face" of the detector's own boxes at the operating point.
 
     `alarms` show no annotated face (IoU below 0.1, so that an ill-placed box is none of them), `faces` one (from 0.4).
@@ -87,7 +88,7 @@ def check(figures: Figures, config: ConvertConfig) -> None:
             )
 
 
-def operating_point(rows_of: Any, pictures: list[coco.Annotated], false_alarms: float, min_side: float = 12.0) -> float:
+def operating_point(rows_of: Any, pictures: list[Annotated], false_alarms: float, min_side: float = 12.0) -> float:
     """The lowest score threshold (two decimals, 0.1..0.9) with at most `false_alarms` per picture at IoU 0.4."""
     wrong, count = [], 0
     for truth, image in images(pictures):
@@ -104,7 +105,7 @@ def operating_point(rows_of: Any, pictures: list[coco.Annotated], false_alarms: 
     return 0.9
 
 
-def images(pictures: list[coco.Annotated]) -> Any:
+def images(pictures: list[Annotated]) -> Any:
     """(annotation, RGB picture) of those that can be read."""
     from convert.calibration import pictures as readable
 
@@ -113,7 +114,7 @@ def images(pictures: list[coco.Annotated]) -> Any:
 
 def run(folder: Path, data: Path, config: ConvertConfig) -> Figures:
     """`maskcam-convert verify`: measures a bundle and checks it. Raises BundleError, DataError."""
-    figures = measure(detectors(bundles.load(folder)), coco.read(data))
+    figures = measure(detectors(bundles.load(folder)), formats.read(data))
     print(table(figures))
     check(figures, config)
     return figures

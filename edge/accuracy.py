@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from edge.backends.registry import backends
 from edge.core.plugins import resolve
-from edge.evaluation import coco
+from edge.evaluation import formats
 from edge.evaluation.runner import BundleDetector, score
 from edge.vision import bundle as bundles
 
@@ -24,9 +24,17 @@ def _detector(bundle: bundles.Bundle, backend: str, threads: int) -> BundleDetec
 
 
 def run(
-    data: Path, bundle: Path | None, backend: str, threads: int, progress: Callable[[int, int], None]
+    data: Path,
+    bundle: Path | None,
+    backend: str,
+    threads: int,
+    progress: Callable[[int, int], None],
+    renamed: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """What the command does: name of the source -> figures. Raises BundleError, DataError, EngineError."""
-    pictures = coco.read(data)
+    """What the command does: name of the source -> figures. `renamed`: see `formats.read`.
+
+    Raises BundleError, DataError, EngineError.
+    """
+    pictures = formats.read(data, renamed)
     detector = _detector(bundles.load(bundle), backend, threads)
     return score(pictures, detector.rows, detector.operating, progress)

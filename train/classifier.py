@@ -41,7 +41,9 @@ def run(
     print(f"reading {len(samples)} faces", flush=True)
     patches, skipped = data.decode(samples)
     if skipped:
-        print(f"skipped {len(skipped)} pictures that are missing or damaged, the first is {skipped[0]}", flush=True)
+        first = next(iter(skipped.values()))
+        pictures = len({s.path for s in samples})
+        print(f"skipped {len(skipped)} of {pictures} pictures, the first is {first}", flush=True)
     patches = clusters.assign([p for p in patches if p.side >= config.smallest], config.distance)
     sets = {name: [p for p in data.decode(s)[0] if p.side >= config.smallest] for name, s in others.items()}
     results = []

@@ -23,7 +23,7 @@ def coco_ap(scenes: list[Annotated], find: Callable[[Image], NDArray[np.float64]
     """
     images, annotations, results = [], [], []
     for n, scene in enumerate(scenes, 1):
-        picture = data.picture(scene.path)
+        picture = data.picture_of(scene)
         if picture is None:
             continue
         images.append({"id": n, "width": picture.shape[1], "height": picture.shape[0]})

@@ -1,32 +1,30 @@
-"""Labelled faces: a folder per class, COCO or crops.csv become `Sample`s; `decode` reads their pixels once.
+"""Labelled faces: the data sets of `edge.evaluation.formats` become `Sample`s; `decode` reads their pixels once.
 
-A folder per class knows no boxes, so the whole picture is the face. COCO categories go by their names;
-faces of unknown mask state and `iscrowd` boxes are no samples. Where a set says how it is split (`train.json`
-beside `val.json`, the column `split`) or which pictures belong together (`cluster`), that is kept.
+A folder per class knows no boxes, so the whole picture is the face. Faces of unknown mask state and regions to ignore
+are no samples. Where a set says how it is split or which pictures belong together (`cluster`), that is kept.
 """
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pictures
-from PIL import ImageOps, UnidentifiedImageError
 
 from edge.core.errors import DataError
 from edge.core.geometry import Box
 from edge.core.labels import CLASSIFIER_LABELS, INCORRECTLY_WORN, NOT_A_FACE, WITH_MASK, WITHOUT_MASK
 from edge.core.records import Image
-from edge.evaluation import coco
-from edge.vision.bundle import LFS_POINTER
+from edge.evaluation import formats
+from edge.evaluation.annotated import NAMES, Annotated, opened
+from edge.vision import pictures as files
 from edge.vision.preprocess import resize
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+NOTHING = np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, bool)
+"""No boxes, categories and regions to ignore."""
 SURROUNDINGS = 0.65
 """Kept around a face, in sides of its box: enough for a margin of 0.35, a shift and a turn."""
 
@@ -44,6 +42,8 @@ class Sample:
     """Pictures of one cluster are near-duplicates; "" where the data does not say."""
     split: str = ""
     """"train", "val", or "" where the data does not say."""
+    size: tuple[int, int] | None = None
+    """Width and height of the picture as the annotations say, where they do."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,116 +58,80 @@ class Patch:
     """Longer side of the face in pixels of the picture as it was stored."""
 
 
-def read(path: Path) -> list[Sample]:
-    """Samples of a folder per class, a COCO .json or a crops .csv. Raises DataError."""
-    if not path.exists():
-        raise DataError(
-            f"--data {path}: no such file or folder; expected a folder per class, a COCO .json or crops.csv"
-        )
+def read(path: Path, renamed: Mapping[str, str] | None = None) -> list[Sample]:
+    """Samples of a data set in any format of `edge.evaluation.formats`. Raises DataError.
+
+    `renamed`: name of a class in the data -> one of ours (`--label old=new`).
+    """
     try:
-        if path.is_dir():
-            samples = _folders(path)
-        elif path.suffix == ".json":
-            samples = _coco(path)
-        elif path.suffix == ".csv":
-            samples = _crops(path)
-        else:
-            raise DataError(f"--data {path}: expected a folder per class, a COCO .json or crops.csv")
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"--data {path}: not readable as {path.suffix or 'folder'} ({error!r})") from error
+        pictures = formats.read(path, renamed)
+    except DataError as error:
+        raise DataError(f"--data {error}") from error
+    samples = of_pictures(pictures)
     if not samples:
         raise DataError(f"--data {path}: no labelled face in it; expected labels {', '.join(CLASSIFIER_LABELS)}")
     return samples
 
 
-def _folders(root: Path) -> list[Sample]:
-    """`root`/with_mask/*.jpg, `root`/without_mask/*.jpg."""
-    if (root / "crops.csv").is_file():
-        return _crops(root / "crops.csv")
-    folders = [root / label for label in CLASSIFIER_LABELS if (root / label).is_dir()]
-    if not folders:
-        raise DataError(f"--data {root}: expected the folders with_mask and without_mask (or crops.csv) in it")
+def of_pictures(pictures: Iterable[Annotated]) -> list[Sample]:
+    """The faces whose mask state is known."""
+    labels = {number: name for name, number in NAMES.items()}
     return [
-        Sample(file, None, folder.name, root.resolve().name)
-        for folder in folders
-        for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in SUFFIXES
-    ]
-
-
-def _coco(path: Path) -> list[Sample]:
-    split = _split_of(path)
-    labels = {number: name for name, number in coco.NAMES.items()}
-    return [
-        Sample(p.path, Box(*box), labels[category], p.source or path.parent.resolve().name, p.cluster, split)
-        for p in coco.read(path)
+        Sample(
+            p.path,
+            None if p.whole else Box(*box),
+            labels[category],
+            p.source or p.path.parent.parent.resolve().name,
+            p.cluster,
+            p.split,
+            p.size,
+        )
+        for p in pictures
         for box, category, ignored in zip(p.boxes.tolist(), p.categories.tolist(), p.ignored.tolist(), strict=True)
-        if labels[category] in CLASSIFIER_LABELS and not ignored
+        if labels[category] in CLASSIFIER_LABELS and (not ignored or labels[category] == NOT_A_FACE)
     ]
-
-
-def _split_of(path: Path) -> str:
-    return next((s for s in ("train", "val") if path.stem.startswith(s)), "")
-
-
-def _crops(path: Path) -> list[Sample]:
-    """Columns file, label, x0, y0, x1, y1 and, as far as known, box (found or whole), source, cluster, split."""
-    samples = []
-    with path.open(newline="", encoding="utf-8") as lines:
-        for row in csv.DictReader(lines):
-            if row["label"] not in CLASSIFIER_LABELS:
-                continue
-            box = Box(*(float(row[k]) for k in ("x0", "y0", "x1", "y1")))
-            samples.append(
-                Sample(
-                    path.parent / "images" / row["file"],
-                    None if row.get("box") == "whole" else box,
-                    row["label"],
-                    row.get("source") or path.parent.resolve().name,
-                    row.get("cluster") or "",
-                    row.get("split") or "",
-                )
-            )
-    return samples
 
 
 def picture(path: Path) -> Image | None:
-    """The pixels, RGB uint8 (H, W, 3), turned as the camera's EXIF says; None if damaged or truncated.
+    """The pixels as `edge.vision.pictures.read` gives them; None if there are none to be had.
 
-    Pillow and not OpenCV: OpenCV fills the missing part of a truncated JPEG with grey and only warns.
     Raises DataError for a Git-LFS pointer: then the whole set is pointers, and skipping it would hide that.
     """
+    return picture_of(Annotated(path, *NOTHING))
+
+
+def picture_of(scene: Annotated) -> Image | None:
+    """The same for an annotated picture; None also if it is not the one that was annotated."""
     try:
-        if path.stat().st_size < 1024 and path.read_bytes().startswith(LFS_POINTER):
-            raise DataError(f"{path}: a Git-LFS pointer, not a picture; fetch the pictures with 'git lfs pull'")
-        with Pictures.open(path) as opened:
-            return np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        if isinstance(error, DataError):
+        return opened(scene)[1]
+    except DataError as error:
+        if "Git-LFS" in str(error):
             raise
         return None
 
 
-def decode(samples: Sequence[Sample]) -> tuple[list[Patch], list[Path]]:
-    """Patches of `samples`, and the pictures that were skipped because they are missing or damaged.
+def decode(samples: Sequence[Sample]) -> tuple[list[Patch], dict[Path, str]]:
+    """Patches of `samples`, and the pictures that were skipped, each with the reason.
 
     Every picture is decoded once. Raises DataError where none can be used.
     """
     by_path: dict[Path, list[Sample]] = {}
     for sample in samples:
         by_path.setdefault(sample.path, []).append(sample)
-    patches, skipped = [], []
+    patches, skipped = [], {}
     for path, faces in by_path.items():
-        image = picture(path)
-        if image is None:
-            skipped.append(path)
-        else:
-            found = (cut(image, face) for face in faces)
-            patches += [patch for patch in found if patch is not None]
+        try:
+            image = opened(Annotated(path, *NOTHING, size=faces[0].size))[1]
+        except DataError as error:
+            if "Git-LFS" in str(error):
+                raise
+            skipped[path] = str(error)
+            continue
+        found = (cut(image, face) for face in faces)
+        patches += [patch for patch in found if patch is not None]
     if not patches:
-        raise DataError(f"{samples[0].path.parent}: none of {len(by_path)} pictures can be read; are they JPEG or PNG?")
+        first = next(iter(skipped.values()), f"{samples[0].path}: its boxes lie outside of it")
+        raise DataError(f"none of {len(by_path)} pictures can be used; the first: {first}")
     return patches, skipped
 
 
@@ -199,18 +163,17 @@ def backgrounds(path: Path, count: int, seed: int) -> list[Sample]:
     A place touches no annotated face, ignored ones included. A face that nobody annotated can be hit; of a few
     hundred places that is one or two. The picture keeps its cluster and split. Raises DataError.
     """
-    rng, split, found = np.random.default_rng(seed), _split_of(path), []
-    pictures = coco.read(path)
+    rng, found = np.random.default_rng(seed), []
+    pictures = formats.read(path)
     for k in rng.permutation(len(pictures))[:count]:
         picture = pictures[k]
         try:
-            with Pictures.open(picture.path) as opened:
-                columns, rows = ImageOps.exif_transpose(opened).size
-        except (UnidentifiedImageError, OSError, SyntaxError):
+            columns, rows = files.size(picture.path)
+        except DataError:
             continue  # `decode` says which pictures are missing or damaged
         place = _free_place(columns, rows, picture.boxes, rng)
         if place:
-            found.append(Sample(picture.path, place, NOT_A_FACE, "background", picture.cluster, split))
+            found.append(Sample(picture.path, place, NOT_A_FACE, "background", picture.cluster, picture.split))
     return found
 
 

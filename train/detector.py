@@ -95,7 +95,7 @@ def _stage(
         scenes = better
     batches = Scenes(scenes, config, mistakes=wrong)
     if batches.skipped:
-        print(f"skipped {len(batches.skipped)} unreadable pictures, the first is {batches.skipped[0]}")
+        print(f"skipped {len(batches.skipped)} of {len(scenes)} pictures, the first is {batches.skipped[0]}")
     with loop.strategy_scope():
         if start:
             model = _fitted(model, start, config, batches)

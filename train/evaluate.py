@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 from tqdm import tqdm
@@ -11,11 +15,12 @@ from tqdm import tqdm
 from edge.backends import opencv, tflite
 from edge.core.errors import DataError
 from edge.core.labels import of_outputs
-from edge.evaluation import coco
+from edge.evaluation import formats
 from edge.evaluation.runner import BundleDetector, score, table
 from edge.vision import bundle as bundles
 from train import data, report
 from train.coco_ap import coco_ap
+from train.config import ClassifierConfig
 from train.crops import Fixed
 from train.detector import finder
 
@@ -37,24 +42,41 @@ def of_bundle(folder: Path, path: Path, backend: str) -> dict[str, dict[str, flo
     """Both networks of a bundle, end to end."""
     bundle = bundles.load(folder)
     detector = BundleDetector(bundle, *(ENGINES[backend].open(bundle, n, 2) for n in ("detector", "classifier")))
-    pictures = coco.read(path)
+    pictures = formats.read(path)
     with tqdm(total=len(pictures), unit="picture") as bar:
         return score(pictures, detector.rows, detector.operating, lambda done, _: bar.update(done - bar.n))
 
 
 def of_detector(path: Path, annotations: Path) -> dict[str, float]:
     """COCO AP of a Keras face detector at the input size it was trained with."""
-    return coco_ap(coco.read(annotations), finder(load(path, 2)))
+    return coco_ap(formats.read(annotations), finder(load(path, 2)))
 
 
 def of_classifier(path: Path, faces: Path) -> str:
     """A Keras classifier on the annotated boxes: precision, recall, f1, and the slices."""
     model = load(path, 1)
-    size, labels = model.input_shape[1], of_outputs(model.output_shape[-1])
+    size, labels, margin = model.input_shape[1], of_outputs(model.output_shape[-1]), margin_of(path)
     patches, skipped = data.decode(data.read(faces))
-    result = report.measure(patches, lambda some: model.predict(Fixed(some, labels, size, 0.15, 64), verbose=0), labels)
-    note = f"\n{len(skipped)} pictures are missing or damaged" if skipped else ""
+
+    def predict(some: Sequence[data.Patch]) -> Any:
+        return model.predict(Fixed(some, labels, size, margin, 64), verbose=0)
+
+    result = report.measure(patches, predict, labels)
+    note = f"\nskipped {len(skipped)} pictures, the first is {next(iter(skipped.values()))}" if skipped else ""
     return report.text(result, f"{path.name} on {faces.name}") + note
+
+
+def margin_of(path: Path) -> float:
+    """The margin that a classifier was trained with, from the report beside it. Raises DataError."""
+    report = path.parent / "report.json"
+    try:
+        return float(json.loads(report.read_text())["config"]["margin"])
+    except FileNotFoundError:
+        default = float(ClassifierConfig.model_fields["margin"].default)
+        print(f"{report}: no such file, so the margin is taken to be the default, {default}", file=sys.stderr)
+        return default
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{report}: says no config.margin ({error!r}); is it the report of this classifier?") from error
 
 
 def load(path: Path, outputs: int) -> keras.Model:

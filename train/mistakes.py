@@ -47,7 +47,7 @@ def find(
         missed: list[Mistake] = []
         heads, forgotten = {}, {}
         for k, scene in enumerate(tqdm(scenes, "looking for mistakes", mininterval=5)):
-            picture = data.picture(scene.path)
+            picture = data.picture_of(scene)
             if picture is not None:
                 rows = detect(picture)
                 boxes = redrawn(rows, scene.boxes, scene.ignored)

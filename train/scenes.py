@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.core.errors import DataError
 from edge.core.geometry import Box
 from edge.core.records import Image
-from edge.evaluation import coco
+from edge.evaluation import coco, formats
 from edge.evaluation.coco import Annotated
 from edge.vision.masks import draw
 from train import data, occlusion, things
@@ -30,9 +30,14 @@ Affine = NDArray[np.float64]
 
 
 def read(path: Path) -> list[Annotated]:
-    """Scenes of a COCO file, or of a crops.csv (its training part: one face per picture). Raises DataError."""
+    """Scenes of any format that says boxes; of a crops.csv its training part, a face per picture. Raises DataError."""
     if path.suffix != ".csv":
-        return coco.read(path)
+        scenes = formats.read(path)
+        if any(s.whole for s in scenes):
+            raise DataError(
+                f"{path}: folders of faces say no boxes, and the detector learns boxes; expected COCO or VOC"
+            )
+        return scenes
     return [
         Annotated(
             s.path,
@@ -67,7 +72,7 @@ class Scenes(keras.utils.PyDataset):
         self.mistakes = [kind for kind in mistakes if kind]
         self.pictures, self.boxes, self.skipped = [], [], []
         for scene in scenes:
-            picture = data.picture(scene.path)
+            picture = data.picture_of(scene)
             if picture is None:
                 self.skipped.append(scene.path)
             self.pictures.append(picture)

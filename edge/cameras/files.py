@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from edge.cameras.base import Pace, Source, capture, check_size, pixel_aspect
 from edge.cameras.decoded import Decoded
-from edge.core.errors import CameraError
+from edge.core.errors import CameraError, DataError
 from edge.core.records import Frame, Image
+from edge.vision import pictures
 
 log = logging.getLogger(__name__)
-
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""What `find` takes for a picture; all are read by every build of OpenCV."""
-
-JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
-"""A JPEG marker that has a segment, or the end marker: not stuffing, restart or fill bytes (ITU-T T.81, B.1.1)."""
-JPEG_END = b"\xff\xd9"
-PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
-"""The last chunk of every PNG: its length, name and check sum."""
-LFS_POINTER = b"version https://git-lfs"
 
 
 class PictureFiles(Source):
@@ -114,8 +103,40 @@ class VideoFile(Source):
         self._video.release()
 
 
-def open_recording(path: str | Path, fps: float = 2.0, realtime: bool = False) -> PictureFiles | VideoFile:
-    """A picture, a folder of pictures (`fps` says how fast) or a video as a camera, by what is there.
+class Animation(Source):
+    """An animated GIF, PNG or WebP as a camera, played once; `t` is the position in it, by the times it states.
+
+    `realtime` as in `VideoFile`. OpenCV and FFmpeg read some of these, and of others the first picture alone.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        realtime: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.path, self.dropped = Path(path), 0
+        times = [t for t, _ in islice(self._pictures(), 2)]
+        self.fps = 1 / (times[-1] or 0.1)
+        self._pace = Pace(1 / self.fps, clock, sleep) if realtime else None
+
+    def _pictures(self) -> Iterator[tuple[float, Image]]:
+        try:
+            yield from pictures.animation(self.path)
+        except DataError as error:
+            raise CameraError(str(error)) from error
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index, (t, image) in enumerate(self._pictures()):
+            if self._pace and not self._pace.admits(t):
+                self.dropped += 1
+                continue
+            yield Frame(index, t, image)
+
+
+def open_recording(path: str | Path, fps: float = 2.0, realtime: bool = False) -> PictureFiles | VideoFile | Animation:
+    """A picture, a folder of pictures (`fps` says how fast), an animation or a video as a camera, by what is there.
 
     Raises CameraError when nothing can be read there.
     """
@@ -124,69 +145,43 @@ def open_recording(path: str | Path, fps: float = 2.0, realtime: bool = False) -
         raise CameraError(f"{path}: no such file or folder")
     if path.is_dir():
         return PictureFiles(find(path), fps)
-    _head(path)
-    if path.suffix.lower() in SUFFIXES or cv2.haveImageReader(str(path)):
+    held = pictures.frames(path)
+    if held > 1:
+        return Animation(path, realtime)
+    if held or path.suffix.lower() in pictures.SUFFIXES:
         read(path)  # one bad picture among many is skipped; alone it is an error
         return PictureFiles([path], fps)
+    _head(path)
     return VideoFile(path, realtime)
 
 
 def find(folder: str | Path) -> list[Path]:
     """All pictures under `folder`, sorted by path; hidden ones are left out. CameraError when there is none."""
-    folder = Path(folder)
-    found = sorted(
-        p
-        for p in folder.rglob("*")
-        if p.suffix.lower() in SUFFIXES
-        and p.is_file()
-        and not any(part.startswith(".") for part in p.relative_to(folder).parts)
-    )
+    found = pictures.find(Path(folder))
     if not found:
-        raise CameraError(f"{folder}: no pictures there (looked for {', '.join(sorted(SUFFIXES))})")
+        raise CameraError(f"{folder}: no pictures there (looked for {', '.join(sorted(pictures.SUFFIXES))})")
     return found
 
 
 def read(path: str | Path) -> Image:
-    """One picture, RGB uint8 (H, W, 3), turned as its EXIF says; CameraError when damaged or unreadable."""
-    path = Path(path)
-    _head(path)
-    data = path.read_bytes()
-    if not _is_whole(data):
-        raise CameraError(f"{path}: the picture is cut short")
+    """One picture as `edge.vision.pictures.read` gives it; CameraError when damaged or unreadable."""
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise CameraError(f"{path}: not a picture that OpenCV can read ({error.err})") from error
-    if image is None:
-        raise CameraError(f"{path}: not a picture that OpenCV can read")
-    return _rgb(image)
+        return pictures.read(path)
+    except DataError as error:
+        raise CameraError(str(error)) from error
 
 
 def _head(path: Path) -> None:
     """CameraError for what no decoder should be asked to read."""
     try:
         with path.open("rb") as file:
-            head = file.read(len(LFS_POINTER))
+            head = file.read(len(pictures.LFS_POINTER))
     except OSError as error:
         raise CameraError(f"{path}: cannot be read ({error.strerror})") from error
     if not head:
         raise CameraError(f"{path}: the file is empty")
-    if head == LFS_POINTER:
+    if head == pictures.LFS_POINTER:
         raise CameraError(f"{path}: a Git-LFS pointer, not the recording itself: fetch it with 'git lfs pull'")
-
-
-def _is_whole(data: bytes) -> bool:
-    """False for a JPEG or PNG without its end: some decoders fill the missing part with grey and say nothing."""
-    if data.startswith(b"\x89PNG"):
-        return PNG_END in data
-    if not data.startswith(b"\xff\xd8"):
-        return True
-    at = 2
-    while marker := JPEG_MARKER.search(data, at):  # skips whole segments: a thumbnail has an end marker too
-        if marker[0] == JPEG_END:
-            return True
-        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
-    return False
 
 
 def _rgb(image: cv2.typing.MatLike) -> Image:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edge.cli.arguments import command, positive
+from edge.cli.arguments import command, labels, positive, renamed
 
 
 def add(commands: Any) -> None:
@@ -20,8 +20,12 @@ def add(commands: Any) -> None:
         "maskcam accuracy door/coco.json --json",
     )
     parser.add_argument(
-        "data", type=Path, metavar="COCO", help="annotations (.json), or a folder with one; pictures in images/"
+        "data",
+        type=Path,
+        metavar="DATA",
+        help="COCO, Pascal VOC, YOLO, crops.csv or class folders",
     )
+    labels(parser)
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of the shipped one")
     parser.add_argument("--backend", choices=("tflite", "opencv"), default="tflite", help="engine (default: tflite)")
     parser.add_argument("--threads", type=positive(int), default=2, help="of the processor (default: 2)")
@@ -36,5 +40,5 @@ def run(args: argparse.Namespace) -> None:
         if sys.stderr.isatty():
             print(f"\r{done} of {total} pictures ", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
-    result = accuracy.run(args.data, args.bundle, args.backend, args.threads, tell)
+    result = accuracy.run(args.data, args.bundle, args.backend, args.threads, tell, renamed(args))
     print(json.dumps(runner.without_nan(result), indent=1) if args.json else runner.table(result))

@@ -32,6 +32,27 @@ def settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def labels(parser: argparse.ArgumentParser) -> None:
+    """--label, for data whose classes have other names."""
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="what a class of the data is: with_mask, without_mask, mask_worn_incorrectly, face, or ignore",
+    )
+
+
+def renamed(args: argparse.Namespace) -> dict[str, str]:
+    """The value of --label. Raises DataError."""
+    from edge.core.errors import DataError
+
+    for text in args.label:
+        if not all(text.partition("=")):
+            raise DataError(f"--label {text}: expected OLD=NEW, such as --label Maske=with_mask")
+    return {old: new for old, _, new in (text.rpartition("=") for text in args.label)}
+
+
 def positive(kind: Any) -> Any:
     """An argparse type: a number of `kind` above zero."""
 

@@ -1,87 +1,150 @@
-"""Reads COCO annotations of faces: the one reader of train, convert and `maskcam accuracy`.
+"""COCO annotations, as COCO, Roboflow, Label Studio, CVAT and makesense write them.
 
-Categories go by their names, whatever their numbers in a file: with_mask, without_mask, mask_worn_incorrectly, and
-face where the mask state is unknown; a file without names is taken to number them 1 to 4 in this order.
-`iscrowd` marks a region to ignore: a detection there is neither right nor wrong.
+Categories go by their names, whatever their numbers; one that no box uses (Roboflow's root) does not matter. A file
+without names is taken to number them 1 to 4 in the order of `NAMES`. `iscrowd` marks a region to ignore.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.core.errors import DataError
+from edge.evaluation.annotated import FACE, IGNORE, NAMES, NOT_A_FACE, WITH_MASK, WITHOUT_MASK, WORN_WRONGLY, Annotated
+from edge.evaluation.labels import Labels
+from edge.evaluation.picture_names import Places, split_of
 
-WITH_MASK, WITHOUT_MASK, WORN_WRONGLY, FACE = 1, 2, 3, 4
-NAMES = {"with_mask": WITH_MASK, "without_mask": WITHOUT_MASK, "mask_worn_incorrectly": WORN_WRONGLY, "face": FACE}
-
-
-@dataclass(frozen=True, eq=False)
-class Annotated:
-    """One picture and its boxes."""
-
-    path: Path
-    boxes: NDArray[np.float32]
-    """(N, 4) x0, y0, x1, y1 in pixels."""
-    categories: NDArray[np.int64]
-    """(N,) one of the numbers of `NAMES`."""
-    ignored: NDArray[np.bool_]
-    """(N,) True for a region to ignore."""
-    source: str = ""
-    cluster: str = ""
+__all__ = ["FACE", "NAMES", "WITHOUT_MASK", "WITH_MASK", "WORN_WRONGLY", "Annotated", "files", "read"]
+Box = tuple[float, float, float, float]
 
 
-def read(path: Path | str) -> list[Annotated]:
-    """Reads a COCO file, or a folder that holds exactly one `.json`; pictures lie in `images/` beside it.
+def files(root: Path) -> list[Path]:
+    """The COCO files of a folder: its own, else those of `annotations/`, else one per part (`train/`, `valid/`).
 
-    Raises DataError, one line, for a missing or malformed file and for one without any face.
+    Raises DataError where several stand side by side: it is not for us to choose.
     """
-    path = _file(Path(path))
+    for place in (root, root / "annotations"):
+        found = [p for p in sorted(place.glob("*.json")) if not p.name.startswith(".") and _is_coco(p)]
+        if len(found) > 1:
+            raise DataError(f"{place}: holds {len(found)} .json files of annotations; name the one to use")
+        if found:
+            return found
+    return [p for p in sorted(root.glob("*/*.json")) if split_of(p.parent.name) and _is_coco(p)]
+
+
+def _is_coco(path: Path) -> bool:
+    """Whether a .json can be meant as annotations; a damaged one can, so that `read` says what is wrong with it."""
     try:
-        coco = json.loads(path.read_text())
-        named = {c["id"]: c["name"] for c in coco.get("categories", ())} or {n: name for name, n in NAMES.items()}
-        unknown = sorted(set(named.values()) - set(NAMES))
-        if unknown:
-            raise DataError(f"{path}: category '{unknown[0]}' is unknown: expected {', '.join(NAMES)}")
-        numbers = {number: NAMES[name] for number, name in named.items()}
-        rows: dict[int, list[list[float]]] = {i["id"]: [] for i in coco["images"]}
-        for a in coco["annotations"]:
-            x, y, w, h = a["bbox"]
-            rows[a["image_id"]].append([x, y, x + w, y + h, numbers[a["category_id"]], int(a.get("iscrowd", 0))])
-        pictures = [_annotated(path.parent / "images", i, rows[i["id"]]) for i in coco["images"]]
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return True
+    return isinstance(values, dict) and "images" in values
+
+
+def read(path: Path | str, labels: Labels | None = None) -> list[Annotated]:
+    """One file. Raises DataError, one line with file, entry and remedy, for whatever cannot be right in it."""
+    path, labels = Path(path), labels or Labels({})
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
-    except DataError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: not COCO annotations: {type(error).__name__}: {error}") from error
-    if not any((~p.ignored).any() for p in pictures):
-        raise DataError(f"{path}: no face is annotated; expected at least one box that is not iscrowd")
-    return pictures
+    except ValueError as error:
+        raise DataError(
+            f"{path}: not COCO annotations: not JSON ({error}); cut short, or another kind of file?"
+        ) from error
+    if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("images", "annotations")):
+        raise DataError(f"{path}: not COCO annotations: expected the lists 'images' and 'annotations'")
+    images = _images(path, content["images"])
+    meaning = _meaning(path, content, labels)
+    rows: dict[Any, list[tuple[Box, int, bool]]] = {key: [] for key in images}
+    faults = []
+    for k, a in enumerate(content["annotations"]):
+        try:
+            where, box, category, ignored = _annotation(k, a, images, meaning)
+        except ValueError as error:
+            faults.append(str(error))
+            continue
+        if category != IGNORE:
+            rows[where].append((box, category, ignored))
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise DataError(f"{path}: {faults[0]}{more}")
+    places, split = Places(path.parent), split_of(path.parent.name, path.stem.split(".")[0])
+    return [_annotated(path, places, image, rows[key], split) for key, image in images.items()]
 
 
-def _file(path: Path) -> Path:
-    if path.is_dir():
-        found = sorted(path.glob("*.json"))
-        if len(found) != 1:
-            raise DataError(f"{path}: holds {len(found)} .json files; name the annotations to use")
-        return found[0]
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; expected COCO annotations (.json)")
-    return path
+def _images(path: Path, images: list[Any]) -> dict[Any, dict[str, Any]]:
+    """By id."""
+    found: dict[Any, dict[str, Any]] = {}
+    for k, image in enumerate(images):
+        if not isinstance(image, dict) or not isinstance(image.get("file_name"), str) or "id" not in image:
+            raise DataError(f"{path}: entry {k} of images: expected an id and a file_name, found {str(image)[:80]}")
+        if isinstance(image["id"], (list, dict)) or image["id"] in found:
+            raise DataError(f"{path}: entry {k} of images: id {image['id']} is not one of its own; number them anew")
+        found[image["id"]] = image
+    return found
 
 
-def _annotated(folder: Path, image: dict[str, str], rows: list[list[float]]) -> Annotated:
-    table = np.array(rows, np.float32).reshape(-1, 6)
+def _meaning(path: Path, content: dict[str, Any], labels: Labels) -> dict[Any, int]:
+    """Id of a category that boxes use -> number in `NAMES`, or IGNORE."""
+    used = Counter(str(a.get("category_id")) for a in content["annotations"] if isinstance(a, dict))
+    named = {c.get("id"): str(c.get("name")) for c in content.get("categories") or () if isinstance(c, dict)}
+    if not named:
+        named = {n: name for name, n in NAMES.items()} if "0" not in used else {}
+        named |= {int(n): n for n in used if n.isdigit() and (not named or int(n) not in named)}
+    return {
+        number: labels.require(name, f"{path}: categories", used[str(number)])
+        for number, name in named.items()
+        if used[str(number)]
+    }
+
+
+def _annotation(
+    k: int, a: Any, images: dict[Any, dict[str, Any]], meaning: dict[Any, int]
+) -> tuple[Any, Box, int, bool]:
+    """Id of the picture, box, category, whether to ignore it. Raises ValueError."""
+    if not isinstance(a, dict):
+        raise ValueError(f"annotation {k}: expected an object, found {str(a)[:60]}")
+    name = f"annotation {a.get('id', k)}"
+    for key, known in (("image_id", images), ("category_id", meaning)):
+        value = a.get(key)
+        if isinstance(value, (list, dict)) or value not in known:
+            raise ValueError(f"{name}: {key} {value!r} stands in no list of this file; delete it, or add what it means")
+    bbox = a.get("bbox")
+    if not isinstance(bbox, list) or len(bbox) != 4 or not all(type(v) in (int, float) for v in bbox):
+        raise ValueError(f"{name}: bbox {str(bbox)[:60]}: expected four numbers x, y, width, height in pixels")
+    x, y, w, h = bbox
+    said = f"{name}: bbox [{x:g}, {y:g}, {w:g}, {h:g}]"
+    if not all(map(math.isfinite, bbox)):
+        raise ValueError(f"{said}: not numbers; delete it or draw it again")
+    if w <= 0 or h <= 0:
+        raise ValueError(f"{said}: width and height must be above 0 (x, y is the upper left corner)")
+    if max(abs(x), abs(y), w, h) <= 1:
+        raise ValueError(f"{said}: fractions of the picture; expected pixels")
+    image = images[a["image_id"]]
+    width, height = image.get("width"), image.get("height")
+    if width and height and (x >= width or y >= height or x + w <= 0 or y + h <= 0):
+        raise ValueError(f"{said}: lies outside of {image['file_name']}, {width} x {height}; corners, or other pixels?")
+    return a["image_id"], (x, y, x + w, y + h), meaning[a["category_id"]], bool(a.get("iscrowd", 0))
+
+
+def _annotated(
+    path: Path, places: Places, image: dict[str, Any], rows: list[tuple[Box, int, bool]], split: str
+) -> Annotated:
+    width, height = image.get("width"), image.get("height")
     return Annotated(
-        folder / image["file_name"],
-        table[:, :4],
-        table[:, 4].astype(np.int64),
-        table[:, 5] > 0,
+        places.find(image["file_name"]),
+        np.array([box for box, _, _ in rows], np.float32).reshape(-1, 4),
+        np.array([category for _, category, _ in rows], np.int64),
+        np.array([ignored or category == NOT_A_FACE for _, category, ignored in rows], bool),
         str(image.get("source", "")),
         str(image.get("cluster", "")),
+        split,
+        (int(width), int(height)) if width and height else None,
+        where=f"{path}: image {image['id']}",
     )

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.core.errors import DataError
 from edge.core.geometry import Box
 from edge.core.labels import INCORRECTLY_WORN, NOT_A_FACE, WITH_MASK, WITHOUT_MASK
 from edge.core.ports import Engine
 from edge.core.records import Image
-from edge.evaluation import coco, slices
+from edge.evaluation import slices
+from edge.evaluation.annotated import Annotated, Skipped, each
 from edge.evaluation.scoring import BARE, MASKED, UNSAID, WRONGLY, Scorer
 from edge.vision.bundle import Bundle
 from edge.vision.classifier import MaskClassifier
@@ -70,24 +70,21 @@ class BundleDetector:
 
 
 def score(
-    pictures: list[coco.Annotated],
+    pictures: list[Annotated],
     detect: Callable[[Image], Rows],
     operating: float,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, Any]]:
     """Scores `detect(RGB) -> rows` on all pictures, per source and per slice (`edge.evaluation.slices`).
 
-    Name -> figures (see `Scorer`). "all" stands first and has `median_ms`. Pictures that cannot be read
-    are skipped; DataError when none can.
+    Name -> figures (see `Scorer`). "all" stands first and has `median_ms`, and `skipped`: how many pictures could not
+    be used, and `first_skipped`, why the first was not. DataError when none can.
     """
+    skipped = Skipped()
     scorers: dict[str, Scorer] = {"all": Scorer(operating)}
     cuts: dict[str, Scorer] = {}
     times = []
-    for n, truth in enumerate(pictures, 1):
-        bgr = cv2.imread(str(truth.path))
-        if bgr is None:
-            continue
-        image: Any = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    for truth, image in each(pictures, skipped):
         start = time.perf_counter()
         rows = detect(image)
         times.append(time.perf_counter() - start)
@@ -95,12 +92,16 @@ def score(
             scorers.setdefault(name, Scorer(operating)).add(truth, rows)
         for name, part, some in slices.of(truth, image, rows, scorers["all"].threshold):
             cuts.setdefault(name, Scorer(operating)).add(part, some)
-        progress(n, len(pictures))
-    if not times:
-        raise DataError(f"none of the {len(pictures)} pictures can be read; the first is {pictures[0].path}")
+        progress(skipped.total, len(pictures))
+    if skipped.total and skipped.reasons and skipped.reasons[-1][0] == pictures[-1].path:
+        progress(skipped.total, len(pictures))
     ordered = scorers | dict(sorted(cuts.items(), key=lambda cut: (not cut[0][0].isdigit(), len(cut[0]), cut[0])))
-    result = {name: {"pictures": s.pictures, "faces": s.faces, **s.result()} for name, s in ordered.items()}
-    result["all"]["median_ms"] = float(np.median(times) * 1e3)
+    result: dict[str, dict[str, Any]] = {
+        name: {"pictures": s.pictures, "faces": s.faces, **s.result()} for name, s in ordered.items()
+    }
+    result["all"] |= {"median_ms": float(np.median(times) * 1e3), "skipped": len(skipped.reasons)}
+    if skipped.reasons:
+        result["all"]["first_skipped"] = str(skipped)
     return result
 
 
@@ -122,10 +123,11 @@ COLUMNS = {
 }
 
 
-def table(result: dict[str, dict[str, float]]) -> str:
-    """The figures as text, one row per source and slice."""
+def table(result: dict[str, dict[str, Any]]) -> str:
+    """The figures as text, one row per source and slice; what was skipped stands first."""
     wide = max(len(name) for name in result) + 2
-    lines = [f"{'slice':<{wide}}" + "".join(f"{title:>12}" for title in COLUMNS.values())]
+    lines = [f"{result['all']['first_skipped']}\n"] if "first_skipped" in result["all"] else []
+    lines += [f"{'slice':<{wide}}" + "".join(f"{title:>12}" for title in COLUMNS.values())]
     for name, figures in result.items():
         cells = [figures.get(key, float("nan")) for key in COLUMNS]
         texts = ["-" if v != v else f"{v:d}" if isinstance(v, int) else f"{v:.3f}" for v in cells]

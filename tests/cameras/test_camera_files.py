@@ -83,7 +83,8 @@ def test_a_cut_picture_is_skipped_counted_and_logged(tmp_path, caplog, suffix, o
     with caplog.at_level(logging.WARNING):
         assert [(f.index, f.t) for f in camera] == [(0, 0.0), (2, 1.0)]
     assert [(p.name, "cut short" in why) for p, why in camera.skipped] == [(f"b{suffix}", True)]
-    assert caplog.messages == [f"skipped: {tmp_path}/b{suffix}: the picture is cut short"]
+    (message,) = caplog.messages
+    assert message.startswith(f"skipped: {tmp_path}/b{suffix}: ")
 
 
 def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture(tmp_path):

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from edge.core.errors import DataError
-from edge.evaluation import coco
+from edge.evaluation import coco, formats
 
 
 def write(path, boxes):
@@ -24,7 +24,7 @@ def test_reads_boxes_categories_and_regions_to_ignore(tmp_path):
 
 def test_a_folder_with_one_json_will_do(tmp_path):
     write(tmp_path / "a.json", [{"image_id": 7, "bbox": [1, 2, 10, 20], "category_id": 1}])
-    assert len(coco.read(tmp_path)) == 1
+    assert len(formats.read(tmp_path)) == 1
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,11 @@ def test_a_folder_with_one_json_will_do(tmp_path):
         ("{", "not COCO"),
         ("[]", "not COCO"),
         ('{"images": [], "annotations": []}', "no face"),
-        ('{"images": [{"id": 1, "file_name": "x"}], "annotations": [{"image_id": 2, "bbox": [0,0,1,1]}]}', "not COCO"),
+        ('{"images": [{"id": 1}], "annotations": []}', "entry 0 of images: expected an id and a file_name"),
+        (
+            '{"images": [{"id": 1, "file_name": "x"}, {"id": 1, "file_name": "y"}], "annotations": []}',
+            "entry 1.*id 1 is not",
+        ),
         ("version https://git-lfs.github.com/spec/v1", "not COCO"),
     ],
 )
@@ -43,7 +47,7 @@ def test_bad_annotations_are_one_line(tmp_path, text, expected):
     if text is not None:
         path.write_text(text)
     with pytest.raises(DataError, match=expected) as caught:
-        coco.read(path)
+        formats.read(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
 
@@ -54,5 +58,7 @@ def test_categories_go_by_their_names(tmp_path):
     path.write_text(json.dumps({**content, "categories": [{"id": 9, "name": "without_mask"}]}))
     assert coco.read(path)[0].categories.tolist() == [coco.WITHOUT_MASK]
     path.write_text(json.dumps({**content, "categories": [{"id": 9, "name": "dog"}]}))
-    with pytest.raises(DataError, match="category 'dog' is unknown: expected with_mask"):
+    with pytest.raises(
+        DataError, match=r"class 'dog' .1 boxes. is unknown: expected with_mask.*--label 'dog=with_mask'"
+    ):
         coco.read(path)

@@ -206,7 +206,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
         ("replay none.mp4 --overwrite --out out.mp4", "none.mp4: no such file or folder"),
         ("replay empty --overwrite --out out.mp4", "empty: no pictures there"),
         ("replay pointer.mp4 --overwrite --out out.mp4", "pointer.mp4: a Git-LFS pointer"),
-        ("replay photos/b.jpg --overwrite --out out.png", "b.jpg: the picture is cut short"),
+        ("replay photos/b.jpg --overwrite --out out.png", "b.jpg: the picture is damaged or cut short"),
         ("replay clip.mp4 --out nowhere/out.mp4", "folder '{0}/nowhere' does not exist: create it first"),
         ("replay clip.mp4 --out nowhere/out", "folder '{0}/nowhere' does not exist: create it first"),
         ("replay clip.mp4 --out clip.mp4", "is the source itself"),

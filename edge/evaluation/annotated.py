@@ -1,0 +1,96 @@
+"""One annotated picture, and how it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.core import labels
+from edge.core.errors import DataError
+from edge.core.records import Image
+from edge.vision import pictures
+
+WITH_MASK, WITHOUT_MASK, WORN_WRONGLY, FACE, NOT_A_FACE = 1, 2, 3, 4, 5
+NAMES = {
+    labels.WITH_MASK: WITH_MASK,
+    labels.WITHOUT_MASK: WITHOUT_MASK,
+    labels.INCORRECTLY_WORN: WORN_WRONGLY,
+    "face": FACE,
+    labels.NOT_A_FACE: NOT_A_FACE,
+}
+"""Class -> number of its category; a box that is no face is always `ignored` too."""
+IGNORE = 0
+"""Meaning of a class that is left out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Annotated:
+    """One picture and its boxes."""
+
+    path: Path
+    boxes: NDArray[np.float32]
+    """(N, 4) x0, y0, x1, y1 in pixels; zeros where the picture is `whole`."""
+    categories: NDArray[np.int64]
+    """(N,) one of the numbers of `NAMES`."""
+    ignored: NDArray[np.bool_]
+    """(N,) True for a region to ignore."""
+    source: str = ""
+    cluster: str = ""
+    split: str = ""
+    """"train", "val", or "" where the data does not say."""
+    size: tuple[int, int] | None = None
+    """Width and height that the annotations say, where they do."""
+    whole: bool = False
+    """The whole picture is one face: whoever sorted it into a folder said no box."""
+    where: str = ""
+    """File and entry of the annotation, for messages."""
+
+
+def opened(truth: Annotated) -> tuple[Annotated, Image]:
+    """The pixels, and the annotation with the box of a `whole` picture filled in.
+
+    Raises DataError where the picture cannot be read or is not the one that was annotated.
+    """
+    image = pictures.read(truth.path)
+    height, width = image.shape[:2]
+    if truth.size and max(abs(truth.size[0] - width), abs(truth.size[1] - height)) > 1:
+        said = f"{truth.path}: is {width} x {height}, the annotation says {truth.size[0]} x {truth.size[1]}"
+        turned = abs(truth.size[0] - height) <= 1 and abs(truth.size[1] - width) <= 1
+        remedy = (
+            "it was annotated without its EXIF turn: take that away (exiftool -Orientation= FILE) and turn nothing"
+            if turned
+            else "annotate these pictures, or bring back those that were annotated"
+        )
+        raise DataError(f"{said}: {remedy}")
+    if truth.whole:
+        truth = replace(truth, boxes=np.array([[0, 0, width, height]], np.float32))
+    return truth, image
+
+
+@dataclass
+class Skipped:
+    """The pictures of a set that could not be used, with the reason of each."""
+
+    total: int = 0
+    reasons: list[tuple[Path, str]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        if not self.reasons:
+            return ""
+        return f"skipped {len(self.reasons)} of {self.total} pictures, the first is {self.reasons[0][1]}"
+
+
+def each(truths: Iterable[Annotated], skipped: Skipped) -> Iterator[tuple[Annotated, Image]]:
+    """`opened` of all that can be; the others go into `skipped`. Raises DataError where none can."""
+    for truth in truths:
+        skipped.total += 1
+        try:
+            yield opened(truth)
+        except DataError as error:
+            skipped.reasons.append((truth.path, str(error)))
+    if skipped.total and skipped.total == len(skipped.reasons):
+        raise DataError(f"none of the {skipped.total} pictures can be used; the first: {skipped.reasons[0][1]}")

@@ -1,0 +1,76 @@
+"""Annotated pictures in every form that people have them in, read by one function: `read`.
+
+Each module of this folder knows one format, `edge.evaluation.coco` another; names of classes are understood by
+`labels`, those of pictures by `picture_names`. What cannot be right (a box without area, an id that leads nowhere) is
+one DataError that says where.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from edge.core.errors import DataError
+from edge.evaluation import coco
+from edge.evaluation.annotated import Annotated
+from edge.evaluation.formats import class_folders, crops_table, pascal_voc, yolo
+from edge.evaluation.labels import Labels
+
+EXPECTED = (
+    "a COCO .json, a crops.csv, a YOLO data.yaml, a folder of Pascal VOC .xml, or a folder per class "
+    "(with_mask, without_mask)"
+)
+
+
+def read(path: Path | str, renamed: Mapping[str, str] | None = None) -> list[Annotated]:
+    """The pictures of a data set, whatever its format. Raises DataError, one line, that says what was found.
+
+    `renamed`: name of a class in the data -> one of ours (`--label old=new`).
+    """
+    path, labels = Path(path), Labels(renamed or {})
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; expected {EXPECTED}")
+    pictures = _folder(path, labels) if path.is_dir() else _file(path, labels)
+    if not any(p.whole or (~p.ignored).any() for p in pictures):
+        raise DataError(f"{path}: no face is annotated; expected at least one box that is not to be ignored")
+    return pictures
+
+
+def _file(path: Path, labels: Labels) -> list[Annotated]:
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        return coco.read(path, labels)
+    if suffix == ".csv":
+        return crops_table.read(path, labels)
+    if suffix in (".yaml", ".yml"):
+        return yolo.read(path, labels)
+    if suffix == ".xml":
+        return pascal_voc.read([path], path.parent, labels)
+    raise DataError(f"{path}: a {suffix or 'file without suffix'}: expected {EXPECTED}")
+
+
+def _folder(root: Path, labels: Labels) -> list[Annotated]:
+    """A folder's format is told by what lies in it, the surest sign first."""
+    if (root / "crops.csv").is_file():
+        return crops_table.read(root / "crops.csv", labels)
+    if lists := [root / name for name in ("data.yaml", "data.yml", "dataset.yaml") if (root / name).is_file()]:
+        return yolo.read(lists[0], labels)
+    if files := coco.files(root):
+        return [picture for file in files for picture in coco.read(file, labels)]
+    if xml := pascal_voc.files(root):
+        return pascal_voc.read(xml, root, labels)
+    if folders := class_folders.folders(root, labels):
+        return class_folders.read(root, folders, labels)
+    raise DataError(f"{root}: {_found(root)}; expected {EXPECTED}; other names: --label old=new")
+
+
+def _found(root: Path) -> str:
+    """What is in a folder that nothing recognises."""
+    inside = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    kinds = Counter(p.suffix.lower() for p in root.rglob("*") if p.is_file() and not p.name.startswith("."))
+    if kinds[".txt"] and not kinds[".yaml"]:
+        return "looks like YOLO (.txt per picture) without its data.yaml, which says what the numbers mean"
+    most = sorted(kinds.items(), key=lambda kind: (-kind[1], kind[0]))[:4]
+    files = ", ".join(f"{n} {suffix or 'without suffix'}" for suffix, n in most)
+    return f"found folders {', '.join(inside[:6]) or '(none)'} and files {files or '(none)'}"

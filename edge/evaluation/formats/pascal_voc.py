@@ -1,0 +1,71 @@
+"""Pascal VOC: one .xml per picture, as LabelImg writes it and as the public "Face Mask Detection" set comes."""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+
+from edge.core.errors import DataError
+from edge.evaluation.annotated import IGNORE, NOT_A_FACE, Annotated
+from edge.evaluation.labels import Labels
+from edge.evaluation.picture_names import Places, split_of
+
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+def files(root: Path) -> list[Path]:
+    """All .xml under `root` that are annotations."""
+    hidden = (p for p in root.rglob("*.xml") if not any(part.startswith(".") for part in p.relative_to(root).parts))
+    return [p for p in sorted(hidden) if b"<annotation" in p.read_bytes()[:2000]]
+
+
+def read(files: list[Path], root: Path, labels: Labels) -> list[Annotated]:
+    """A picture per file. Raises DataError that names file and object."""
+    places = {folder: Places(folder) for folder in {f.parent for f in files}}
+    result = []
+    for path in files:
+        try:
+            tree = ElementTree.fromstring(path.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, ElementTree.ParseError) as error:
+            raise DataError(f"{path}: not XML ({error}); cut short?") from error
+        rows = [row for k, item in enumerate(tree.iter("object")) if (row := _object(path, k, item, labels))]
+        size = tuple(_number(tree, f"size/{key}") for key in ("width", "height"))
+        picture = places[path.parent].find(tree.findtext("filename") or path.stem)
+        if not picture.is_file():  # sets are renamed without their annotations' knowing
+            same = [f for f in picture.parent.glob(f"{path.stem}.*") if f != path]
+            picture = same[0] if len(same) == 1 else picture
+        result.append(
+            Annotated(
+                picture,
+                np.array([box for box, _, _ in rows], np.float32).reshape(-1, 4),
+                np.array([category for _, category, _ in rows], np.int64),
+                np.array([difficult or category == NOT_A_FACE for _, category, difficult in rows], bool),
+                root.resolve().name,
+                split=split_of(*path.relative_to(root).parts[:-1]) if path.is_relative_to(root) else "",
+                size=(int(size[0]), int(size[1])) if all(v > 0 for v in size) else None,
+                where=str(path),
+            )
+        )
+    return result
+
+
+def _object(path: Path, k: int, item: ElementTree.Element, labels: Labels) -> tuple[list[float], int, bool] | None:
+    category = labels.require(item.findtext("name") or "(no name)", f"{path}: object {k}", 1)
+    if category == IGNORE:
+        return None
+    box = [_number(item, f"bndbox/{corner}") for corner in CORNERS]
+    if not all(map(math.isfinite, box)) or box[2] <= box[0] or box[3] <= box[1]:
+        said = ", ".join(f"{c} {item.findtext(f'bndbox/{c}')}" for c in CORNERS)
+        raise DataError(f"{path}: object {k}: {said}: no box; expected pixels with xmin < xmax and ymin < ymax")
+    return box, category, (item.findtext("difficult") or "0").strip() not in ("0", "false", "False", "")
+
+
+def _number(item: ElementTree.Element, key: str) -> float:
+    """NaN where it is missing or no number."""
+    try:
+        return float(item.findtext(key) or "nan")
+    except ValueError:
+        return math.nan

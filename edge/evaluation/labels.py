@@ -1,0 +1,60 @@
+"""What the classes of other people's data sets mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from edge.core.errors import DataError
+from edge.evaluation.annotated import FACE, IGNORE, NAMES, NOT_A_FACE, WITH_MASK, WITHOUT_MASK, WORN_WRONGLY
+
+KNOWN = {
+    WITH_MASK: "mask masked facemask withmask facewithmask withfacemask maskon wearingmask maskwearing wearmask "
+    "maskworn maskworncorrectly correctmask correctlywornmask correctlyworn maskcorrect maskproper propermask "
+    "withmaskcorrect",
+    WITHOUT_MASK: "nomask nomasks withoutmask without unmasked maskoff facewithoutmask withoutfacemask nofacemask "
+    "nonmask notmasked notwearingmask facenomask bareface bare maskless nomaskworn",
+    WORN_WRONGLY: "maskwornincorrectly maskwearedincorrect maskwornincorrect incorrectmask incorrectlywornmask "
+    "incorrectlyworn maskincorrect wrongmask maskwrong wronglyworn wornwrongly improperlyworn impropermask "
+    "maskimproper badmask partialmask masknotproper wearingincorrectly incorrectwithmask withmaskincorrect "
+    "improperly incorrect",
+    NOT_A_FACE: "notface noface background",
+    FACE: "face unknown faceunknown facemaskunknown",
+}
+"""Spellings seen in public sets of mask pictures, as `plain` writes them."""
+
+
+def plain(name: str) -> str:
+    """`Mask_Weared-Incorrect` -> `maskwearedincorrect`."""
+    return re.sub(r"[^a-z0-9]", "", str(name).lower())
+
+
+MEANT = {word: number for number, words in KNOWN.items() for word in words.split()}
+MEANT |= {plain(name): number for name, number in NAMES.items()}
+
+
+class Labels:
+    """From a class's name to its number in `NAMES`, or IGNORE."""
+
+    def __init__(self, renamed: Mapping[str, str]) -> None:
+        """`renamed`: a name in the data -> one of `NAMES`, or "ignore". Raises DataError for another."""
+        self._renamed = {}
+        for old, new in renamed.items():
+            if new not in NAMES and new != "ignore":
+                raise DataError(f"--label {old}={new}: expected one of {', '.join(NAMES)}, ignore")
+            self._renamed[plain(old)] = NAMES.get(new, IGNORE)
+
+    def number(self, name: str) -> int | None:
+        """None where the name is not known."""
+        word = plain(name)
+        return self._renamed.get(word, MEANT.get(word))
+
+    def require(self, name: str, where: str, boxes: int) -> int:
+        """The same; raises DataError that says what to do."""
+        number = self.number(name)
+        if number is None:
+            raise DataError(
+                f"{where}: class '{name}' ({boxes} boxes) is unknown: expected {', '.join(NAMES)}; "
+                f"say what it is with --label '{name}=with_mask' (or one of the others, or ignore)"
+            )
+        return number
