@@ -77,14 +77,18 @@ def card(values: dict[str, Any]) -> str:
         "| --- | --- | --- |",
     ]
     for key in ("face_ap", "recall_masked", "recall_bare", "false_per_image", "label_accuracy"):
-        lines.append(f"| {key} | {accuracy['float'][key]:.4f} | {accuracy['int8'][key]:.4f} |")
+        a, b = (accuracy[kind][key] for kind in ("float", "int8"))
+        if a == a:  # NaN: not measured on such pictures
+            lines.append(f"| {key} | {a:.4f} | {b:.4f} |")
+    lines += _compared(accuracy.get("compared"))
     int8 = accuracy["int8"]
     known = {
         "wrongly_worn_alarmed": "of the masks worn wrongly that are found raise the alert",
         "wrongly_worn_named": "are said to be worn wrongly",
         "masked_called_wrongly_worn": "of the masks worn well are said to be worn wrongly",
     }
-    said = [f"{int8[key]:.0%} {text}" for key, text in known.items() if int8.get(key) is not None]
+    told = {key: text for key, text in known.items() if int8.get(key) is not None and int8[key] == int8[key]}  # no NaN
+    said = [f"{int8[key]:.0%} {text}" for key, text in told.items()]
     if said:
         lines += ["", f"{'; '.join(said)}."]
     veto = accuracy.get("not_a_face")
@@ -94,6 +98,21 @@ def card(values: dict[str, Any]) -> str:
         lines[-1] += f"{alarms:.0%} as no face, and of {veto['faces']} that show one {faces:.1%}."
     lines += _hard_cases(values["training"].get("classifier", {}).get("val", {}).get("hard_cases", {}))
     return "\n".join([*lines, "", SEEN])
+
+
+def _compared(said: dict[str, Any] | None) -> list[str]:
+    """The bundle that this one replaced, on the same pictures."""
+    if not said:
+        return []
+    lines = [
+        "",
+        f"Beside another bundle ({said['with']}, {said['created']}), int8, on the same {said['pictures']} pictures:",
+        "",
+        "| | new | old | 95 % of the difference |",
+        "| --- | --- | --- | --- |",
+    ]
+    rows = said["figures"].items()
+    return lines + [f"| {k} | {v['new']:.4f} | {v['old']:.4f} | {v['low']:+.4f} to {v['high']:+.4f} |" for k, v in rows]
 
 
 def _hard_cases(cases: dict[str, dict[str, float]]) -> list[str]:

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge.core.errors import MaskcamError, MissingPackage
+from edge.core.errors import DataError, MaskcamError, MissingPackage
+from edge.vision import bundle as bundles
 
-EXAMPLE = """example:
+EXAMPLE = """examples:
+  maskcam-convert bundle --classifier runs/classifier
   maskcam-convert bundle --detector runs/detector/detector.keras --classifier runs/classifier/classifier.keras \\
       --calibration data/faces/train.json --validation data/faces/val.json --out my-bundle
   maskcam replay door.mp4 --bundle my-bundle
@@ -47,19 +49,38 @@ def parser() -> argparse.ArgumentParser:
     make = commands.add_parser(
         "bundle", help="convert both networks, verify them, write the bundle", epilog=EXAMPLE, formatter_class=raw
     )
-    either = "from maskcam-train {}, or a bundle whose {} is kept as it is"
+    either = "from maskcam-train {}, its folder, or a bundle whose {} is kept as it is (default: the shipped one's)"
     for name in ("detector", "classifier"):
-        make.add_argument(
-            f"--{name}", type=Path, required=True, metavar="FILE.keras|BUNDLE", help=either.format(name, name)
-        )
+        make.add_argument(f"--{name}", type=Path, metavar="FILE.keras|DIR", help=either.format(name, name))
+    own = " (default: the faces that the classifier was {}, from faces.csv in its folder)"
     make.add_argument(
-        "--calibration", type=Path, required=True, metavar="COCO.json", help="pictures that set the int8 ranges"
+        "--calibration",
+        type=Path,
+        metavar="DATA",
+        help="pictures that set the int8 ranges" + own.format("trained on"),
     )
     make.add_argument(
-        "--validation", type=Path, required=True, metavar="COCO.json", help="pictures that decide on publishing"
+        "--validation",
+        type=Path,
+        metavar="DATA",
+        help="pictures that decide on publishing" + own.format("validated on"),
     )
     make.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="where the bundle goes; an older one is replaced"
+        "--out",
+        type=Path,
+        default=Path("bundle"),
+        metavar="DIR",
+        help="where the bundle goes; an older one is replaced (default: %(default)s)",
+    )
+    make.add_argument(
+        "--against",
+        type=Path,
+        metavar="BUNDLE",
+        help="what it is compared with (default: what it replaces)",
+    )
+    make.add_argument("--even-if-worse", action="store_true", help="publish although it is surely worse than that")
+    make.add_argument(
+        "--label", action="append", default=[], metavar="OLD=NEW", help="what a class of the data is, as in training"
     )
     make.add_argument(
         "--config", type=Path, metavar="FILE.toml", help="sizes and limits (default: those of configs/convert.toml)"
@@ -112,10 +133,36 @@ def _bundle(args: argparse.Namespace) -> int:
 
     with quiet():  # TensorFlow greets on stderr when it is imported
         from convert.publish import publish
-    out = publish(args.detector, args.classifier, args.calibration, args.validation, args.out, load(args.config))
+    detector, classifier = (_network(getattr(args, name), name) for name in ("detector", "classifier"))
+    faces = classifier.parent / "faces.csv"
+    data = [given or faces for given in (args.calibration, args.validation)]
+    if not all((args.calibration, args.validation)) and not faces.is_file():
+        raise DataError(f"--calibration and --validation: name the pictures (there is no {faces} to take them from)")
+    if not (args.detector or args.classifier):
+        raise DataError(
+            "--detector or --classifier: name at least one network; the other is taken from the shipped bundle"
+        )
+    out = publish(
+        detector,
+        classifier,
+        *data,
+        args.out,
+        load(args.config),
+        args.against,
+        args.even_if_worse,
+        dict(text.rpartition("=")[::2] for text in args.label),
+    )
     size = sum(p.stat().st_size for p in out.iterdir())
-    print(f"bundle written to {out} ({size / 1e6:.1f} MB); try it: maskcam replay PICTURES --bundle {out}")
+    print(f"bundle written to {out} ({size / 1e6:.1f} MB); try it: maskcam detect PICTURE --bundle {out}")
     return 0
+
+
+def _network(given: Path | None, name: str) -> Path:
+    """The model file of a training's folder, the bundle that `given` is, or the shipped one."""
+    if given is None:
+        return bundles.shipped()
+    trained = given / f"{name}.keras"
+    return trained if trained.is_file() and not (given / bundles.NAME).is_file() else given
 
 
 def _sizes(args: argparse.Namespace) -> int:

@@ -1,4 +1,7 @@
-"""Settings of a conversion: one TOML file, configs/convert.toml."""
+"""Settings of a conversion: one TOML file, such as configs/convert.toml, whose values are the defaults.
+
+They are for networks that are converted: one that is kept from a bundle keeps what was measured for it.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +28,17 @@ class ConvertConfig(BaseModel):
     name: str = Field("maskcam", description="name of the bundle")
     licence: str = Field("Apache-2.0", description="licence of the two networks")
     data: dict[str, str] = Field({}, description="for the card: source of pictures -> its licence")
-    width: int = Field(320, ge=64, multiple_of=32, description="width of the detector's input, pixels")
-    height: int = Field(256, ge=64, multiple_of=32, description="height of the detector's input, pixels")
+    width: int = Field(416, ge=64, multiple_of=32, description="width of the detector's input, pixels")
+    height: int = Field(288, ge=64, multiple_of=32, description="height of the detector's input, pixels")
     overlap: float = Field(0.4, gt=0, lt=1, description="faces that overlap more (IoU) are one face")
     growth: tuple[Share, Share, Share, Share] = Field(
-        (0, 0, 0, 0), description="how far the left, top, right and bottom edge of a box move out, shares of its sides"
+        (0.07, 0.1, 0.07, 0.07),
+        description="how far the left, top, right and bottom edge of a box move out, shares of its sides",
     )
-    margin: float = Field(0.15, ge=0, description="margin of the classifier's crop, share of the face's longer side")
+    margin: float = Field(0.06, ge=0, description="margin of the classifier's crop, share of the face's longer side")
     calibration_pictures: int = Field(300, ge=1, description="pictures that set the int8 ranges")
     false_alarms: float = Field(
-        0.2, gt=0, description="false alarms per validation picture at which the score threshold is set"
+        0.12, gt=0, description="false alarms per validation picture at which the score threshold is set"
     )
     most_ap_loss: float = Field(0.01, ge=0, description="face AP that int8 may cost against float")
     most_label_loss: float = Field(0.005, ge=0, description="label accuracy that int8 may cost against float")

@@ -6,6 +6,7 @@ import datetime
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from convert import (
     box_growth,
     calibration,
     edgetpu_check,
+    guard,
     known_answer,
     limits,
     models,
@@ -39,6 +41,9 @@ from edge.vision.decode import STRIDES
 
 KEPT = {"detector": ("detector", "boxes"), "classifier": ("classifier",)}
 """What a bundle's `training` says of each network."""
+UNKNOWN = "licence not stated"
+MOST_MISSING = 0.1
+"""Share of the validation pictures that may be missing: figures of an unknown part decide nothing."""
 
 
 def publish(
@@ -48,10 +53,16 @@ def publish(
     validation: Path,
     out: Path,
     config: ConvertConfig,
+    against: Path | None = None,
+    even_if_worse: bool = False,
+    renamed: Mapping[str, str] | None = None,
 ) -> Path:
     """Converts, measures, checks and only then moves the bundle to `out` (an older bundle there is replaced).
 
-    `detector`, `classifier`: a Keras model, or the folder of a bundle whose network is kept as it is.
+    `detector`, `classifier`: a Keras model, or the folder of a bundle whose network is kept as it is, with all that was
+    measured for it: score threshold, overlap, growth and calibration of the boxes, or labels and margin.
+    `against`: the bundle that it must not be surely worse than on the validation pictures (default: the one at `out`,
+    else the shipped one); `even_if_worse` publishes all the same. `renamed`: see `formats.read`.
     Raises DataError, BundleError; on any failure `out` is as it was.
     """
     out = Path(out)
@@ -59,12 +70,19 @@ def publish(
         raise BundleError(f"{out}: exists and is not a bundle; nothing was written, choose another --out")
     if not out.parent.is_dir():
         raise BundleError(f"{out.parent}: no such folder; make it first")
-    pictures, held_out = formats.read(calibrate), formats.read(validation)
     sources = {"detector": Path(detector), "classifier": Path(classifier)}
     kept = {name: bundles.load(path) for name, path in sources.items() if path.is_dir()}
+    pictures = [p for p in formats.read(calibrate, renamed) if calibrate != validation or p.split != "val"]
+    held_out = [p for p in formats.read(validation, renamed) if calibrate != validation or p.split != "train"]
+    if "detector" not in kept and any(p.lone for p in (*pictures, *held_out)):
+        raise DataError(
+            f"{validation}: says of each picture one face at most, and a new detector is measured on whole scenes; "
+            "expected COCO, Pascal VOC or YOLO for --calibration and --validation, or a bundle for --detector"
+        )
     sizes = {"detector": (config.width, config.height), "classifier": ()}
     read = {n: models.fixed(models.read(path), *sizes[n]) for n, path in sources.items() if n not in kept}
-    training = {"data": config.data, **_reports(sources, kept)}
+    training = _reports(sources, kept)
+    training["data"] = _data(training, kept, config)
     if "detector" in read:
         read["detector"], training["boxes"] = calibrated(read["detector"], held_out, config)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".bundle-") as temporary:
@@ -78,24 +96,29 @@ def publish(
             "training": training,
         }
         for name in sources:
-            one = (
-                _keep(kept[name], name, folder)
-                if name in kept
-                else _convert(name, read[name], pictures, folder, config)
-            )
-            values[name] = one | _settings(name, one["outputs"], config)
+            if name in kept:
+                values[name] = _keep(kept[name], name, folder)
+            else:
+                one = _convert(name, read[name], pictures, folder, config)
+                values[name] = one | _settings(name, one["outputs"], config)
         if config.edgetpu:
             edgetpu_check.gate(folder, list(sources))
         _write(folder, values)
-        values["detector"]["score_threshold"] = _threshold(folder, held_out, config)
-        _write(folder, values)
+        if "detector" not in kept:
+            values["detector"]["score_threshold"] = _threshold(folder, held_out, config)
+            _write(folder, values)
         detectors = verify.detectors(bundles.load(folder))
         limits.sheet(detectors["int8"], folder / LIMITS)
-        figures = verify.measure(detectors, held_out)
+        figures, outcomes = verify.measure(detectors, held_out)
+        missing = figures["sources"]["all"]["skipped"]
+        if missing > MOST_MISSING * len(held_out):
+            raise DataError(f"{validation}: {figures['sources']['all']['first_skipped']}; nothing was published")
         print(verify.table(figures))
-        verify.check(figures, config)
-        values["accuracy"] = {"data": validation.name, **figures}
-        if NOT_A_FACE in values["classifier"]["labels"]:
+        verify.check(figures, outcomes, config)
+        old, alarms = guard.baseline(out, against), None if "detector" in kept else config.false_alarms
+        told = guard.check(outcomes["int8"], held_out, old, alarms, even_if_worse)
+        values["accuracy"] = {"data": validation.name, **figures, **told}
+        if NOT_A_FACE in values["classifier"]["labels"] and not outcomes["int8"].lone:
             values["accuracy"]["not_a_face"] = verify.vetoes(detectors["int8"], held_out)
         (folder / "card.md").write_text(card(values))
         _write(folder, values)
@@ -153,7 +176,10 @@ def _keep(bundle: bundles.Bundle, name: str, folder: Path) -> dict[str, Any]:
     network: bundles.Network = getattr(bundle, name)
     for file in (*network.files.values(), network.known_answer):
         shutil.copyfile(bundle.folder / file, folder / file)
-    return {key: network.model_dump()[key] for key in bundles.Network.model_fields}
+    values: dict[str, Any] = network.model_dump()
+    settings = {key: values[key] for key in values if key not in bundles.Network.model_fields}
+    print(f"{name}: kept from {bundle.folder} with {', '.join(f'{k} {v}' for k, v in settings.items())}", flush=True)
+    return values
 
 
 def _settings(name: str, outputs: dict[str, list[int]], config: ConvertConfig) -> dict[str, Any]:
@@ -195,6 +221,25 @@ def _reports(sources: dict[str, Path], kept: dict[str, bundles.Bundle]) -> dict[
             values = json.loads(report.read_text())
             found[name] = {k: v for k, v in values.items() if k not in ("history", "skipped")}
     return found
+
+
+def _data(training: Mapping[str, Any], kept: Mapping[str, bundles.Bundle], config: ConvertConfig) -> dict[str, str]:
+    """Sources of the pictures that the networks learnt from -> what is known of their licence, for the card."""
+    found: dict[str, str] = {}
+    for bundle in kept.values():
+        found |= bundle.training.get("data", {})
+    for name in ("detector", "classifier"):
+        if name not in kept:
+            report = training.get(name, {})
+            learnt = report.get("training") or {source: {} for source in report.get("sources", ())}
+            found |= report.get("start_data", {})
+            if weights := report.get("config", {}).get("weights"):
+                start = report.get("start")
+                found |= {f"{name}'s start": f"{weights} ({start})" if start else str(weights)}
+            found |= {source: UNKNOWN for source in learnt if source not in found}
+            if not learnt:
+                found |= {f"{name}'s pictures": "not recorded: no report.json lay beside the model"}
+    return found | config.data
 
 
 def _threshold(folder: Path, held_out: list[Annotated], config: ConvertConfig) -> float:

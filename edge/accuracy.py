@@ -37,4 +37,4 @@ def run(
     """
     pictures = formats.read(data, renamed)
     detector = _detector(bundles.load(bundle), backend, threads)
-    return score(pictures, detector.rows, detector.operating, progress)
+    return score(pictures, detector.rows, detector.operating, progress, detector.named)

@@ -46,6 +46,8 @@ class Annotated:
     """Width and height that the annotations say, where they do."""
     whole: bool = False
     """The whole picture is one face: whoever sorted it into a folder said no box."""
+    lone: bool = False
+    """Only this one face of the picture is annotated: what else a detector finds in it is neither right nor wrong."""
     where: str = ""
     """File and entry of the annotation, for messages."""
 

@@ -30,6 +30,10 @@ NAMED_FROM = 0.03
 """Faces below this score are not worth a run of the classifier: their label stays unsaid (-1)."""
 
 
+OF_FINDING = ("face_ap", "recall_masked", "recall_bare", "false_per_image", "ap_with_mask", "ap_without_mask")
+"""Figures that need every face of a picture to be annotated."""
+
+
 class BundleDetector:
     """Both networks of a bundle as one function picture -> rows x0, y0, x1, y1, score, label.
 
@@ -55,12 +59,21 @@ class BundleDetector:
         found = self._detector.rows(image)
         labels, things = np.full(len(found), float(UNSAID)), np.zeros(len(found))
         for i in np.flatnonzero(found[:, 4] >= NAMED_FROM):
-            p = self._classifier.probabilities(image, Box(*found[i, :4].tolist()))
-            said = dict(zip(self._labels, p.tolist(), strict=True))
-            on, off, wrongly = (said.get(x, 0.0) for x in (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN))
-            labels[i] = MASKED if on >= off + wrongly else WRONGLY if wrongly > off else BARE
-            things[i] = said.get(NOT_A_FACE, 0.0)
+            labels[i], things[i] = self._say(image, Box(*found[i, :4].tolist()))
         return np.c_[found, labels], things
+
+    def named(self, image: Image, truth: Annotated) -> Rows:
+        """The same for the annotated boxes, each with a score of 1: what the classifier alone says of `truth`."""
+        rows = [[*box, 1.0, self._say(image, Box(*box), truth.whole)[0]] for box in truth.boxes.tolist()]
+        return np.array(rows, float).reshape(-1, 6)
+
+    def _say(self, image: Image, box: Box, whole: bool = False) -> tuple[float, float]:
+        """The label of a face, and the probability that it is none."""
+        p = self._classifier.probabilities(image, box, 0.0 if whole else None)
+        said = dict(zip(self._labels, p.tolist(), strict=True))
+        on, off, wrongly = (said.get(x, 0.0) for x in (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN))
+        label = MASKED if on >= off + wrongly else WRONGLY if wrongly > off else BARE
+        return float(label), said.get(NOT_A_FACE, 0.0)
 
     def __call__(self, bgr: NDArray[np.uint8]) -> Rows:
         """The same for a BGR picture, as OpenCV reads it, with two labels: a mask worn wrongly is 0, without."""
@@ -74,24 +87,31 @@ def score(
     detect: Callable[[Image], Rows],
     operating: float,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    name: Callable[[Image, Annotated], Rows] | None = None,
+    hear: Callable[[Annotated, Rows], None] = lambda truth, rows: None,
 ) -> dict[str, dict[str, Any]]:
     """Scores `detect(RGB) -> rows` on all pictures, per source and per slice (`edge.evaluation.slices`).
 
     Name -> figures (see `Scorer`). "all" stands first and has `median_ms`, and `skipped`: how many pictures could not
     be used, and `first_skipped`, why the first was not. DataError when none can.
+
+    `name(RGB, truth) -> rows` says the labels of given boxes (`BundleDetector.named`): where only one face of a picture
+    is annotated, that is all that can be scored, and figures of finding are NaN. `hear` is told every answer.
     """
     skipped = Skipped()
     scorers: dict[str, Scorer] = {"all": Scorer(operating)}
     cuts: dict[str, Scorer] = {}
-    times = []
+    times, alone = [], False
     for truth, image in each(pictures, skipped):
         start = time.perf_counter()
-        rows = detect(image)
+        rows = name(image, truth) if name and truth.lone else detect(image)
         times.append(time.perf_counter() - start)
-        for name in ("all", truth.source) if truth.source else ("all",):
-            scorers.setdefault(name, Scorer(operating)).add(truth, rows)
-        for name, part, some in slices.of(truth, image, rows, scorers["all"].threshold):
-            cuts.setdefault(name, Scorer(operating)).add(part, some)
+        hear(truth, rows)
+        alone |= truth.lone
+        for source in ("all", truth.source) if truth.source else ("all",):
+            scorers.setdefault(source, Scorer(operating)).add(truth, rows)
+        for cut, part, some in slices.of(truth, image, rows, scorers["all"].threshold):
+            cuts.setdefault(cut, Scorer(operating)).add(part, some)
         progress(skipped.total, len(pictures))
     if skipped.total and skipped.reasons and skipped.reasons[-1][0] == pictures[-1].path:
         progress(skipped.total, len(pictures))
@@ -99,6 +119,9 @@ def score(
     result: dict[str, dict[str, Any]] = {
         name: {"pictures": s.pictures, "faces": s.faces, **s.result()} for name, s in ordered.items()
     }
+    if alone and name:
+        for figures in result.values():
+            figures |= dict.fromkeys(OF_FINDING, float("nan"))
     result["all"] |= {"median_ms": float(np.median(times) * 1e3), "skipped": len(skipped.reasons)}
     if skipped.reasons:
         result["all"]["first_skipped"] = str(skipped)

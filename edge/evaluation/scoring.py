@@ -106,6 +106,22 @@ class Scorer:
             if category == WORN_WRONGLY and said >= 0:
                 self._wrongly[said] += 1
 
+    @property
+    def said(self) -> tuple[Array, Array]:
+        """Scores and hits of every row that counts."""
+        return _joined(self._face)
+
+    @property
+    def found_and_wanted(self) -> tuple[int, int, int, int]:
+        """Masked faces found, masked faces, bare faces found, bare faces."""
+        return self._found[1], self._wanted[1], self._found[0], self._wanted[0]
+
+    @property
+    def right_and_named(self) -> tuple[int, int]:
+        """Found faces whose label is right, found faces that were given one; a mask worn wrongly counts as bare."""
+        c = self._confusion
+        return int(c[BARE, BARE] + c[BARE, WRONGLY] + c[MASKED, MASKED]), int(c.sum())
+
     def result(self) -> dict[str, float]:
         """The table's row; NaN where a figure has no data."""
         c, nan, wrongly = self._confusion[:, :2].copy(), float("nan"), self._wrongly

@@ -24,10 +24,13 @@ class MaskClassifier:
         self._engine, self._spec, self._unsure_below, self._not_a_face = engine, spec, unsure_below, not_a_face
         self._places = {label: k for k, label in enumerate(spec.labels)}
 
-    def probabilities(self, image: Image, box: Box) -> NDArray[np.float32]:
-        """Probability of each of the bundle's labels (L,) for the face at `box` of `image` (RGB)."""
+    def probabilities(self, image: Image, box: Box, margin: float | None = None) -> NDArray[np.float32]:
+        """Probability of each of the bundle's labels (L,) for the face at `box` of `image` (RGB).
+
+        `margin`: another than the bundle's; 0 where the box holds the face's surroundings already.
+        """
         spec = self._spec.input
-        face = crop(image, box, spec.width, spec.height, self._spec.margin)
+        face = crop(image, box, spec.width, spec.height, self._spec.margin if margin is None else margin)
         result: NDArray[np.float32] = self._engine.infer(face)[0]
         return result
 

@@ -183,8 +183,81 @@ def test_a_network_of_a_bundle_is_kept_as_it_is(made):
     for form in ("tflite", "onnx"):
         assert new.path("classifier", form).read_bytes() == old.path("classifier", form).read_bytes()
         assert new.path("detector", form).read_bytes() != old.path("detector", form).read_bytes()
-    assert (new.classifier.margin, old.classifier.margin) == (0.05, 0.15)
+    assert new.classifier.margin == old.classifier.margin == 0.06, "measured for the network that is kept"
     assert new.training["boxes"]["growth"] == [0.1] * 4
+
+
+def test_a_bundle_that_is_packed_anew_keeps_every_setting(made, tmp_path, capsys):
+    from convert import publish
+    from convert.config import ConvertConfig
+    from edge.vision import bundle
+
+    data, old = made / "data" / "coco.json", bundle.shipped()
+    config = ConvertConfig(margin=0.3, growth=(0, 0, 0, 0), overlap=0.6, false_alarms=0.5, edgetpu=False)
+    publish.publish(old, old, data, data, tmp_path / "new", config)
+    old, new = bundle.load(old), bundle.load(tmp_path / "new")
+    assert new.detector == old.detector
+    assert new.classifier == old.classifier
+    assert new.training["boxes"] == old.training["boxes"]
+    assert new.training["data"] == old.training["data"]
+    assert "not told apart" in capsys.readouterr().out
+
+
+def test_what_is_surely_worse_is_refused_unless_told(made, tmp_path, capsys):
+    from convert import cli, publish
+
+    data = str(made / "data" / "coco.json")
+    wrong = red_or_not()
+    wrong.layers[-1].set_weights([-w for w in wrong.layers[-1].get_weights()])
+    wrong.save(tmp_path / "wrong.keras")
+    args = ["bundle", "--detector", str(made / "bundle"), "--classifier", str(tmp_path / "wrong.keras")]
+    args += ["--calibration", data, "--validation", data, "--against", str(made / "bundle")]
+    assert cli.main([*args, "--out", str(tmp_path / "b")]) == 2
+    error = capsys.readouterr().err
+    assert "surely worse than" in error
+    assert "label_accuracy 1.000 -> 0.000" in error
+    assert not (tmp_path / "b").exists()
+    assert cli.main([*args, "--out", str(tmp_path / "b"), "--even-if-worse"]) == 0
+    assert "published although surely worse" in capsys.readouterr().out
+    text = (tmp_path / "b" / "card.md").read_text()
+    assert "| label_accuracy | 0.0000 | 1.0000 | -1.0000 to -1.0000 |" in text
+    assert "classifier's pictures: not recorded" in text
+    assert publish.MOST_MISSING < 0.5
+
+
+def test_a_classifier_alone_is_measured_on_a_folder_per_class(made, tmp_path, capsys):
+    """... and nothing is said of finding faces, which such pictures cannot tell."""
+    from convert import cli
+
+    for label, colour in (("mask", (160, 200, 255)), ("no mask", (200, 255, 160))):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for n in range(4):
+            picture = np.full((32, 32, 3), colour[::-1] if label == "mask" else colour, np.uint8)
+            cv2.imwrite(str(tmp_path / "set" / label / f"{n}.png"), picture - n)
+    args = ["bundle", "--classifier", str(made / "classifier.keras"), "--out", str(tmp_path / "b")]
+    args += [
+        "--calibration",
+        str(tmp_path / "set"),
+        "--validation",
+        str(tmp_path / "set"),
+        "--against",
+        str(made / "bundle"),
+    ]
+    assert cli.main(args) == 0, capsys.readouterr().err
+    values = json.loads((tmp_path / "b" / "bundle.json").read_text())
+    assert values["accuracy"]["int8"]["label_accuracy"] == 1.0
+    assert values["accuracy"]["int8"]["face_ap"] is None
+    assert "Only 8 pictures" in capsys.readouterr().out
+    assert cli.main([*args[:1], "--detector", str(made / "detector.keras"), *args[1:]]) == 2
+    assert "a new detector is measured on whole scenes" in capsys.readouterr().err
+
+
+def test_no_configuration_is_the_shipped_one():
+    from pathlib import Path
+
+    from convert.config import load
+
+    assert load(Path("configs/convert.toml")).model_copy(update={"data": {}}) == load(None)
 
 
 def test_refuses_to_publish_below_the_agreement(made, monkeypatch, capsys):

@@ -39,7 +39,7 @@ def test_missing_data_is_one_line_and_writes_nothing(config, tmp_path, capsys):
 
 def test_a_folder_without_pictures_is_one_line(config, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
-    assert "with_mask and without_mask" in refused(classifier(config, tmp_path / "empty", tmp_path / "w"), capsys)
+    assert "(with_mask, without_mask)" in refused(classifier(config, tmp_path / "empty", tmp_path / "w"), capsys)
 
 
 def test_a_missing_config_is_one_line(tmp_path, capsys):

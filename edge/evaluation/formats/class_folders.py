@@ -45,6 +45,7 @@ def read(root: Path, found: dict[Path, int], labels: Labels) -> list[Annotated]:
             source,
             split=split_of(*path.relative_to(root).parts[:-1]),
             whole=True,
+            lone=True,
         )
         for folder, number in found.items()
         if number != IGNORE

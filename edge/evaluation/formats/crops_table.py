@@ -51,6 +51,7 @@ def read(path: Path, labels: Labels) -> list[Annotated]:
                 row.get("cluster") or "",
                 split=row.get("split") or "",
                 whole=whole,
+                lone=True,
                 where=where,
             )
         )
