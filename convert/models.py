@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,17 +16,40 @@ DOUBLE = ((2, 2), "nearest")
 """Size and interpolation of the upsampling that is replaced."""
 
 
+KINDS = {b"PK\x03\x04": ".keras", b"\x89HDF": ".h5"}
+"""First bytes of a file -> the suffix by which Keras goes."""
+
+
+class Depthwise(keras.layers.DepthwiseConv2D):
+    """As Keras 2 wrote it: with a number of groups, which a depthwise convolution does not have (it is 1)."""
+
+    def __init__(self, *args: Any, groups: int = 1, **named: Any) -> None:
+        super().__init__(*args, **named)
+
+
 def read(path: Path) -> keras.Model:
-    """A `.keras` file. Raises DataError, one line."""
+    """A model that Keras 3 or Keras 2 wrote, whatever its name: `.keras`, `.h5`, the tutorial's `mask_detector.model`.
+
+    Raises DataError, one line.
+    """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: no such file; expected a .keras model written by maskcam-train")
     if path.read_bytes()[: len(LFS_POINTER)] == LFS_POINTER:
         raise DataError(f"{path}: a Git-LFS pointer, not the model; fetch it with 'git lfs pull'")
-    try:
-        return keras.models.load_model(path, compile=False)
-    except Exception as error:  # Keras raises whatever a damaged archive makes it raise
-        raise DataError(f"{path}: not a Keras model: {str(error).splitlines()[0]}") from error
+    with path.open("rb") as file:
+        kind = KINDS.get(file.read(4))
+    if kind is None:
+        raise DataError(f"{path}: not a Keras model: expected a .keras or .h5 file, whole")
+    older = {"DepthwiseConv2D": Depthwise} if kind == ".h5" else None
+    with tempfile.TemporaryDirectory() as folder:
+        named = Path(folder) / f"model{kind}"
+        named.symlink_to(path.resolve())
+        try:
+            return keras.models.load_model(named, custom_objects=older, compile=False)
+        except Exception as error:  # Keras raises whatever a damaged archive makes it raise
+            said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise DataError(f"{path}: not a Keras model that can be read: {said}") from error
 
 
 def heads(model: keras.Model, filters: int) -> list[keras.layers.Conv2D]:

@@ -8,9 +8,12 @@ from typing import Any
 
 from edge.backends.registry import backends
 from edge.core.plugins import resolve
+from edge.core.records import Face, Image, Verdict
 from edge.evaluation import formats
 from edge.evaluation.runner import BundleDetector, score
 from edge.vision import bundle as bundles
+from edge.vision.classifier import MaskClassifier
+from edge.vision.detector import FaceDetector
 
 
 def shipped() -> BundleDetector:
@@ -21,6 +24,14 @@ def shipped() -> BundleDetector:
 def _detector(bundle: bundles.Bundle, backend: str, threads: int) -> BundleDetector:
     opener = resolve(backends()[backend].target)
     return BundleDetector(bundle, *(opener(bundle, network, threads) for network in ("detector", "classifier")))
+
+
+def judge(bundle: bundles.Bundle) -> Callable[[Image], list[tuple[Face, Verdict]]]:
+    """A bundle on the processor as a function picture (RGB) -> its faces and what is said of each, best first."""
+    opener = resolve(backends()["tflite"].target)
+    detector = FaceDetector(opener(bundle, "detector", 2), bundle.detector)
+    classifier = MaskClassifier(opener(bundle, "classifier", 2), bundle.classifier)
+    return lambda image: [(face, classifier.classify(image, face.box)) for face in detector.detect(image)]
 
 
 def run(

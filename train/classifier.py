@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from edge.core.errors import ConfigError
+from edge.core.errors import ConfigError, DataError
 from edge.core.labels import NOT_A_FACE
-from train import card, classifier_network, clusters, data, loop, report, splits
+from edge.vision import bundle
+from train import card, classifier_network, clusters, data, from_bundle, loop, manifest, report, splits
 from train.config import ClassifierConfig, load
 from train.crops import Augmented, Fixed
 from train.data import Patch
@@ -21,21 +23,29 @@ from train.plots import curves
 
 
 def run(
-    config_path: Path, paths: Sequence[Path], workdir: Path, weights: str | None = None, also: Sequence[Path] = ()
+    config_path: Path,
+    paths: Sequence[Path],
+    workdir: Path,
+    weights: str | None = None,
+    also: Sequence[Path] = (),
+    start: Path | None = None,
+    renamed: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Trains (or resumes) once per split of the configuration; the first split's model is `classifier.keras`.
 
-    `also`: further sets that are only measured (their validation part, where they have one). Returns what
-    `report.json` holds. Raises ConfigError, DataError.
+    `also`: further sets that are only measured (their validation part, where they have one). `start`: a bundle, or the
+    classifier.keras of an earlier training, to go on from. `renamed`: see `formats.read`. Returns what `report.json`
+    holds. Raises ConfigError, DataError.
     """
-    config = settings(config_path, weights)
-    samples = [sample for path in paths for sample in data.read(path)]
+    config = settings(config_path, weights, start)
+    samples = [sample for path in paths for sample in data.read(path, renamed)]
     if NOT_A_FACE in config.labels:
         for path in paths:
             samples += data.backgrounds(path, config.backgrounds, config.seed) if path.suffix == ".json" else []
-    others = {str(path): held_out(data.read(path)) for path in also}
+    others = {str(path): held_out(data.read(path, renamed)) for path in also}
     data.require_both(samples, "--data")
     mark = {"config": config.model_dump(), "data": [str(p.resolve()) for p in paths], "faces": len(samples)}
+    mark |= {"start": str(start)} if start else {}
     loop.check(workdir, mark)
     print(loop.what_trains(), flush=True)
     print(f"reading {len(samples)} faces", flush=True)
@@ -49,27 +59,37 @@ def run(
     results = []
     for way in config.splits:
         folder = workdir if way == config.splits[0] else workdir / f"split-{way}"
-        results.append(train_and_measure(config, way, patches, sets, folder, lambda: loop.claim(workdir, mark)))
+        results.append(train_and_measure(config, way, patches, sets, folder, lambda: loop.claim(workdir, mark), start))
     whole = results[0] | {
         "config": config.model_dump() | {"weights": Path(config.weights).name},
         "labels": list(config.labels),
         "skipped": [path.name for path in skipped],
         "compared": results[1:],
     }
+    if start:
+        whole |= {"start": str(start)}
+        whole |= {"start_data": bundle.load(start).training.get("data", {})} if start.is_dir() else {}
     write(workdir, whole, results)
     return whole
 
 
-def settings(path: Path, weights: str | None) -> ClassifierConfig:
-    """The configuration; a weights file named in it lies beside it. Raises ConfigError."""
+def settings(path: Path, weights: str | None, start: Path | None = None) -> ClassifierConfig:
+    """The configuration; a weights file named in it lies beside it. Raises ConfigError, DataError, BundleError.
+
+    With a bundle to `start` from, backbone, width, size and margin are those of its classifier.
+    """
     config = load(path, ClassifierConfig)
+    if start:
+        taken = from_bundle.origin(bundle.load(start)) if start.is_dir() else {}
+        return config.model_copy(update={**taken, "weights": "none"})
     if weights:
         config = config.model_copy(update={"weights": weights})
     elif config.weights not in ("imagenet", "none"):
         config = config.model_copy(update={"weights": str((path.parent / config.weights).resolve())})
     if not config.head.epochs:
         raise ConfigError(
-            f"{path}: head.epochs = 0: expected at least 1, an untrained head would spoil the upper blocks"
+            f"{path}: head.epochs = 0: expected at least 1, an untrained head would spoil the upper blocks; "
+            "or a trained one to --start from"
         )
     return config
 
@@ -121,12 +141,13 @@ def train_and_measure(
     sets: dict[str, list[Patch]],
     folder: Path,
     claim: Callable[[], None],
+    start: Path | None = None,
 ) -> dict[str, Any]:
     training, validation, result = parts(config, way, patches)
     print(f"split by {way}: {len(training)} faces to train on, {len(validation)} to validate on", flush=True)
     print(report.leakage(result), flush=True)
     known = [p for p in validation if p.sample.label in config.labels]
-    model, history = train(config, training, known, folder, claim)
+    model, history = train(config, training, known, folder, claim, start)
 
     def predict(faces: Sequence[Patch]) -> Any:
         return model.predict(Fixed(faces, config.labels, config.size, config.margin, config.batch), verbose=0)
@@ -143,6 +164,7 @@ def train_and_measure(
         near = clusters.copies(faces, training, config.distance)
         result["also"][name] = report.measure(faces, predict, config.labels, config.seed) | {"near_training": near}
     loop.save(model, folder / "classifier.keras")
+    manifest.write(folder, [*training, *validation])
     curves(history, ["accuracy", "loss"], folder / "history.png", "mask classifier: head, then upper blocks")
     report.confusion_picture(result["val"], folder / "confusion.png")
     report.reliability_picture(truths, predict(known), folder / "reliability.png")
@@ -155,6 +177,7 @@ def train(
     validation: Sequence[Patch],
     folder: Path,
     claim: Callable[[], None] = lambda: None,
+    start: Path | None = None,
 ) -> tuple[keras.Model, list[dict[str, float]]]:
     """Both phases; each has a folder of its own under `folder`, so a killed training knows where it stood.
 
@@ -166,6 +189,8 @@ def train(
     history: list[dict[str, float]] = []
     with loop.strategy_scope():
         model = classifier_network.build(config)
+        if start:
+            begin(model, start)
         classifier_network.thaw(
             model, config, upper_blocks=config.tune.epochs > 0
         )  # an unknown layer is said now, not in an hour
@@ -179,6 +204,20 @@ def train(
                 rows = loop.fit(model, batches, folder / name, phase.epochs, checks)
                 history += [row | {"epoch": float(k)} for k, row in enumerate(rows, start=len(history))]
     return model, history
+
+
+def begin(model: keras.Model, start: Path) -> None:
+    """Gives `model` the weights of the classifier that `start` names. Raises DataError, BundleError."""
+    if start.is_dir():
+        from_bundle.restore_classifier(model, bundle.load(start))
+        return
+    if not start.is_file():
+        raise DataError(f"--start {start}: no such file; expected a bundle, or the classifier.keras of a training")
+    try:
+        model.load_weights(start)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"--start {start}: does not fit a classifier of this configuration: {reason}") from error
 
 
 def write(workdir: Path, whole: dict[str, Any], results: Sequence[dict[str, Any]]) -> None:

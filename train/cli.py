@@ -8,15 +8,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.core.errors import DataError, MaskcamError, MissingPackage
+from edge.core.errors import ConfigError, DataError, MaskcamError, MissingPackage
 
 CLASSIFIER = """\
 Fine-tunes the mask classifier: first a new head, then the upper blocks of the backbone (BatchNorm frozen).
 
 --data may be given several times; each is one of
-  a folder with with_mask/ and without_mask/   every picture is one face
-  a COCO .json, its pictures in images/        categories with_mask, without_mask, mask_worn_incorrectly
+  a folder with with_mask/ and without_mask/   every picture is one face; train/ and val/ above or below them
+  a COCO .json, or the folder of an export     Roboflow, Label Studio, CVAT, makesense
+  a folder of Pascal VOC .xml, a YOLO data.yaml
   a crops.csv, its pictures in images/         columns file,label,x0,y0,x1,y1 (box, source, cluster, split)
+Classes go by many spellings (WithMask, no_mask, mask_weared_incorrect); for others say --label OLD=NEW.
 
 Labels are with_mask, without_mask, mask_worn_incorrectly and not_a_face (what a detector took for a face: a table
 or a folder of its alarms). `balance` in the configuration says which of them the network tells, and how often each
@@ -37,6 +39,7 @@ Look at some of what it changed before you train: a teacher can be wrong."""
 
 EXAMPLES = """\
 examples:
+  maskcam-train classifier --data dataset
   maskcam-train classifier configs/train/classifier.toml --data crops.csv --data train.json --workdir runs/mask
   maskcam-train classifier configs/train/tutorial.toml --data tutorial/ --also crops.csv --workdir runs/tutorial
   maskcam-train detector configs/train/detector.toml --data train.json --val val.json --workdir runs/face
@@ -51,14 +54,39 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     p = commands.add_parser("classifier", help="train the mask classifier", description=CLASSIFIER, formatter_class=raw)
-    p.add_argument("config", type=Path, metavar="CONFIG.toml", help="see configs/train/classifier.toml")
+    p.add_argument(
+        "config",
+        type=Path,
+        nargs="?",
+        metavar="CONFIG",
+        help="a TOML file such as configs/train/classifier.toml, or vgg16 (default: own, which goes on from --start)",
+    )
     p.add_argument(
         "--data", type=Path, action="append", required=True, metavar="PATH", help="labelled faces; may be repeated"
     )
     p.add_argument(
+        "--start",
+        type=Path,
+        metavar="BUNDLE|FILE.keras",
+        help="a trained classifier to go on from (default: the shipped one where no CONFIG is given)",
+    )
+    p.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="what a class of the data is: with_mask, without_mask, mask_worn_incorrectly, not_a_face, face or ignore",
+    )
+    p.add_argument(
         "--also", type=Path, action="append", default=[], metavar="PATH", help="a further set, only measured"
     )
-    p.add_argument("--workdir", type=Path, required=True, metavar="DIR", help="where everything is written")
+    p.add_argument(
+        "--workdir",
+        type=Path,
+        default=Path("runs/classifier"),
+        metavar="DIR",
+        help="where everything is written (default: %(default)s)",
+    )
     p.add_argument("--weights", metavar="FILE", help="backbone weights without top instead of the configuration's")
     p.set_defaults(run=_classifier)
 
@@ -124,9 +152,15 @@ def _import_quietly() -> None:
 
 
 def _classifier(args: argparse.Namespace) -> None:
+    from edge.vision import bundle
     from train import classifier
 
-    classifier.run(args.config, args.data, args.workdir, args.weights, args.also)
+    if args.start and args.weights:
+        raise ConfigError("--start and --weights: expected one of them, each says where the weights come from")
+    start = args.start or (None if args.config or args.weights else bundle.shipped())
+    renamed = dict(text.rpartition("=")[::2] for text in args.label)
+    classifier.run(args.config or Path("own"), args.data, args.workdir, args.weights, args.also, start, renamed)
+    print(f"\nmake a bundle of it: maskcam-convert bundle --classifier {args.workdir}", flush=True)
 
 
 def _detector(args: argparse.Namespace) -> None:

@@ -26,8 +26,14 @@ class Settings(BaseModel):
 T = TypeVar("T", bound=Settings)
 
 
+RECIPES = Path(__file__).parent / "recipes"
+"""Configurations that come with the package and go by their names."""
+
+
 def load(path: Path, model: type[T]) -> T:
-    """Reads a TOML file. Raises ConfigError, one line per fault: file, key, value, expectation."""
+    """Reads a TOML file, or a recipe by its name ("own"). Raises ConfigError: file, key, value, expectation."""
+    own = RECIPES / f"{path}.toml"
+    path = own if own.is_file() and not path.is_file() else path
     return _checked(path, _toml(path), model)
 
 
@@ -35,7 +41,8 @@ def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text())
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such file; examples stand in configs/train/") from error
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+        raise ConfigError(f"{path}: no such file; expected a TOML file, or {known}") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: not readable as TOML: {error}") from error
 

@@ -109,6 +109,7 @@ def _stage(
         "config": config.model_dump() | {"weights": Path(config.weights).name},
         "start": origin,
         "pictures": len(batches.readable),
+        "sources": sorted({scene.source for scene in scenes if scene.source}),
         "skipped": [str(p.name) for p in batches.skipped],
         "val_pictures": len(held_out),
         "val": coco_ap(held_out, find),

@@ -1,4 +1,4 @@
-"""A trained detector taken back from a bundle's ONNX file, so that a training can go on from what is shipped.
+"""Trained networks taken back from a bundle's ONNX files, so that a training can go on from what is shipped.
 
 The exporter merged each batch normalisation into its convolution. A frozen one needs no more than the scale and offset
 that are left; for a trained one any mean and variance give the same function, so those of some training pictures are
@@ -47,6 +47,40 @@ def restore(model: keras.Model, bundle: Bundle) -> None:
         ) from error
 
 
+def origin(bundle: Bundle) -> dict[str, Any]:
+    """Backbone, width, input size and hidden units of a bundle's classifier, as a configuration names them.
+
+    Raises DataError where the bundle does not say: then it cannot be gone on from.
+    """
+    said = bundle.training.get("classifier", {}).get("config", {})
+    wanted = ("backbone", "alpha", "size", "hidden", "margin")
+    if said.get("backbone") != "mobilenetv2" or not all(key in said for key in wanted):
+        raise DataError(f"--start {bundle.folder}: its bundle.json names no MobileNetV2 classifier to go on from")
+    return {key: said[key] for key in wanted}
+
+
+def restore_classifier(model: keras.Model, bundle: Bundle) -> None:
+    """Gives the classifier `model` the weights of the one in `bundle`; of its labels those that `model` has.
+
+    Its batch normalisations are frozen, so the scale and offset that the file holds are all they need.
+    Raises DataError where the bundle has no such classifier, MissingPackage without onnx.
+    """
+    path = bundle.path("classifier", "onnx")
+    known, dense = _convolutions(path), _dense(path)
+    try:
+        for name, layer in _layers(model).items():
+            kernel, scale, offset = known[name]
+            norm = _norm_after(layer)
+            layer.set_weights([kernel])
+            norm.set_weights([scale, offset, np.zeros_like(scale), np.full_like(scale, 1 - norm.epsilon)])
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.Dense):
+                kernel, bias = dense[layer.name]
+                layer.set_weights([kernel[:, : layer.units], bias[: layer.units]])
+    except (KeyError, ValueError, AttributeError) as error:
+        raise DataError(f"{path}: does not fit this classifier: {str(error).splitlines()[0]}") from error
+
+
 def _taught(folded: dict[str, Any]) -> dict[int, Callable[[Array, Array], list[Array]]]:
     """By filters of an output's convolution: (kernel, bias) of the file -> what they were before publishing."""
     tight = np.linalg.inv(np.array(folded.get("matrix", np.eye(4)))).astype(np.float32)
@@ -81,18 +115,36 @@ def expansion(bundle: Bundle) -> int:
     return int(kernel.shape[3] // kernel.shape[2])
 
 
-def _convolutions(path: Path) -> dict[str, Folded]:
-    """Name of the layer, as `_layers` has it -> what the file says of it. The exporter adds a number to each name."""
+def _dense(path: Path) -> dict[str, tuple[Array, Array]]:
+    """Name of a dense layer -> kernel (inputs, units) and bias."""
+    graph, values = _graph(path)
+    found = {}
+    for node in graph.node:
+        if node.op_type == "Gemm":
+            kernel, bias = values[node.input[1]], values[node.input[2]]
+            turned = any(a.name == "transB" and a.i for a in node.attribute)
+            name = re.sub(r"_\d+$", "", node.input[2].split("/")[1])
+            found[name] = (kernel.T if turned else kernel), bias
+    return found
+
+
+def _graph(path: Path) -> tuple[Any, dict[str, Array]]:
+    """The graph of an ONNX file and its constants by name. Raises DataError, MissingPackage."""
     try:
         import onnx
         from onnx import numpy_helper
     except ImportError as error:
-        raise MissingPackage("onnx", "convert") from error
+        raise MissingPackage("onnx", "train") from error
     try:
         graph = onnx.load(path).graph
     except Exception as error:  # protobuf raises whatever a damaged file makes it raise
         raise DataError(f"{path}: not an ONNX file: {str(error).splitlines()[0]}") from error
-    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    return graph, {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+
+def _convolutions(path: Path) -> dict[str, Folded]:
+    """Name of the layer, as `_layers` has it -> what the file says of it. The exporter adds a number to each name."""
+    graph, values = _graph(path)
     readers = {name: node for node in graph.node for name in node.input}
     found = {}
     for node in graph.node:

@@ -15,6 +15,7 @@ from edge.core.errors import ConfigError, MaskcamError
 COMMANDS = (
     "run",
     "replay",
+    "detect",
     "benchmark",
     "accuracy",
     "backends",

@@ -344,3 +344,25 @@ def test_a_wrong_size_is_one_line(made, tmp_path, capsys, size):
     args = ["--detector", str(made / "detector.keras"), "--calibration", data, "--validation", data]
     assert cli.main(["sizes", *args, "--plot", str(tmp_path / "s.png"), size]) == 2
     assert f"size '{size}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_the_tutorials_model_is_read_by_what_it_is(tmp_path, older):
+    """HDF5 under another name, and as Keras 2 wrote its depthwise convolutions."""
+    import h5py
+    import keras
+
+    from convert import models
+
+    image = keras.Input((32, 32, 3))
+    flat = keras.layers.Flatten()(keras.layers.DepthwiseConv2D(3)(image))
+    keras.Model(image, keras.layers.Dense(2, activation="softmax")(flat)).save(tmp_path / "m.h5")
+    if older:
+        with h5py.File(tmp_path / "m.h5", "r+") as file:
+            config = json.loads(file.attrs["model_config"])
+            for layer in config["config"]["layers"]:
+                if layer["class_name"] == "DepthwiseConv2D":
+                    layer["config"]["groups"] = 1
+            file.attrs["model_config"] = json.dumps(config)
+    (tmp_path / "m.h5").rename(tmp_path / "mask_detector.model")
+    assert models.fixed(models.read(tmp_path / "mask_detector.model")).output_shape == (1, 2)

@@ -1,0 +1,110 @@
+"""`maskcam detect`: what the networks say of pictures, a line per face."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.cli.arguments import command
+from edge.core.errors import DataError
+
+if TYPE_CHECKING:
+    from edge.core.records import Face, Image, Verdict
+
+
+def add(commands: Any) -> None:
+    parser = command(
+        commands,
+        "detect",
+        run,
+        "find the faces of pictures and say whether each wears a mask",
+        "maskcam detect photo.jpg holiday/ --out annotated/",
+    )
+    parser.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="pictures, or folders of pictures")
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of the installed or shipped one")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for annotated copies")
+    parser.add_argument("--json", action="store_true", help="print a JSON object per picture instead of text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0, or 2 where no picture could be read."""
+    from edge import accuracy
+    from edge.vision import bundle, pictures
+
+    paths = [p for given in args.pictures for p in (pictures.find(given) if given.is_dir() else [given])]
+    if not paths:
+        raise DataError(f"{args.pictures[0]}: no pictures there")
+    if args.out:
+        _check(args.out, paths)
+    judge, read = accuracy.judge(bundle.load(args.bundle)), 0
+    for path in paths:
+        try:
+            image = pictures.read(path)
+        except DataError as error:
+            print(f"maskcam: skipped: {error}", file=sys.stderr)
+            continue
+        read += 1
+        found = judge(image)
+        print(json.dumps(_values(path, found)) if args.json else "\n".join(_lines(path, found)), flush=True)
+        if args.out:
+            _save(args.out / f"{path.stem}.png", image, found)
+    return 0 if read else 2
+
+
+def _check(out: Path, paths: list[Path]) -> None:
+    """Raises DataError where an annotated copy would not be one, or would stand on a picture that is read."""
+    if out.exists() and not out.is_dir():
+        raise DataError(f"output '{out}': is a file; expected a folder")
+    if not out.absolute().parent.is_dir():
+        raise DataError(f"output '{out}': folder '{out.parent}' does not exist: create it first")
+    inside = [p for p in paths if p.resolve().parent == out.resolve()]
+    if inside:
+        raise DataError(f"output '{out}': holds {inside[0].name}, which is read; expected another folder")
+
+
+def _words(verdict: Verdict) -> str:
+    from edge.vision.draw import WORDS
+
+    return "mask worn wrongly" if verdict.incorrectly_worn else WORDS[verdict.mask]
+
+
+def _values(path: Path, found: list[tuple[Face, Verdict]]) -> dict[str, Any]:
+    faces = [
+        {
+            "box": [round(v, 1) for v in (f.box.x0, f.box.y0, f.box.x1, f.box.y1)],
+            "score": round(f.score, 3),
+            "mask": v.mask.value,
+            "confidence": round(v.confidence, 3),
+            "incorrectly_worn": v.incorrectly_worn,
+        }
+        for f, v in found
+    ]
+    return {"picture": str(path), "faces": faces}
+
+
+def _lines(path: Path, found: list[tuple[Face, Verdict]]) -> list[str]:
+    """`photo.jpg: no mask (97 %) at 120,80 to 180,160`"""
+    if not found:
+        return [f"{path}: no face"]
+    return [
+        f"{path}: {_words(v)} ({v.confidence:.0%}) at {f.box.x0:.0f},{f.box.y0:.0f} to {f.box.x1:.0f},{f.box.y1:.0f}"
+        for f, v in found
+    ]
+
+
+def _save(path: Path, image: Image, found: list[tuple[Face, Verdict]]) -> None:
+    """The picture with a box and a word per face."""
+    import cv2
+
+    from edge.core.records import Decision, Frame, Observation, Track
+    from edge.vision.draw import annotate
+
+    tracks = [Track(k, f.box, 0.0, 1) for k, (f, _) in enumerate(found, 1)]
+    decisions = [Decision(k, v.mask, v.confidence, 0.0, v.incorrectly_worn) for k, (_, v) in enumerate(found, 1)]
+    drawn = annotate(Observation(Frame(0, 0.0, image), tracks, decisions))
+    path.parent.mkdir(exist_ok=True)
+    if not cv2.imwrite(str(path), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)):
+        raise DataError(f"output '{path}': cannot be written; is the disk full?")
