@@ -27,11 +27,19 @@ def _detector(bundle: bundles.Bundle, backend: str, threads: int) -> BundleDetec
 
 
 def judge(bundle: bundles.Bundle) -> Callable[[Image], list[tuple[Face, Verdict]]]:
-    """A bundle on the processor as a function picture (RGB) -> its faces and what is said of each, best first."""
+    """A bundle on the processor as a function picture (RGB) -> its faces and what is said of each, best first.
+
+    What the classifier takes for no face is left out.
+    """
     opener = resolve(backends()["tflite"].target)
     detector = FaceDetector(opener(bundle, "detector", 2), bundle.detector)
     classifier = MaskClassifier(opener(bundle, "classifier", 2), bundle.classifier)
-    return lambda image: [(face, classifier.classify(image, face.box)) for face in detector.detect(image)]
+
+    def judged(image: Image) -> list[tuple[Face, Verdict]]:
+        said = [(face, classifier.classify(image, face.box)) for face in detector.detect(image)]
+        return [(face, verdict) for face, verdict in said if not verdict.not_a_face]
+
+    return judged
 
 
 def run(

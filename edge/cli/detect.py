@@ -68,7 +68,7 @@ def _check(out: Path, paths: list[Path]) -> None:
 def _words(verdict: Verdict) -> str:
     from edge.vision.draw import WORDS
 
-    return "mask worn wrongly" if verdict.incorrectly_worn else WORDS[verdict.mask]
+    return WORDS["incorrectly_worn" if verdict.incorrectly_worn else verdict.mask.value]
 
 
 def _values(path: Path, found: list[tuple[Face, Verdict]]) -> dict[str, Any]:
