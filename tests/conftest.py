@@ -190,7 +190,7 @@ def pytest_terminal_summary(terminalreporter, config):
     rows = {}
     for outcome in ("passed", "failed", "skipped", "error"):
         for report in terminalreporter.stats.get(outcome, []):
-            for mark in [value for name, value in report.user_properties if name == "fault"]:
+            for mark in [value for name, value in getattr(report, "user_properties", ()) if name == "fault"]:
                 worst = max(rows.get(mark, outcome), outcome, key=("passed", "skipped", "error", "failed").index)
                 rows[mark] = worst
     names = ("fault", "injected how", "seen", "recovered in", "")

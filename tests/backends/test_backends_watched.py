@@ -36,6 +36,7 @@ def watched(engine, now):
     return WatchedEngine(engine, check, clock=lambda: now[0])
 
 
+@pytest.mark.fault("the engine says NaN", "NaN and infinity", "a fault", "the spare, same frame")
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_an_answer_that_is_no_number_is_a_fault_at_once_and_stays_one(value):
     engine = Engine(lambda image: [np.array([0.5, value], np.float32)])
@@ -60,6 +61,9 @@ def test_the_known_answer_is_asked_again_now_and_then():
     assert wrapped.fault
 
 
+@pytest.mark.fault(
+    "the engine says the same of everything", "zeros", "a fault after 3 pictures", "the spare, same frame"
+)
 def test_one_that_says_the_same_of_everything_is_asked_soon():
     engine, now = Engine(lambda image: [RIGHT[0] * 0]), [AT_ONCE]
     wrapped = watched(engine, now)

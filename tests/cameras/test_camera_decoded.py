@@ -48,6 +48,7 @@ def film(path, images):
     return path
 
 
+@pytest.mark.fault("interlaced video with OpenCV >= 4.13", "a drawn H.264 recording", "refused with the word", "-")
 def test_interlaced_video_is_refused_with_the_word_or_shown(tmp_path):
     path = tmp_path / "interlaced.h264"
     path.write_bytes(base64.b64decode("".join(INTERLACED.split())))
@@ -92,6 +93,7 @@ NOISE = np.random.default_rng(1).integers(0, 255, (64, 96, 3), np.uint8)
 GREY = NOISE[..., 0].astype(np.uint8)
 
 
+@pytest.mark.fault("a buffer that was never decoded", "memory instead of pictures", "camera lost, with the reason", "-")
 @pytest.mark.skipif(decoded.VERSION < decoded.SINCE, reason="this OpenCV converts interlaced video")
 @pytest.mark.parametrize(
     ("image", "plane", "frames", "refused"),

@@ -113,6 +113,7 @@ def test_closed_before_it_was_started():
     assert list(newest) == []
 
 
+@pytest.mark.fault("an error is kept", "a camera that raises", "no picture is kept with it", "at once")
 def test_a_kept_error_holds_neither_pictures_nor_its_keeper():
     def failing():
         yield Frame(0, 0.0, np.zeros((2, 2, 3), np.uint8))

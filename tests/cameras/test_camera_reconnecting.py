@@ -41,6 +41,7 @@ def test_a_good_camera_is_simply_passed_on():
     assert (camera.faults, camera.reopened) == (0, 0)
 
 
+@pytest.mark.fault("a camera is unplugged", "reads and openings that fail", "camera lost", "0.5 s after it is back")
 def test_unplugged_and_plugged_in_again():
     script = Script([*pictures(10, 1), (0.1, UNPLUGGED)], MISSING, MISSING, pictures(10))
     camera, frames, history = watched(script, 8)
@@ -71,6 +72,7 @@ def test_one_that_was_well_for_long_is_tried_soon_again_one_that_was_not_is_not(
     assert np.diff(script.opened[:6]) == pytest.approx([1.5, 2, 3, 5, 40.5])
 
 
+@pytest.mark.fault("a frozen picture", "the same frame over and over", "camera lost after 10 s", "first changed frame")
 def test_a_frozen_picture_is_a_lost_camera_and_stays_so_until_it_changes():
     frozen = chain(pictures(10, 2), still(10, GREY))
     script = Script(frozen, still(10, GREY), pictures(10))

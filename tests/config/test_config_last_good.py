@@ -184,6 +184,7 @@ def test_systemd_names_the_state_directory(etc, state, monkeypatch):
     assert loaded.settings.camera.seed == 3
 
 
+@pytest.mark.fault("a bundle path is mistyped", "three starts", "the last good settings are in force", "the same start")
 def test_what_only_loads_is_not_kept(etc, state):
     etc.write_text("[camera]\nwidth = 320\n")
     start([etc], state)

@@ -34,6 +34,9 @@ def test_lines_arrive_in_order(pipe):
     assert os.read(pipe[0], 1000) == b"line 0\nline 1\nline 2\n"
 
 
+@pytest.mark.fault(
+    "standard output is not read", "a pipe that is full", "nobody waits; losses are counted", "when it is read"
+)
 def test_a_reader_that_stalls_holds_up_nobody_and_hears_what_was_lost(pipe):
     handler = Apart(pipe[1], capacity=5, patience=0.05)
     long = "x" * 70000  # more than a pipe holds
@@ -54,6 +57,7 @@ def test_a_reader_that_stalls_holds_up_nobody_and_hears_what_was_lost(pipe):
     assert b"\n99 " in heard
 
 
+@pytest.mark.fault("standard output is closed", "a pipe without a reader", "nothing ends", "-")
 def test_a_reader_that_is_gone_ends_nothing(pipe):
     handler = Apart(pipe[1], patience=SOON)
     os.close(pipe[0])

@@ -203,6 +203,7 @@ def test_it_runs_until_it_is_stopped_or_the_duration_has_passed():
     assert run.run(Flag(), Flag(), duration=0.5).frames == 5
 
 
+@pytest.mark.fault("no frame ever comes", "camera lost for good", "the run ends on time", "-")
 def test_a_duration_is_over_although_no_frame_comes():
     now = [0.0]
 
@@ -226,6 +227,12 @@ def test_settings_are_good_once_the_camera_has_seen_with_them():
     assert (first.kept, second.kept) == ([first.settings], [second.settings])
 
 
+@pytest.mark.fault(
+    "a setting that loads and cannot be used",
+    "pin that is not there, error of a library",
+    "configuration error",
+    "the same start",
+)
 @pytest.mark.parametrize("wrong", [SinkError("no such pin"), RuntimeError("of a library")])
 def test_a_start_falls_back_over_whatever_a_setting_causes(wrong):
     class Broken(Assembly):
@@ -255,6 +262,7 @@ def test_what_fails_before_the_first_verdict_falls_back_too():
     assert supervisor.heard.count("ready") == 1
 
 
+@pytest.mark.fault("no engine is right any more", "wrong answers while running", "engine fault", "restart by systemd")
 def test_networks_that_fail_later_are_a_state_before_the_run_ends():
     class Later(Faces):
         def detect(self, image):
@@ -295,6 +303,7 @@ def test_a_reload_after_which_nothing_stands_ends_the_run_with_the_reason():
         run.run(Flag(), reload)
 
 
+@pytest.mark.fault("black frames from the start", "frames of zeros", "blind, never ok", "1 s after light")
 def test_a_picture_that_cannot_be_judged_is_not_ok_from_the_first_frame_on():
     class Dark(Assembly):
         def apply(self, settings):
@@ -392,6 +401,7 @@ def test_the_status_file_appears_whole_at_most_once_a_second_and_for_everybody_t
     assert (report["state"], report["camera"], report["fps"]) == ("starting", "door", pytest.approx(10, abs=0.5))
 
 
+@pytest.mark.fault("status.json cannot be written", "ENOSPC, EMFILE, ENOENT at writing", "said once", "next second")
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE, errno.ENOENT])
 def test_a_status_file_that_cannot_be_written_is_said_once(number, tmp_path, monkeypatch, caplog):
     now, full, write = [0.0], [True], os.open

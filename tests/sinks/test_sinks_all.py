@@ -121,6 +121,9 @@ def test_journal_that_cannot_be_opened_or_written(tmp_path):
     sink.close()
 
 
+@pytest.mark.fault(
+    "a power cut tears the last line", "half a line in the file", "ended before the next", "at the next start"
+)
 def test_a_torn_last_line_takes_no_other_with_it(tmp_path):
     path = tmp_path / "e.jsonl"
     path.write_text('{"kind": "state", "t": 1.0}\n{"kind": "no_ma')
@@ -131,6 +134,9 @@ def test_a_torn_last_line_takes_no_other_with_it(tmp_path):
     assert json.loads(new)["kind"] == ALERT.kind
 
 
+@pytest.mark.fault(
+    "the disk fills while a line is written", "ENOSPC after ten bytes", "no part of it stays", "next event"
+)
 def test_a_full_disk_leaves_no_part_of_a_line(tmp_path, monkeypatch):
     path = tmp_path / "e.jsonl"
     journal = JsonlSink(path)
@@ -155,6 +161,7 @@ def test_a_full_disk_leaves_no_part_of_a_line(tmp_path, monkeypatch):
     assert path.read_text() == before * 2
 
 
+@pytest.mark.fault("a journal grows for months", "60 events, 1,000 bytes", "rotation by size", "-")
 def test_a_journal_becomes_several_by_its_size(tmp_path):
     path = tmp_path / "e.jsonl"
     with closing(JsonlSink(path, max_bytes=1000, keep=2)) as journal:

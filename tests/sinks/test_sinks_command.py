@@ -53,6 +53,7 @@ def test_a_program_that_is_not_there():
         CommandSink([])
 
 
+@pytest.mark.fault("a command never ends", "sleeps with a child", "killed at its timeout", "next event")
 def test_one_that_takes_too_long_is_killed_with_its_children(tmp_path):
     """The child would hold the error pipe open: without its death the sink would wait for it."""
     pids = tmp_path / "pids"
@@ -84,6 +85,7 @@ def test_running_tells_the_living():
     assert running(os.getpid())
 
 
+@pytest.mark.fault("a command leaves children behind", "setsid, parent gone", "killed", "at once")
 def test_what_leaves_its_session_dies_with_it(tmp_path):
     """`setsid` leaves group and session, and its parent is gone at once."""
     pid = tmp_path / "pid"
@@ -116,6 +118,7 @@ def test_one_that_runs_when_the_sink_is_closed_dies(tmp_path):
     assert failed == ["sh ended with -9: it said nothing"]
 
 
+@pytest.mark.fault("a command floods standard error", "190 MB", "less than 2 MB held", "at once")
 def test_a_flood_of_errors_takes_no_memory():
     flood = "import sys; [sys.stderr.write('x' * 65536) for _ in range(3000)]; sys.exit('no\\n' + 'y' * 5000)"
     tracemalloc.start()

@@ -334,6 +334,7 @@ def test_gpiod_says_why_a_line_cannot_be_had(lines, monkeypatch):
         GpioSink(17, driver="gpiod")
 
 
+@pytest.mark.fault("a light without a pin", "no /dev/gpiochip*", "refused with the remedy", "-")
 def test_the_driver_suits_the_board(tmp_path):
     with pytest.raises(SinkError, match=r"no GPIO pins .*driver = 'mock'"):
         pins.suited(tmp_path)

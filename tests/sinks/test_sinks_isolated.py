@@ -229,6 +229,9 @@ class Hanging(MemorySink):
         super().send(event)
 
 
+@pytest.mark.fault(
+    "a sink hangs", "a send that does not return", "said, newest kept, the one under way too", "when it returns"
+)
 def test_one_that_hangs_is_reported_keeps_the_newest_and_goes_on(isolated, caplog):
     inner, time = Hanging(), Time()
     with caplog.at_level(logging.INFO):

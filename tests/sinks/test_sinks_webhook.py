@@ -135,6 +135,7 @@ def test_behind_a_thread_a_server_that_is_down_for_a_while_misses_nothing(server
     assert "s3cret" not in caplog.text
 
 
+@pytest.mark.fault("a server drips its answer", "a byte every 50 ms", "given up at one deadline", "next event")
 @pytest.mark.parametrize(
     ("greeting", "drip"),
     [(b"HTTP/1.1 200 OK\r\n", b"X"), (b"", b"HTTP/1.1 100 Continue\r\n\r\n"), (b"HTTP/1.1 2", b"0")],
