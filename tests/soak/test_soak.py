@@ -178,6 +178,9 @@ def test_reloads_keep_nothing(capsys):
 
         apply = fit
 
+        def stamp(self, event):
+            return event
+
     class Quiet:
         def __getattr__(self, name):
             return lambda *arguments: None
