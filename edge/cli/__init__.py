@@ -18,6 +18,7 @@ COMMANDS = (
     "detect",
     "benchmark",
     "accuracy",
+    "clips",
     "backends",
     "config",
     "doctor",

@@ -1,0 +1,55 @@
+"""`maskcam clips`: score the alarms about people in labelled recordings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from edge.cli.arguments import command, load, settings
+
+
+def add(commands: Any) -> None:
+    parser = command(
+        commands,
+        "clips",
+        run,
+        "score the alarms about people in labelled recordings: rightly, missed, falsely, how soon",
+        "maskcam clips door.toml   # the format: docs/clips.md",
+    )
+    parser.add_argument("labels", type=Path, nargs="+", metavar="LABELS", help="a TOML file per recording")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where the recordings lie, if not beside the labels")
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of model.bundle")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    settings(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    from edge.evaluation import clips
+
+    every = {str(path): clips.read(path) for path in args.labels}  # mistakes are said before the first clip is played
+    results = {}
+    for name, labels in every.items():
+        clip = args.folder / labels.clip.name if args.folder else labels.clip
+        results[name] = _play(args, clip, labels)
+    print(json.dumps(results, indent=1) if args.json else clips.table(results))
+
+
+def _play(args: argparse.Namespace, clip: Path, labels: Any) -> dict[str, Any]:
+    from edge import assemble
+    from edge.evaluation.clips import ClipScorer
+    from edge.runtime.replay import observations
+    from edge.runtime.step import Step
+
+    chosen = load(args, camera__source=str(clip), model__bundle=args.bundle and str(args.bundle), sinks__log=False)
+    scorer = ClipScorer(labels.people)
+    with assemble.runtime(chosen, live=False) as runtime:
+        for observation in observations(runtime, Step(runtime)):
+            scorer.add(observation, runtime.policy.active)
+            if sys.stderr.isatty() and observation.frame.index % 10 == 0:
+                print(f"\r{clip.name}: {observation.frame.t:.0f} s ", end="", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    return scorer.result()

@@ -1,0 +1,103 @@
+"""People, not frames: alarms of a scripted run against labelled people."""
+
+import numpy as np
+import pytest
+
+from edge.core.errors import DataError
+from edge.core.geometry import Box
+from edge.core.labels import Mask
+from edge.core.records import Decision, Frame, Observation, Track
+from edge.evaluation import clips
+
+BLACK = np.zeros((2, 2, 3), np.uint8)
+LEFT, RIGHT = Box(0, 0, 20, 20), Box(100, 0, 120, 20)
+
+
+def person(outcome, box=LEFT, start=1.0, end=3.0, name="a"):
+    return clips.Person(name, outcome, [(start, box), (end, box)])
+
+
+def play(people, script):
+    """`script`: rows of t, whether the alert stands, and (track, box, mask) of each track."""
+    scorer = clips.ClipScorer(people)
+    for i, (t, alert, tracks) in enumerate(script):
+        seen = [Track(id, box, 0.0, 5) for id, box, _ in tracks]
+        decisions = [Decision(id, mask, 0.9, 0.0) for id, _, mask in tracks]
+        scorer.add(Observation(Frame(i, t, BLACK), seen, decisions), alert)
+    return scorer.result()
+
+
+def test_a_bare_person_is_alarmed_rightly_after_the_seconds_it_took():
+    result = play([person("off")], [(1.0, False, [(7, LEFT, Mask.OFF)]), (2.5, True, [(7, LEFT, Mask.OFF)])])
+    assert (result["alarmed_rightly"], result["missed"], result["seconds_to_alarm"]) == (1, [], 1.5)
+    assert (result["alarmed_falsely"], result["things_alarmed"]) == ([], 0)
+
+
+def test_who_is_not_alarmed_or_never_found_is_missed():
+    result = play([person("incorrectly_worn", name="low"), person("off", RIGHT, name="far")], [(1.5, False, [])])
+    assert (result["missed"], result["found"], result["seconds_to_alarm"]) == (["low", "far"], 0, None)
+
+
+def test_an_alarm_about_a_masked_person_and_one_about_a_thing_are_false():
+    wheel = Box(300, 300, 340, 340)
+    row = [(1, LEFT, Mask.OFF), (2, wheel, Mask.OFF), (3, RIGHT, Mask.ON)]
+    result = play([person("on"), person("on", RIGHT, name="b")], [(1.5, True, row), (1.6, True, row)])
+    assert (result["alarmed_falsely"], result["things_alarmed"]) == (["a"], 1)
+
+
+def test_without_the_alert_nobody_is_alarmed_and_unsure_counts_neither_way():
+    assert play([person("on")], [(1.5, False, [(1, LEFT, Mask.OFF)])])["alarmed_falsely"] == []
+    result = play([person("unsure")], [(1.5, True, [(1, LEFT, Mask.OFF)])])
+    assert (result["to_alarm"], result["alarmed_falsely"], result["things_alarmed"]) == (0, [], 0)
+
+
+def test_a_track_remains_its_person_s_when_the_labels_end():
+    script = [(2.9, False, [(1, LEFT, Mask.OFF)]), (3.4, True, [(1, LEFT, Mask.OFF)])]
+    assert play([person("on")], script)["things_alarmed"] == 0
+
+
+def test_a_new_number_for_the_same_person_is_a_switch():
+    script = [(1.0 + 0.1 * i, False, [(id, LEFT, Mask.ON)]) for i, id in enumerate([1, 1, 2, 2, 1])]
+    assert play([person("on")], script)["ids_switched"] == 2
+
+
+def test_the_face_moves_between_two_labels_and_is_gone_where_they_are_far_apart():
+    walks = clips.Person("a", "on", [(0.0, LEFT), (2.0, RIGHT), (9.0, LEFT)])
+    assert walks.at(1.0) == Box(50, 0, 70, 20)
+    assert (walks.at(2.0), walks.at(5.0), walks.at(9.0), walks.at(9.1)) == (RIGHT, None, LEFT, None)
+
+
+GOOD = 'clip = "a.mp4"\n[[person]]\nname = "x"\noutcome = "off"\nboxes = [[0, 1, 2, 3, 4], [1.5, 1, 2, 3, 4]]\n'
+
+
+def test_labels_are_read(tmp_path):
+    (tmp_path / "a.toml").write_text(GOOD)
+    labels = clips.read(tmp_path / "a.toml")
+    assert labels.clip == tmp_path / "a.mp4"
+    assert labels.people[0].boxes[1] == (1.5, Box(1, 2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"off"', '"bare"', "outcome = 'bare': expected one of on, off"),
+        ("clip =", "film =", "expected the name of the recording"),
+        ("1.5,", "0,", "by time, each time once"),
+        ("[0, 1, 2, 3, 4]", "[0, 1, 2]", "seconds, left, top, right, bottom"),
+        ("[0, 1, 2, 3, 4]", "[0, 3, 2, 1, 4]", "left < right"),
+        ("name =", "nom =", "unknown key 'nom'"),
+        ("clip", "=", "not readable as TOML"),
+    ],
+)
+def test_a_mistake_in_the_labels_is_one_line(tmp_path, old, new, says):
+    (tmp_path / "a.toml").write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(DataError, match=says) as raised:
+        clips.read(tmp_path / "a.toml")
+    assert "\n" not in str(raised.value)
+
+
+def test_the_table_names_who_went_wrong():
+    results = {"door.toml": play([person("off", name="Ada")], [])}
+    lines = clips.table(results).splitlines()
+    assert lines[1].split() == ["door.toml", "1", "0", "1", "0", "1", "0", "0", "-", "0"]
+    assert lines[2] == "  missed: Ada"
