@@ -6,7 +6,7 @@ comma := ,
 # With CI set, the tests that need TensorFlow run too; without it they skip with a reason.
 TEST_EXTRAS = $(if $(CI),test$(comma)convert,test)
 
-.PHONY: demo demo-page docs test test-all test-systemd test-guest test-virtual check clean test-arm64 test-faults test-soak test-fuzz
+.PHONY: demo demo-page docs test test-mqtt test-homeassistant test-history test-all test-systemd test-guest test-virtual check clean test-arm64 test-faults test-soak test-fuzz
 
 demo: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml --duration 20 --sheet demo.png --overwrite
@@ -39,6 +39,23 @@ test-guest: $(VENV)/.test
 # minutes. Its root file system stays in VIRTUAL (a folder), else in .virtual.
 test-virtual: $(VENV)/.test
 	VIRTUAL=$(abspath $(or $(VIRTUAL),.virtual)) $(BIN)/python -m pytest tests/virtual -rs -s --durations=5
+
+# Events, broker killed and restarted, TLS, fifty cameras: at a real Mosquitto.
+test-mqtt: $(VENV)/.test
+	$(BIN)/python -m pytest tests/mqtt -rs --durations=5
+
+# The same entities in the real Home Assistant Core, from its package in an environment of its own (Python 3.11; janus is
+# what its file_upload wants). Where that cannot be installed, it says so and skips.
+HOMEASSISTANT ?= .venv-homeassistant
+test-homeassistant: $(VENV)/.test
+	@test -x $(HOMEASSISTANT)/bin/hass || { python3.11 -m venv $(HOMEASSISTANT) && \
+	  $(HOMEASSISTANT)/bin/python -m pip install --quiet homeassistant==2024.3.3 paho-mqtt==1.6.1 janus==1.0.0; } || \
+	  { rm -rf $(HOMEASSISTANT); echo "Home Assistant could not be installed; its test skips"; }
+	HOMEASSISTANT=$(abspath $(HOMEASSISTANT)) $(BIN)/python -m pytest tests/mqtt/test_homeassistant.py -rs
+
+# The file of visits, its writer killed at 300 random points.
+test-history: $(VENV)/.test
+	TEST_KILLS=300 $(BIN)/python -m pytest tests/history
 
 # The documentation, every link checked, into build/site; `make docs SERVE=1` shows it and follows changes.
 docs: $(VENV)/.docs

@@ -120,7 +120,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "events.md"
 
 @pytest.mark.skipif(not DOCUMENT.exists(), reason="the documents are not here")
 def test_the_examples_of_the_document_are_events():
-    blocks = re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(), re.S)
+    blocks = re.findall(r"```jsonl?\n(.*?)```", DOCUMENT.read_text(), re.S)
     events = [json.loads(line) for block in blocks for line in block.splitlines()]
     assert {event["kind"] for event in events} == {*KINDS, *FIGURES}
     for event in events:

@@ -16,7 +16,7 @@ pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-SOON = 30.0
+SOON = 60.0
 
 
 def free_port() -> int:
