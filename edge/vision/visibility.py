@@ -16,6 +16,11 @@ DARK = "cannot judge, too dark"
 COVERED = "cannot judge, the lens is covered or there is nothing to see"
 SAMPLES = 76800
 """Pixels looked at, about: 320 x 240."""
+NOISE = "cannot judge, the picture is noise: check the camera's signal"
+NOISY = 0.15
+"""Correlation of neighbouring pixels below which a picture is noise, or memory that never was one. Among 350
+photographs the lowest was 0.67; darkened to a third, under noise of a deviation of 20, 0.17; noise as JPEG had 0.13.
+"""
 CELL = 8
 """Side of the averaged squares, in pixels looked at."""
 
@@ -39,7 +44,7 @@ class Visibility:
         self._since: float | None = None
 
     def update(self, image: Image, t: float) -> str | None:
-        """Takes the frame (RGB) at `t`; returns DARK, COVERED or None."""
+        """Takes the frame (RGB) at `t`; returns DARK, COVERED, NOISE or None."""
         found = self._look(image)
         self.clear = found is None
         if (found is None) == (self._blind is None):
@@ -56,7 +61,22 @@ class Visibility:
         margin = self.margin if self._blind else 1.0
         if brightness < self.dark * margin:
             return DARK
-        return COVERED if step < self.flat * margin else None
+        if step < self.flat * margin:
+            return COVERED
+        return NOISE if self.flat and likeness(image) < NOISY else None
+
+
+def likeness(image: Image) -> float:
+    """Correlation of the green of neighbouring pixels, of those beside or below, whichever is more alike."""
+    height, width = image.shape[:2]
+    every = max(round((height * width / SAMPLES) ** 0.5), 1) * 4
+    green = image[..., 1]
+    here = green[:-1:every, :-1:every].astype(np.float32)
+    spread = 2 * float(here.var())
+    if here.size < 100 or not spread:
+        return 1.0
+    beside = green[:-1:every, 1::every].astype(np.float32), green[1::every, :-1:every].astype(np.float32)
+    return 1 - min(float(np.square(here - other).mean()) for other in beside) / spread
 
 
 def brightness_and_steps(image: Image) -> tuple[float, float]:

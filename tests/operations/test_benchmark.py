@@ -127,7 +127,7 @@ def test_without_a_face_in_the_source_only_empty_frames_are_timed(monkeypatch):
 
 
 def to_pin(bench, pictures, slow=0.0):
-    sink = GpioSink(17)
+    sink = GpioSink(17, driver="mock")
     sink.pin._clock = bench
     send = sink.send
 

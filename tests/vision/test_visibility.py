@@ -11,7 +11,7 @@ from edge.runtime.pipeline import Pipeline
 from edge.tracking.alerts import AlertPolicy
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
-from edge.vision.visibility import COVERED, DARK, Visibility, brightness_and_steps
+from edge.vision.visibility import COVERED, DARK, NOISE, Visibility, brightness_and_steps
 
 RNG = np.random.default_rng(0)
 SHAPE = (480, 640, 3)
@@ -38,6 +38,8 @@ SEEN, NIGHT, CAP = room(), noisy(4, 3), noisy(70, 6)
         (SEEN, None),
         (room(0.25), None),
         (NIGHT, DARK),
+        (RNG.integers(0, 256, SHAPE, np.uint8), NOISE),  # memory that never was a picture, an analogue camera's snow
+        (np.clip(room(0.4) + RNG.normal(0, 12, SHAPE), 0, 255).astype(np.uint8), None),
         (np.zeros(SHAPE, np.uint8), DARK),
         (room(0.06), DARK),
         (CAP, COVERED),

@@ -70,7 +70,9 @@ def portrait(image: Image, face: Face, side: int) -> Image:
 
 def picture(face: Image | None, number: int, width: int, height: int) -> Image:
     """`number` copies of a portrait in a grid on grey, RGB."""
-    noise = np.random.default_rng(0).integers(-40, 41, (height, width, 1))  # a plain grey would pass for a covered lens
+    # A plain grey would pass for a covered lens, and noise of single pixels for no picture at all.
+    squares = np.random.default_rng(0).integers(-40, 41, (height // 16 + 1, width // 16 + 1, 1))
+    noise = squares.repeat(16, axis=0).repeat(16, axis=1)[:height, :width]
     frame: Image = np.repeat(np.clip(PADDING + noise, 0, 255), 3, axis=2).astype(np.uint8)
     if face is None or not number:
         return frame
