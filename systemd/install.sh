@@ -140,11 +140,11 @@ write_configuration() {
     run install -m 640 -g maskcam "$from" "$CONFIG" # group only: it may come to hold passwords
 }
 
-# A drop-in stands as long as the effective configuration has a line that matches.
+# A drop-in stands as long as a part that the configuration chooses needs it.
 fit_drop_in() {
     if [ -n "$dry" ]; then
         echo "would fit to the configuration: $DROP_INS/$1.conf"
-    elif grep -Eq "$2" <<<"$effective"; then
+    elif grep -qx "$1" <<<"$needs"; then
         install -D -m 644 "$HERE/$1.conf" "$DROP_INS/$1.conf"
     else
         rm -f "$DROP_INS/$1.conf"
@@ -152,11 +152,11 @@ fit_drop_in() {
 }
 
 write_unit() {
-    local effective=''
-    [ -n "$dry" ] || effective=$("$PREFIX/bin/maskcam" config show) || fail "correct the configuration, then run this again"
+    local needs=''
+    [ -n "$dry" ] || needs=$("$PREFIX/bin/maskcam" config requires) || fail "correct the configuration, then run this again"
     run install -D -m 644 "$HERE/maskcam.service" "$UNIT"
-    fit_drop_in network '^source = ".*://|^\[sinks\.(webhook|mqtt)\]'
-    fit_drop_in sound '^\[sinks\.command\]'
+    fit_drop_in network
+    fit_drop_in sound
     run install -D -m 644 "$HERE/maskcam.rules" "$RULES"
     run udevadm control --reload || true # a container has no udev
     run udevadm trigger --subsystem-match=gpio --subsystem-match=usb --subsystem-match=dma_heap || true

@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    root = _Parser(prog="maskcam", description="Sees faces, knows whether a mask is worn, lights an LED.")
+    root = _Parser(prog="maskcam", description="Detects faces, tells whether a mask is worn, and lights an LED.")
     root.add_argument("--version", action="version", version=f"maskcam {__version__}")
     commands = root.add_subparsers(metavar="command", required=True)
     for name in COMMANDS:

@@ -16,7 +16,7 @@ def add(commands: Any) -> None:
         commands,
         "accuracy",
         run,
-        "score the bundle on annotated pictures: how right it is at your own door",
+        "measure the accuracy of the bundle on annotated pictures",
         "maskcam accuracy door/coco.json --json",
     )
     parser.add_argument(
@@ -26,9 +26,9 @@ def add(commands: Any) -> None:
         help="COCO, Pascal VOC, YOLO, crops.csv or class folders",
     )
     labels(parser)
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of the shipped one")
-    parser.add_argument("--backend", choices=("tflite", "opencv"), default="tflite", help="engine (default: tflite)")
-    parser.add_argument("--threads", type=positive(int), default=2, help="of the processor (default: 2)")
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="bundle to use instead of the shipped one")
+    parser.add_argument("--backend", choices=("tflite", "opencv"), default="tflite", help="backend (default: tflite)")
+    parser.add_argument("--threads", type=positive(int), default=2, help="CPU threads (default: 2)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 

@@ -1,4 +1,4 @@
-"""`maskcam alerts`: what the lights look like, and how to put them out."""
+"""`maskcam alerts`: tests the LED and other sinks, and switches the pins off."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 
 def add(commands: Any) -> None:
-    parser = command(commands, "alerts", run, "try the lights and other alerts, or put them out", "maskcam alerts test")
+    parser = command(
+        commands, "alerts", run, "test the LED and other sinks, or switch the pins off", "maskcam alerts test"
+    )
     actions = parser.add_subparsers(metavar="action", dest="action", required=True)
-    test = actions.add_parser("test", help="play every pattern and say what should be seen; send an event elsewhere")
-    test.add_argument("--seconds", type=positive(float), default=3.0, metavar="S", help="for each pattern (3)")
-    off = actions.add_parser("off", help="put every pin into its safe state, as after a crash")
+    test = actions.add_parser(
+        "test", help="play every pattern and say what to look for; send a test event to other sinks"
+    )
+    test.add_argument("--seconds", type=positive(float), default=3.0, metavar="S", help="time per pattern (default: 3)")
+    off = actions.add_parser("off", help="set every pin to its safe state, for example after a crash")
     for action in (test, off):
         settings(action)
 
@@ -69,7 +73,7 @@ def _show(settings: Settings, seconds: float, name: str, section: Any) -> None:
         else:
             stamp = Stamper(origin(settings.device.name, settings.camera.name))
             sink.send(stamp(Event("state", 0.0, state="starting", detail="a test of the alerts")))
-            print(f"sinks.{name}: took an event", flush=True)
+            print(f"sinks.{name}: accepted a test event", flush=True)
 
 
 def play(

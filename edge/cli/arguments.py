@@ -25,10 +25,13 @@ def command(commands: Any, name: str, function: Any, purpose: str, example: str)
 def settings(parser: argparse.ArgumentParser) -> None:
     """--config and --set."""
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="settings, instead of the system's files (see maskcam config -h)"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings file to use instead of the system's (see maskcam config -h)",
     )
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as camera.width=320"
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override one setting, such as camera.width=320"
     )
 
 

@@ -14,11 +14,11 @@ def add(commands: Any) -> None:
         commands,
         "backends",
         run,
-        "try every way to run the networks on this machine",
+        "test every backend on this machine",
         "maskcam backends --config door.toml",
     )
     settings(parser)
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of model.bundle")
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="bundle to use instead of model.bundle")
 
 
 def run(args: argparse.Namespace) -> None:

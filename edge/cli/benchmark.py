@@ -19,24 +19,39 @@ CROWDS = (0, 1, 2, 5, 20)
 
 def add(commands: Any) -> None:
     parser = command(
-        commands, "benchmark", run, "how fast this machine is, stage by stage", "maskcam benchmark --json board.json"
+        commands,
+        "benchmark",
+        run,
+        "measure how fast this machine runs maskcam, stage by stage",
+        "maskcam benchmark --json board.json",
     )
     parser.add_argument("source", nargs="?", help="a recording (default: synthetic)")
-    parser.add_argument("--source", dest="recording", metavar="SOURCE", help="the same")
+    parser.add_argument("--source", dest="recording", metavar="SOURCE", help="same as the positional argument")
     settings(parser)
-    parser.add_argument("--seconds", type=positive(float), default=5.0, help="to time the source (default: 5)")
-    parser.add_argument("--frames", type=positive(int), help="most frames to time")
     parser.add_argument(
-        "--faces", type=_numbers, default=CROWDS, metavar="N,N", help="faces in a frame (default: 0,1,2,5,20; '': none)"
+        "--seconds", type=positive(float), default=5.0, help="measuring time for the source (default: 5)"
     )
-    parser.add_argument("--sweep", action="store_true", help="try every backend with several numbers of threads too")
+    parser.add_argument("--frames", type=positive(int), help="maximum number of frames")
     parser.add_argument(
-        "--json", nargs="?", const="-", metavar="FILE", help="write JSON to a file, or print it instead"
+        "--faces",
+        type=_numbers,
+        default=CROWDS,
+        metavar="N,N",
+        help="numbers of faces per frame to measure (default: 0,1,2,5,20; '': none)",
+    )
+    parser.add_argument(
+        "--sweep", action="store_true", help="also measure every backend with several numbers of threads"
+    )
+    parser.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE", help="write the report as JSON to FILE, or print it"
     )
     overwriting(parser)
-    parser.add_argument("--compare", type=Path, metavar="JSON", help="say how an older report differs")
+    parser.add_argument("--compare", type=Path, metavar="JSON", help="compare with an older report")
     parser.add_argument(
-        "--tolerance", type=positive(float), metavar="SHARE", help="with --compare: exit 1 if a figure is worse by more"
+        "--tolerance",
+        type=positive(float),
+        metavar="SHARE",
+        help="with --compare: exit with code 1 if a figure is worse by more than this share",
     )
 
 

@@ -1,4 +1,4 @@
-"""`maskcam config`: show, check or explain settings."""
+"""`maskcam config`: show, check, migrate or explain settings."""
 
 from __future__ import annotations
 
@@ -10,32 +10,34 @@ from edge.cli.arguments import command, loaded, settings
 from edge.core.errors import ConfigError
 
 ORDER = """
-What is set later wins:
+Later sources override earlier ones:
   1. the defaults (maskcam config reference)
   2. /etc/maskcam/maskcam.toml
   3. /boot/firmware/maskcam.toml, which any laptop can edit on the card
   4. MASKCAM_SECTION__KEY=value, such as MASKCAM_CAMERA__WIDTH=320
   5. --set section.key=value
---config FILE takes the place of 2 and 3.
+--config FILE replaces 2 and 3.
 """
 
 
 def add(commands: Any) -> None:
-    parser = command(commands, "config", run, "show, check or explain settings", "maskcam config check door.toml")
+    parser = command(
+        commands, "config", run, "show, check, migrate or explain settings", "maskcam config check door.toml"
+    )
     parser.description = f"{parser.description}\n{ORDER}"
     actions = parser.add_subparsers(metavar="action", dest="action", required=True)
-    show = actions.add_parser("show", help="print the settings in force and who set them, as TOML")
+    show = actions.add_parser("show", help="print the effective settings and where each was set, as TOML")
     settings(show)
     show.add_argument("--with-secrets", action="store_true", help="passwords in addresses too; they are cut out else")
-    check = actions.add_parser("check", help="check files, each by itself: exit code 2 and a line per mistake")
+    check = actions.add_parser("check", help="check each file; exit code 2 and one line per error")
     check.add_argument("file", type=Path, nargs="+")
-    migrate = actions.add_parser("migrate", help="rewrite files with today's names of settings; comments stay")
+    migrate = actions.add_parser("migrate", help="rewrite files with the current names of settings; comments are kept")
     migrate.add_argument("file", type=Path, nargs="+")
     requires = actions.add_parser(
-        "requires", help="print what the settings need of the service: network, sound, extra:NAME, one per line"
+        "requires", help="print what the settings require of the service: network, sound, extra:NAME, one per line"
     )
     settings(requires)
-    actions.add_parser("reference", help="print every setting with its default and meaning, as TOML")
+    actions.add_parser("reference", help="print every setting with its default and description, as TOML")
 
 
 def run(args: argparse.Namespace) -> None:

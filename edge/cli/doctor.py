@@ -1,4 +1,4 @@
-"""`maskcam doctor`: what is missing on this machine, and how to get it."""
+"""`maskcam doctor`: check this machine and print how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge.cli.arguments import command, load, settings
 
 
 def add(commands: Any) -> None:
-    parser = command(commands, "doctor", run, "what is missing on this machine, and how to get it", "maskcam doctor")
+    parser = command(commands, "doctor", run, "check this machine and print how to fix what is wrong", "maskcam doctor")
     settings(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
@@ -35,5 +35,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"healthy": not bad, "findings": [finding.record() for finding in findings]}, indent=1))
     else:
-        print(f"\n{bad} to mend" if bad else "\nnothing that must be mended")
+        print(f"\n{bad} to fix" if bad else "\nnothing to fix")
     return 1 if bad else 0

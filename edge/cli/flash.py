@@ -1,4 +1,4 @@
-"""`maskcam flash`: make a freshly written card a mask camera."""
+"""`maskcam flash`: prepare a freshly written SD card as a mask camera."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
         commands,
         "flash",
         run,
-        "make a freshly written card a mask camera",
+        "prepare a freshly written SD card as a mask camera",
         "maskcam flash --config configs/pi.toml --hostname door --offline --dry-run",
     )
     parser.add_argument(
@@ -34,12 +34,12 @@ def add(commands: Any) -> None:
         metavar="BOOT",
         help="mounted boot partition, .img or .img.xz (default: the one card that is mounted)",
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", required=True, help="settings, which go onto the card")
-    parser.add_argument("--hostname", metavar="NAME", help="name of the board")
-    parser.add_argument("--user", metavar="NAME", help="user who may log in; needs a password or --ssh-key")
-    parser.add_argument("--ssh-key", metavar="FILE", type=Path, help="public key of that user; turns SSH on")
-    parser.add_argument("--wifi", metavar="SSID", help="network to join; its passphrase is asked for")
-    parser.add_argument("--wifi-country", metavar="CC", help="country whose radio rules hold, such as GB")
+    parser.add_argument("--config", type=Path, metavar="FILE", required=True, help="settings file to put onto the card")
+    parser.add_argument("--hostname", metavar="NAME", help="host name of the board")
+    parser.add_argument("--user", metavar="NAME", help="login user; requires a password or --ssh-key")
+    parser.add_argument("--ssh-key", metavar="FILE", type=Path, help="SSH public key of that user; enables SSH")
+    parser.add_argument("--wifi", metavar="SSID", help="Wi-Fi network to join; prompts for the passphrase")
+    parser.add_argument("--wifi-country", metavar="CC", help="Wi-Fi country code, such as GB")
     parser.add_argument("--timezone", metavar="ZONE", help="such as Europe/Berlin")
     parser.add_argument(
         "--password-stdin",
@@ -47,17 +47,19 @@ def add(commands: Any) -> None:
         help="read the password (with --user), then the passphrase (with --wifi), a line each, from standard input",
     )
     parser.add_argument(
-        "--offline", action="store_true", help="put every package onto the card: no network at first boot"
+        "--offline", action="store_true", help="put all packages onto the card, so that the first boot needs no network"
     )
     parser.add_argument(
         "--board",
         choices=("cpu", "pi", "coral"),
-        help="packages for it (default: pi, or coral where the settings say so)",
+        help="packages to install (default: pi, or coral if the settings use it)",
     )
-    parser.add_argument("--machine", choices=("aarch64", "x86_64"), help="processor, where the card is not for an Arm")
+    parser.add_argument(
+        "--machine", choices=("aarch64", "x86_64"), help="processor, if the card is not for an Arm board"
+    )
     parser.add_argument("--out", type=Path, metavar="IMG", help="image to make of an .img.xz (default: beside it)")
-    parser.add_argument("--dry-run", action="store_true", help="show what would change, write nothing")
-    parser.add_argument("--yes", action="store_true", help="write; without it nothing is changed")
+    parser.add_argument("--dry-run", action="store_true", help="show the changes without writing")
+    parser.add_argument("--yes", action="store_true", help="write the card; without this option nothing is changed")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -52,7 +52,9 @@ def run(args: argparse.Namespace) -> None:
     if args.by == "visit":
         head: tuple[str, ...] = ("first", "last", "outcome", "clock_set")
         set_ = {True: "yes", False: "no", None: ""}
-        rows = [(iso(v.first), iso(v.last), v.outcome, set_[v.clock_set]) for v in history.visits(since)]
+        rows: list[tuple[str, ...]] = [
+            (iso(v.first), iso(v.last), v.outcome, set_[v.clock_set]) for v in history.visits(since)
+        ]
     else:
         head = (args.by, *_COUNTED, "mask_share")
         rows = [

@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
         commands,
         "pack",
         run,
-        "make a signed package for maskcam update",
+        "create a signed package for maskcam update",
         "maskcam pack maskcam-0.2.0.tar --key minisign.key --python 3.13",
     )
     parser.add_argument("out", type=Path, metavar="OUT.tar", help="file to write")

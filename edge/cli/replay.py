@@ -23,19 +23,19 @@ def add(commands: Any) -> None:
         commands,
         "replay",
         run,
-        "go through pictures, a folder or a video, every frame of it",
+        "process every frame of a picture, a folder of pictures or a video",
         "maskcam replay door.mp4 --out annotated.mp4 --events events.jsonl",
     )
     parser.add_argument("source", help="a picture, a folder of pictures, a video file, or 'synthetic'")
     settings(parser)
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of model.bundle")
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="bundle to use instead of model.bundle")
     parser.add_argument("--out", type=Path, help="annotated copy: .mp4; for pictures .png, .jpg or a folder")
     parser.add_argument(
         "--events", type=Path, metavar="JSONL", help="write the events as JSON lines; -: to standard output"
     )
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet")
     overwriting(parser)
-    parser.add_argument("--show", action="store_true", help="show it in a window; q ends it")
+    parser.add_argument("--show", action="store_true", help="show the frames in a window; q stops")
 
 
 def run(args: argparse.Namespace) -> None:

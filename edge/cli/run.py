@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def add(commands: Any) -> None:
-    parser = command(commands, "run", run, "watch a live camera", "maskcam run --config /etc/maskcam/maskcam.toml")
+    parser = command(commands, "run", run, "run on a live camera", "maskcam run --config /etc/maskcam/maskcam.toml")
     settings(parser)
     parser.add_argument(
-        "--source", help="instead of camera.source: an index, /dev/..., 'pi', 'csi', an address, 'synthetic', a video"
+        "--source", help="overrides camera.source: an index, /dev/..., 'pi', 'csi', a URL, 'synthetic' or a video"
     )
-    parser.add_argument("--duration", type=positive(float), metavar="S", help="stop after so many seconds")
+    parser.add_argument("--duration", type=positive(float), metavar="S", help="stop after S seconds")
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet of the run")
     overwriting(parser)
 

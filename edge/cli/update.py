@@ -17,20 +17,20 @@ def add(commands: Any) -> None:
     parser = command(
         commands, "update", run, "install a signed release or bundle", "maskcam update maskcam-0.2.0.tar --health 60"
     )
-    parser.add_argument("package", nargs="?", metavar="FILE|URL", help="what maskcam pack wrote")
+    parser.add_argument("package", nargs="?", metavar="FILE|URL", help="package made by maskcam pack")
     settings(parser)
     parser.add_argument(
         "--health",
         type=positive(float),
         default=60.0,
         metavar="S",
-        help="how long it is watched before it may stay: 20 or more",
+        help="seconds to watch the new version before keeping it: 20 or more",
     )
-    parser.add_argument("--allow-downgrade", action="store_true", help="take one older than what runs")
+    parser.add_argument("--allow-downgrade", action="store_true", help="accept a version older than the running one")
+    parser.add_argument("--resume", action="store_true", help="finish an interrupted update; systemd runs this at boot")
     parser.add_argument(
-        "--resume", action="store_true", help="end a trial that was interrupted; systemd does so at start"
+        "--prove", action="store_true", help="only run the self-test: do the networks give their known answers?"
     )
-    parser.add_argument("--prove", action="store_true", help="only check that the networks give their known answers")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -117,7 +117,7 @@ class Counters:
 
     def __init__(self, person_hits: int = 3, clock: Clock = time.perf_counter, alerts: bool = True) -> None:
         self._alerting = alerts
-        self._person_hits = person_hits
+        self.person_hits = person_hits
         self._clock = clock
         self._start = clock()
         self.frames = 0
@@ -141,7 +141,7 @@ class Counters:
         self.faces += len(tracks)
         self.blind += observation.blind is not None
         # A track passes each number of hits once, so this needs no memory of who was counted.
-        self.people += sum(track.hits == self._person_hits for track in tracks)
+        self.people += sum(track.hits == self.person_hits for track in tracks)
         self.decisions += sum(event.kind == "decision" for event in events)
         self.alerts += sum(event.kind == "no_mask" for event in events)
 

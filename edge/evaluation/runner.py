@@ -76,7 +76,7 @@ class BundleDetector:
         return float(label), said.get(NOT_A_FACE, 0.0)
 
     def __call__(self, bgr: NDArray[np.uint8]) -> Rows:
-        """The same for a BGR picture, as OpenCV reads it, with two labels: a mask worn wrongly is 0, without."""
+        """The same for a BGR picture, as OpenCV reads it, with two labels: an incorrectly worn mask is 0, without."""
         rows = self.rows(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]
         rows[rows[:, 5] == WRONGLY, 5] = BARE
         return rows

@@ -1,8 +1,8 @@
 """Scores a face and mask detector against annotations: numpy alone, so it runs on the device too.
 
-A detector says rows x0, y0, x1, y1, score, label (1 with mask, 0 without, 2 worn wrongly, -1 not said). Rows are
+A detector says rows x0, y0, x1, y1, score, label (1 with mask, 0 without, 2 incorrectly worn, -1 not said). Rows are
 matched to faces greedily, best score first; a row on an ignored region is neither right nor wrong. Where two labels are
-compared, one that says "worn wrongly" said "without": both raise the alert.
+compared, one that says "incorrectly worn" said "without": both raise the alert.
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ class Detector(_Network):
         backend: "auto" (the first that works on this machine's processor), "tflite", "opencv", "coral", "opencv-cuda"
             or "opencv-cuda-fp16". What cannot be had falls back to the processor; `backend` then says so.
         threads: of the processor.
-        threshold: score from 0 to 1 above which a box is a face; None for the bundle's own operating point.
-        nms_iou: intersection over union above which two boxes are one face; None for the bundle's own.
+        threshold: score from 0 to 1 above which a box is a face; None for the bundle's operating point.
+        nms_iou: intersection over union above which two boxes are one face; None for the bundle's value.
         colour: "RGB", or "BGR" for pictures of OpenCV (`cv2.imread`, `cv2.VideoCapture`).
 
     Raises:
@@ -82,7 +82,9 @@ class Detector(_Network):
     ) -> None:
         for name, value in (("threshold", threshold), ("nms_iou", nms_iou)):
             if value is not None and not 0 < value < 1:
-                raise DataError(f"{name} = {value!r}: expected a number between 0 and 1, or None for the bundle's own")
+                raise DataError(
+                    f"{name} = {value!r}: expected a number between 0 and 1, or None for the bundle's value"
+                )
         super().__init__(bundle, backend, threads, colour)
         self._detector = FaceDetector(self._engine, self.bundle.detector, threshold, nms_iou)
 

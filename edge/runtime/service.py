@@ -269,7 +269,7 @@ class Service:
     def _note(self, problem: str) -> None:
         """Why the settings asked for are not those in force; empty when they are."""
         for line in problem.splitlines():
-            log.error("the settings in force stay: %s", line)
+            log.error("the previous settings remain in force: %s", line)
         self._status.notice = problem.partition("\n")[0]
 
 

@@ -19,8 +19,8 @@ class Step:
 
     def __init__(self, runtime: Runtime, watchers: Sequence[Watcher] = (), listeners: Sequence[Sink] = ()) -> None:
         """`listeners` hear every event, as the sinks of the settings do, but outlive a reload."""
-        self.runtime = runtime
         self.counters = Counters(runtime.person_hits, alerts=not runtime.pictures)
+        self._runtime = runtime
         self._failed = 0
         self._watchers, self._listeners = watchers, listeners
         self._annotate: Callable[[Observation, bool], Image] | None = None
@@ -28,6 +28,17 @@ class Step:
             from edge.vision.draw import annotate
 
             self._annotate = annotate
+
+    @property
+    def runtime(self) -> Runtime:
+        return self._runtime
+
+    @runtime.setter
+    def runtime(self, new: Runtime) -> None:
+        """After a reload: people are counted by the new setting, and failures of sinks that were closed still count."""
+        kept = set(map(id, new.sinks))
+        self._failed += sum(getattr(sink, "failed", 0) for sink in self._runtime.sinks if id(sink) not in kept)
+        self._runtime, self.counters.person_hits = new, new.person_hits
 
     def finish(self, observation: Observation) -> Sequence[Event]:
         """Returns the events, which have been sent."""

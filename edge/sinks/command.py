@@ -74,7 +74,7 @@ class CommandSink:
         if not ended:
             raise SinkError(f"{self._name} took longer than {self._timeout:g} s and was killed")
         if process.returncode:
-            last = (said.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+            last = (said.decode(errors="replace").strip().splitlines() or ["no output"])[-1]
             last = secrets.without(last[:200], self._argv[1:])
             raise SinkError(f"{self._name} ended with {process.returncode}: {last}")
 

@@ -60,11 +60,11 @@ class Broker:
             self.client.connect(host, port)
         except (OSError, ValueError) as error:
             self.close()
-            raise SinkError(f"broker {host}:{port} is not reached ({error})") from None
+            raise SinkError(f"broker {host}:{port} cannot be reached ({error})") from None
         self.client.loop_start()
         if not self._here.wait(timeout):
             self.close()
-            raise SinkError(f"broker {host}:{port} does not let us in ({self._refusal})")
+            raise SinkError(f"broker {host}:{port} refused the connection ({self._refusal})")
 
     def close(self) -> None:
         self.client.disconnect()

@@ -82,7 +82,7 @@ class WebhookSink:
         except OSError as error:
             if isinstance(getattr(error, "reason", error), TimeoutError):
                 raise SinkError(f"{self._host} did not answer within {self._timeout:g} s") from None
-            raise SinkError(f"{self._host} is not reached ({getattr(error, 'reason', error)})") from None
+            raise SinkError(f"{self._host} cannot be reached ({getattr(error, 'reason', error)})") from None
         except http.client.HTTPException as error:  # its text may hold the address
             raise SinkError(f"{self._host} does not speak HTTP ({type(error).__name__})") from None
         except ValueError as error:  # a header that cannot be sent; its text holds the password

@@ -86,7 +86,7 @@ def test_alerts_test_tries_everything_and_says_what_fails(maskcam, opened):
     assert "LED GPIO4 (mock, no pin): camera lost: 0.1 s on, 0.1 s off, over and over" in said
     assert "buzzer J8:13 (mock, no pin): alert: 0.2 s on, 0.8 s off, over and over" in said
     assert '"detail": "a test of the alerts"' in said
-    assert "sinks.jsonl: took an event" in said
+    assert "sinks.jsonl: accepted a test event" in said
 
 
 def test_alerts_test_without_any_alert(maskcam, opened):

@@ -180,10 +180,10 @@ GOOD, WRONG = ok("clock", "right"), bad("disk", "full", "rm")
 def test_the_command_in_words(said):
     assert said([GOOD, warn("x", "y", "z")]) == (
         0,
-        f"{GOOD.render()}\n! x                   y\n{'':22}→ z\n\nnothing that must be mended\n",
+        f"{GOOD.render()}\n! x                   y\n{'':22}→ z\n\nnothing to fix\n",
     )
     code, out = said([GOOD, WRONG])
-    assert (code, out.splitlines()[-1]) == (1, "1 to mend")
+    assert (code, out.splitlines()[-1]) == (1, "1 to fix")
     assert "\x1b" not in out
 
 

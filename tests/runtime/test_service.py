@@ -353,7 +353,7 @@ def test_a_reload_of_a_broken_file_keeps_the_old_settings_and_says_so_until_it_i
     assert [e.state for e in assembly.sink.events if e.kind == "state"] == [
         *("starting", "ok", "configuration error", "ok", "stopping")
     ]
-    assert "the settings in force stay: a.toml:1: camera.width = 1: too small" in caplog.messages
+    assert "the previous settings remain in force: a.toml:1: camera.width = 1: too small" in caplog.messages
     assert sum("not the settings asked for: a.toml:1" in line for line in supervisor.said) == 3
 
 
@@ -363,7 +363,7 @@ def test_settings_that_cannot_be_opened_give_way_to_those_before(caplog):
     run, _ = service(assembly, Loaded(old), Loaded(new))
     assert run.run(Flag(), reload).frames == 3
     assert assembly.fitted == [old, new, old]
-    assert caplog.messages == ["the settings in force stay: no such pin"]
+    assert caplog.messages == ["the previous settings remain in force: no such pin"]
 
 
 def test_started_on_the_last_good_settings_it_says_so():

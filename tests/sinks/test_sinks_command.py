@@ -37,7 +37,7 @@ def test_a_failure_is_told_with_the_last_thing_it_said():
     sink = CommandSink(python("import sys; sys.exit('first\\nno such device')"))
     with pytest.raises(SinkError, match=r" ended with 1: no such device$"):
         sink.send(RAISED)
-    with pytest.raises(SinkError, match=r" ended with 3: it said nothing$"):
+    with pytest.raises(SinkError, match=r" ended with 3: no output$"):
         CommandSink(python("raise SystemExit(3)")).send(RAISED)
 
 
@@ -115,7 +115,7 @@ def test_one_that_runs_when_the_sink_is_closed_dies(tmp_path):
         assert time.monotonic() - before < 30
     sink.close()
     thread.join(30)
-    assert failed == ["sh ended with -9: it said nothing"]
+    assert failed == ["sh ended with -9: no output"]
 
 
 @pytest.mark.fault("a command floods standard error", "190 MB", "less than 2 MB held", "at once")

@@ -86,7 +86,7 @@ def test_nobody_there():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(SinkError, match=r"127.0.0.1 is not reached \(.*refused"):
+    with pytest.raises(SinkError, match=r"127.0.0.1 cannot be reached \(.*refused"):
         WebhookSink(f"http://me:secret@127.0.0.1:{port}/s3cret").send(RAISED)
 
 

@@ -53,7 +53,7 @@ class FailoverEngine:
         measured: str = "",
         spare: Callable[[], NamedEngine | None] = lambda: None,
     ) -> None:
-        """`refused`: why what was asked for was not to be had; `measured`: what spoke for what runs.
+        """`refused`: why what was asked for was not available; `measured`: what spoke for what runs.
 
         spare: opens a standby when there is none yet and one is needed.
         """
