@@ -16,12 +16,14 @@ from edge.core.geometry import Box
 from edge.core.labels import Mask
 from edge.core.metrics import Counters, Timers
 from edge.core.records import Face, Frame, Verdict
+from edge.runtime.controls import Controls
 from edge.runtime.pipeline import Pipeline
 from edge.runtime.service import Service
 from edge.runtime.signals import Flag, reload_on_signal, stop_on_signals
 from edge.runtime.status import Status
 from edge.testing.sink import MemorySink
 from edge.tracking.alerts import AlertPolicy
+from edge.tracking.tally import Tally
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
 from edge.vision.visibility import Visibility
@@ -117,6 +119,7 @@ class Assembly:
     def __init__(self, camera, detector=None) -> None:
         self.camera, self.detector, self.sink = camera, detector or Faces(), MemorySink()
         self.classifier, self.fitted = Bare(), []
+        self.tally: Tally | None = None
 
     def sinks(self, settings):
         return [self.sink]
@@ -130,7 +133,7 @@ class Assembly:
             raise SinkError("no such pin")
         pipeline = Pipeline(self.detector, GreedyTracker(), self.classifier, VotingJudge(), Timers())
         policy = AlertPolicy(raise_after=settings.raise_after)
-        return Runtime(self.camera, pipeline, policy, [self.sink], Timers(), 10.0, [], 3, "door")
+        return Runtime(self.camera, pipeline, policy, [self.sink], Timers(), 10.0, [], 3, "door", tally=self.tally)
 
 
 def service(assembly, *loads, folder=None, asked=None, **options):
@@ -185,6 +188,34 @@ def test_both_networks_have_run_before_it_is_ready_though_nobody_is_there():
     run.run(Flag(), Flag())
     assert assembly.classifier.looks == 1
     assert supervisor.heard.count("ready") == 1
+
+
+def test_a_snooze_is_granted_between_two_frames_and_survives_a_reload():
+    controls, reload = Controls(), Flag()
+    assembly = Assembly(
+        Camera(15, lambda: controls.snooze(600.0), 5, reload.request, 15, lambda: controls.snooze(0), 5)
+    )
+    loads = Loaded(Settings(raise_after=0.5)), Loaded(Settings(raise_after=0.5))
+    run, _ = service(assembly, *loads, controls=controls)
+    run.run(Flag(), reload)
+    said = [(e.kind, e.state) for e in assembly.sink.events if e.kind not in ("decision", "state")]
+    assert said == [
+        *(("no_mask", ""), ("all_clear", ""), ("snooze", "on")),
+        ("snooze", "on"),  # said again: sinks may have been opened anew
+        *(("snooze", "off"), ("no_mask", "")),
+    ]
+    again = next(e for e in reversed(assembly.sink.events) if e.state == "on")
+    assert again.seconds == pytest.approx(600 - 0.5, abs=0.2)
+
+
+def test_whoever_is_there_at_a_reload_and_at_the_end_is_told():
+    reload = Flag()
+    assembly = Assembly(Camera(10, reload.request, 10))
+    assembly.tally = Tally(3, 1.0, lambda: 1795630000.0, lambda: True)
+    run, _ = service(assembly, Loaded(), Loaded())
+    run.run(Flag(), reload)
+    assert [(e.visit.number, e.visit.outcome) for e in assembly.sink.events if e.visit] == [(1, "off"), (2, "off")]
+    assert assembly.sink.events[-1].state == "stopping"
 
 
 def test_networks_that_fail_are_never_ready_and_never_feed_the_watchdog():
