@@ -123,7 +123,8 @@ def parser() -> argparse.ArgumentParser:
     )
     p.set_defaults(run=_settle)
 
-    p = commands.add_parser("evaluate", help="measure a model or a bundle on COCO data")
+    p = commands.add_parser("evaluate", help="measure a model or a bundle on annotated pictures")
+    p.add_argument("--label", action="append", default=[], metavar="OLD=NEW", help="what a class of the data is")
     p.add_argument("--data", type=Path, required=True, metavar="VAL.json", help="COCO, its pictures in images/")
     model = p.add_mutually_exclusive_group(required=True)
     model.add_argument(

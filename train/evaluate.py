@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,39 +24,48 @@ from train.config import ClassifierConfig
 from train.crops import Fixed
 from train.detector import finder
 
+Labels = Mapping[str, str]
+NONE: Labels = {}
+"""No class has another name than ours."""
 ENGINES = {"tflite": tflite, "opencv": opencv}
 
 
 def main(args: argparse.Namespace) -> None:
     """Prints what one of `--bundle`, `--detector` or `--classifier` says of `--data`."""
+    renamed = dict(text.rpartition("=")[::2] for text in args.label)
     if args.bundle:
-        print(table(of_bundle(args.bundle, args.data, args.backend)))
+        print(table(of_bundle(args.bundle, args.data, args.backend, renamed)))
     elif args.detector:
-        for name, value in of_detector(args.detector, args.data).items():
+        for name, value in of_detector(args.detector, args.data, renamed).items():
             print(f"{name:<12}{value:>8.3f}")
     else:
-        print(of_classifier(args.classifier, args.data))
+        print(of_classifier(args.classifier, args.data, renamed))
 
 
-def of_bundle(folder: Path, path: Path, backend: str) -> dict[str, dict[str, float]]:
+def of_bundle(folder: Path, path: Path, backend: str, renamed: Labels = NONE) -> dict[str, dict[str, Any]]:
     """Both networks of a bundle, end to end."""
     bundle = bundles.load(folder)
     detector = BundleDetector(bundle, *(ENGINES[backend].open(bundle, n, 2) for n in ("detector", "classifier")))
-    pictures = formats.read(path)
+    pictures = formats.read(path, renamed)
     with tqdm(total=len(pictures), unit="picture") as bar:
-        return score(pictures, detector.rows, detector.operating, lambda done, _: bar.update(done - bar.n))
+        return score(
+            pictures, detector.rows, detector.operating, lambda done, _: bar.update(done - bar.n), detector.named
+        )
 
 
-def of_detector(path: Path, annotations: Path) -> dict[str, float]:
+def of_detector(path: Path, annotations: Path, renamed: Labels = NONE) -> dict[str, float]:
     """COCO AP of a Keras face detector at the input size it was trained with."""
-    return coco_ap(formats.read(annotations), finder(load(path, 2)))
+    scenes = formats.read(annotations, renamed)
+    if any(s.lone for s in scenes):
+        raise DataError(f"{annotations}: says of each picture one face at most; a detector is measured on whole scenes")
+    return coco_ap(scenes, finder(load(path, 2)))
 
 
-def of_classifier(path: Path, faces: Path) -> str:
+def of_classifier(path: Path, faces: Path, renamed: Labels = NONE) -> str:
     """A Keras classifier on the annotated boxes: precision, recall, f1, and the slices."""
     model = load(path, 1)
     size, labels, margin = model.input_shape[1], of_outputs(model.output_shape[-1]), margin_of(path)
-    patches, skipped = data.decode(data.read(faces))
+    patches, skipped = data.decode(data.read(faces, renamed))
 
     def predict(some: Sequence[data.Patch]) -> Any:
         return model.predict(Fixed(some, labels, size, margin, 64), verbose=0)

@@ -145,13 +145,12 @@ def open_recording(path: str | Path, fps: float = 2.0, realtime: bool = False) -
         raise CameraError(f"{path}: no such file or folder")
     if path.is_dir():
         return PictureFiles(find(path), fps)
-    held = pictures.frames(path)
-    if held > 1:
-        return Animation(path, realtime)
-    if held or path.suffix.lower() in pictures.SUFFIXES:
+    _head(path)
+    if path.suffix.lower() in pictures.SUFFIXES or cv2.haveImageReader(str(path)):
+        if pictures.frames(path) > 1:
+            return Animation(path, realtime)
         read(path)  # one bad picture among many is skipped; alone it is an error
         return PictureFiles([path], fps)
-    _head(path)
     return VideoFile(path, realtime)
 
 

@@ -93,7 +93,8 @@ def _opened(path: Path) -> Any:
     try:
         import PIL.Image
     except ImportError as error:
-        raise MissingPackage("Pillow", "cpu") from error
+        remedy = "pip install 'maskcam[cpu]' (32-bit Arm: sudo apt install python3-pil)"
+        raise MissingPackage("Pillow", remedy=remedy) from error
     try:
         if not path.is_file():
             raise DataError(f"{path}: {'is no file' if path.exists() else 'no such file'}")
