@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge import assemble, config
-from edge.cameras import v4l2
+from edge.cameras import registry, v4l2
 from edge.cameras.latest_frame import LatestFrame
 from edge.cameras.reconnecting import ReconnectingCamera
 from edge.core.errors import ConfigError, MissingPackage
@@ -50,7 +50,7 @@ def plugged(tmp_path, monkeypatch):
         return captures[-1]
 
     monkeypatch.setattr(v4l2, "capture", open)
-    monkeypatch.setattr(assemble.source, "_kind", lambda source, live: "v4l2")
+    monkeypatch.setattr(assemble.source, "find", lambda source, live: registry.kinds()["v4l2"])
 
     def settings(*overrides):
         return config.load(None, [f"camera.source={tmp_path / 'cam'}", "camera.retry_first=0.1", *overrides])
