@@ -13,6 +13,7 @@ from typing import Protocol
 from edge.cameras.base import ENDED, OK, STARTING, Live
 from edge.cameras.faults import Changes, fault
 from edge.cameras.latest_frame import LatestFrame
+from edge.core.backoff import Backoff
 from edge.core.errors import CameraError, MissingPackage
 from edge.core.ports import Camera
 from edge.core.records import Frame
@@ -78,14 +79,14 @@ class ReconnectingCamera(Live):
         self._open, self._start, self._reopen = open, start, reopen
         self._first_within, self._lost_after = first_within, lost_after
         self._frozen_after = frozen_after or math.inf
-        self._retry_first, self._retry_longest = retry_first, retry_longest
+        self._backoff = Backoff(retry_first, retry_longest)
         self._clock = clock
         self._closed = threading.Event()
         self._pause = pause or self._closed.wait
         self._reader: Reader | None = None
         self._left: list[Reader] = []
         self._dropped = 0
-        self._delay, self._retry_at = retry_first, -math.inf
+        self._retry_at = -math.inf
         self._lost_at = self._frozen_at = self._well_since = math.inf
         self._fault = ""
         self._shape: tuple[int, ...] | None = None
@@ -148,7 +149,7 @@ class ReconnectingCamera(Live):
     def _try_again(self, now: float) -> None:
         self._left = [reader for reader in self._left if reader.hangs]
         if len(self._left) >= MOST_HANGING:
-            self._retry_at = now + self._delay
+            self._retry_at = now + self._backoff.wait
             self._tell(f"lost: {MOST_HANGING} reads hang: unplug the camera or restart maskcam")
             return
         self._shape, self._fault = None, ""
@@ -188,11 +189,8 @@ class ReconnectingCamera(Live):
             self._reader.abandon()
             self._left.append(self._reader)
             self._reader = None
-        if now - self._well_since >= self._retry_longest:
-            self._delay = self._retry_first
+        self._retry_at = now + self._backoff.next(now - self._well_since)
         self._well_since = math.inf
-        self._retry_at = now + self._delay
-        self._delay = min(2 * self._delay, self._retry_longest)
         self._tell(f"lost: {reason}")
 
     def _accepted(self, frame: Frame) -> Frame | None:

@@ -7,21 +7,16 @@ Between two of them that are at most `GAP` seconds apart the box moves in a stra
 from __future__ import annotations
 
 import statistics
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge.config.sources import tomllib
 from edge.core.errors import DataError
 from edge.core.geometry import Box
 from edge.core.labels import Mask
 from edge.core.records import Observation, Track
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 GAP = 2.0
 """Seconds between two labelled boxes up to which the person is in sight all the time."""

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import closing
 
+from edge.core.backoff import Backoff
 from edge.core.ports import Playing, Restated, Sink
 from edge.core.records import KINDS, Event
 
@@ -60,7 +61,7 @@ class Isolated:
         self.problem = ""
         """What is wrong now; empty when nothing is."""
         self._open, self._kinds, self._restate, self._attempts = open, kinds, restate, attempts
-        self._capacity, self._first_pause, self._longest = capacity, pause, longest
+        self._capacity, self._backoff = capacity, Backoff(pause, longest)
         self._hung_after, self._patience = hung_after, patience
         self._clock, self._wait = clock, wait
         self._change = threading.Condition()
@@ -72,7 +73,6 @@ class Isolated:
         self._alert: Event | None = None
         """The last of "no_mask" and "all_clear"."""
         self._tries = 0
-        self._pause = pause
         self._busy_since: float | None = None
         self._closing = False
         self._thread = threading.Thread(target=self._work, name=f"sink {name}", daemon=True)
@@ -110,12 +110,11 @@ class Isolated:
                 self._fail(error)
             with self._change:
                 self._busy_since = None
-                until = self._clock() + self._pause
+                until = self._clock() + self._backoff.next()
                 while not self._closing and (left := until - self._clock()) > 0:
                     self._wait(self._change, left)
                 if self._closing:
                     return
-            self._pause = min(2 * self._pause, self._longest)
 
     def _serve(self, sink: Sink) -> None:
         """Until closed, with nothing left to deliver, or until something fails."""
@@ -159,7 +158,7 @@ class Isolated:
             if self._under_way is not None:
                 self._remember(self._under_way)
             self._under_way = None
-        self._pause = self._first_pause
+        self._backoff.reset()
         self._well()
 
     def _fail(self, error: Exception) -> None:

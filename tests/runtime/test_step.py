@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ from edge.runtime import outputs
 from edge.runtime.pipeline import Pipeline
 from edge.runtime.replay import replay
 from edge.runtime.signals import Flag
+from edge.runtime.step import Step
 from edge.testing.sink import MemorySink
 from edge.tracking.alerts import AlertPolicy
 from edge.tracking.tracker import GreedyTracker
@@ -317,3 +319,19 @@ def test_q_in_the_window_stops_the_run(monkeypatch):
         counters = replay(runtime(Camera()), stop, watchers=[watch])
     assert counters.frames == 3
     assert shown == [(96, 128, 3)] * 3 + ["closed"]
+
+
+def test_a_reload_counts_people_anew_and_keeps_the_failures_of_sinks_that_are_gone():
+    class Failing(MemorySink):
+        failed = 3
+
+    first = replace(runtime(Camera()), sinks=[Failing()], person_hits=3)
+    step = Step(first)
+    step.send(Event("state", 0.0, state="ok"))
+    assert step.counters.failed == 3
+    step.runtime = replace(first, sinks=[MemorySink()], person_hits=7)
+    step.send(Event("state", 1.0, state="ok"))
+    assert (step.counters.failed, step.counters.person_hits) == (3, 7)
+    step.runtime = replace(step.runtime, person_hits=2)  # the same sinks: nothing counts twice
+    step.send(Event("state", 2.0, state="ok"))
+    assert (step.counters.failed, step.counters.person_hits) == (3, 2)

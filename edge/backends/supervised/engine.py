@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edge.backends.self_test import check_known_answer
 from edge.backends.supervised.process_engine import ProcessEngine
+from edge.core.backoff import Backoff
 from edge.core.errors import EngineError
 from edge.core.records import Image
 from edge.vision.bundle import Bundle
@@ -62,7 +63,8 @@ class Accelerator:
         self._lock = threading.Lock()
         self._remote: ProcessEngine | None = None
         self._networks: list[str] = []
-        self._wait, self._up_since, self._retry_at, self._retrying = FIRST_WAIT, clock(), 0.0, False
+        self._backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
+        self._up_since, self._retry_at, self._retrying = clock(), 0.0, False
         self._check_at = clock() + CHECK_EVERY
         self._closed = False
         self.fault = ""
@@ -120,11 +122,9 @@ class Accelerator:
     def _fail(self, reason: str) -> None:
         """Notes the fault; one that comes again soon is waited out twice as long."""
         now = self._clock()
-        if not self.fault and now - self._up_since > LONGEST_WAIT:
-            self._wait = FIRST_WAIT
-        self._retry_at = now + self._wait
-        log.warning("%s failed: %s; trying it again in %.0f s", self._name, reason, self._wait)
-        self._wait = min(2 * self._wait, LONGEST_WAIT)
+        wait = self._backoff.next(0.0 if self.fault else now - self._up_since)
+        self._retry_at = now + wait
+        log.warning("%s failed: %s; trying it again in %.0f s", self._name, reason, wait)
         self.fault = reason
 
     def _retry(self) -> None:
