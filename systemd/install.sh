@@ -151,12 +151,23 @@ fit_drop_in() {
     fi
 }
 
+# The page gets its port, and peers as its address asks for.
+fit_page() {
+    fit_drop_in page
+    [ -n "$dry" ] || ! grep -qx page <<<"$needs" || {
+        local peers=localhost
+        ! grep -qx local-network <<<"$needs" || peers+=' link-local 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7'
+        sed -i "s|@PORT@|$(sed -n 's/^port://p' <<<"$needs")|; s|@PEERS@|$peers|" "$DROP_INS/page.conf"
+    }
+}
+
 write_unit() {
     local needs=''
     [ -n "$dry" ] || needs=$("$PREFIX/bin/maskcam" config requires) || fail "correct the configuration, then run this again"
     run install -D -m 644 "$HERE/maskcam.service" "$UNIT"
     fit_drop_in network
     fit_drop_in sound
+    fit_page
     run install -D -m 644 "$HERE/maskcam.rules" "$RULES"
     run udevadm control --reload || true # a container has no udev
     run udevadm trigger --subsystem-match=gpio --subsystem-match=usb --subsystem-match=dma_heap || true

@@ -20,13 +20,17 @@ def board(settings: Settings) -> str:
 
 
 def requires(settings: Settings) -> Iterator[str]:
-    """One word each, sorted: "network" and "sound", drop-ins of the unit; "extra:NAME", extras of the package."""
+    """One word each, sorted: "network" and "sound", drop-ins of the unit; "extra:NAME", extras of the package; of the page
+    "page", "port:NUMBER" and, where others may reach it, "local-network"."""
     found: set[str] = set()
     if kind := named(str(settings.camera.source)):
         found |= kind.needs
     for sink, _ in sections(settings):
         found |= sink.needs
         found |= {f"extra:{sink.extra}"} if sink.extra else set()
+    if settings.web:
+        found |= {"page", f"port:{settings.web.port}", "extra:web"}
+        found |= set() if settings.web.local else {"local-network"}
     if extra := board(settings):
         found.add(f"extra:{extra}")
     return iter(sorted(found))

@@ -420,10 +420,15 @@ class Web(_Section):
         False, "", "show the door sign without a password; it shows what anybody at the door can see"
     )
 
+    @property
+    def local(self) -> bool:
+        """Whether nobody but this machine can reach it."""
+        return ip_address(self.address).is_loopback
+
     @model_validator(mode="after")
     def _guarded(self) -> Web:
         try:
-            local = ip_address(self.address).is_loopback
+            local = self.local
         except ValueError:
             raise ValueError(
                 f"address = '{self.address}' must be an IP address, such as 127.0.0.1 or 0.0.0.0"

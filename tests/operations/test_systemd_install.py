@@ -1,10 +1,16 @@
 """The installer, as far as it can be tried without installing anything."""
 
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from edge.assemble.requires import requires
+from edge.config import load
+from edge.web.passwords import hashed
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 
@@ -59,8 +65,31 @@ def test_a_mistake_is_one_line_and_changes_nothing(arguments, message):
 
 def test_every_file_it_installs_is_there():
     text = (SYSTEMD / "install.sh").read_text()
-    for name in ("maskcam.service", "maskcam.sysusers", "maskcam.rules", "network.conf", "sound.conf"):
+    for name in ("maskcam.service", "maskcam.sysusers", "maskcam.rules", "network.conf", "page.conf", "sound.conf"):
         assert (SYSTEMD / name).is_file()
         assert name.removesuffix(".conf") in text
     for name in ("pi", "pi-coral", "jetson"):
         assert (SYSTEMD.parent / "configs" / f"{name}.toml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("web", "peers"),
+    [
+        ("port = 9000", "localhost"),
+        (f'port = 9000\naddress = "0.0.0.0"\ntoken = "{hashed("a token")}"', "localhost link-local 10.0.0.0/8"),
+    ],
+)
+def test_the_page_opens_its_own_port_and_no_other(tmp_path, web, peers):
+    """What install.sh makes of what the settings require."""
+    script = (SYSTEMD / "install.sh").read_text()
+    functions = [re.search(rf"^{name}\(\) {{\n.*?^}}", script, re.M | re.S)[0] for name in ("fit_drop_in", "fit_page")]
+    config = tmp_path / "m.toml"
+    config.write_text(f"[sinks.mqtt]\nport = 1883\n[web]\n{web}\n")
+    needs = "\n".join(requires(load(config)))
+    code = "\n".join([f"HERE={SYSTEMD} DROP_INS={tmp_path} dry=", *functions, "fit_page"])
+    subprocess.run(["bash", "-euc", code], env={**os.environ, "needs": needs}, check=True)
+    made = (tmp_path / "page.conf").read_text()
+    assert "SocketBindAllow=tcp:9000\n" in made
+    assert f"IPAddressAllow={peers}" in made
+    subprocess.run(["bash", "-euc", code], env={**os.environ, "needs": "network"}, check=True)
+    assert not (tmp_path / "page.conf").exists(), "without a page nothing is open"
