@@ -20,8 +20,8 @@ def board(settings: Settings) -> str:
 
 
 def requires(settings: Settings) -> Iterator[str]:
-    """One word each, sorted: "network" and "sound", drop-ins of the unit; "extra:NAME", extras of the package; of the page
-    "page", "port:NUMBER" and, where others may reach it, "local-network"."""
+    """One word each, sorted: "network" and "sound", drop-ins of the unit; "extra:NAME", extras of the package; of
+    the page "page", "port:NUMBER" and, where others may reach it, "local-network"."""
     found: set[str] = set()
     if kind := named(str(settings.camera.source)):
         found |= kind.needs

@@ -33,4 +33,4 @@ def test_every_drop_in_that_can_be_required_is_shipped():
     from edge.sinks import registry as sinks
 
     needs = {need for kind in (*cameras.BUILT_IN, *sinks.BUILT_IN) for need in kind.needs}
-    assert needs == {path.stem for path in (ROOT / "systemd").glob("*.conf")}
+    assert needs | {"page"} == {path.stem for path in (ROOT / "systemd").glob("*.conf")}
