@@ -83,6 +83,8 @@ class Isolated:
             return
         with self._change:
             busy = self._busy_since
+            if event.kind == "counts":  # the newest alone is wanted, and must not push out what happened
+                self._queue = deque(waiting for waiting in self._queue if waiting.kind != "counts")
             if len(self._queue) == self._capacity:
                 self._give_up(self._queue.popleft())  # never the one under way, which stands outside the queue
             self._queue.append(event)
@@ -124,7 +126,10 @@ class Isolated:
                 standing = [e for e in self._standing.values() if restated or e.kind == "state" or e is self._alert]
                 self._busy_since = self._clock() if standing else None
             for known in standing:
-                sink.restate(known) if isinstance(sink, Restated) else sink.send(known)
+                if isinstance(sink, Restated):
+                    sink.restate(known)
+                else:
+                    sink.send(known)
             self._well()
         playing = sink if isinstance(sink, Playing) else None
         while True:
@@ -174,6 +179,8 @@ class Isolated:
         self.dropped += 1
 
     def _remember(self, event: Event) -> None:
+        if event.kind in ("decision", "person"):  # what somebody did, and nothing that holds
+            return
         if event.kind in ("no_mask", "all_clear"):
             self._alert = event
         self._standing.pop(event.kind, None)

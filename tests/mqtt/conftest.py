@@ -19,6 +19,14 @@ from paho.mqtt.enums import CallbackAPIVersion
 SOON = 60.0
 
 
+def eventually(true) -> None:
+    """Waits until `true()`, or fails."""
+    end = time.monotonic() + SOON
+    while not true():
+        assert time.monotonic() < end, "it has not come to pass"
+        time.sleep(0.01)  # real programs need real time
+
+
 def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -15,7 +15,7 @@ import pytest
 from edge.core.labels import Mask
 from edge.core.records import Counts, Decision, Event, Origin
 from edge.runtime.identity import Stamper
-from tests.mqtt.conftest import SOON, free_port
+from tests.mqtt.conftest import SOON, eventually, free_port
 
 pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
 
@@ -105,9 +105,7 @@ def test_entities_appear_change_go_and_come_back(broker, hass):
         [switch] = [entity["entity"] for id, entity in entities.items() if id.endswith("_snooze")]
         hass.ask(f"on {switch}")
         hass.ask(f"off {switch}")
-        end = time.monotonic() + SOON
-        while wishes != [None, 0.0]:
-            assert time.monotonic() < end, wishes
+        eventually(lambda: wishes == [None, 0.0])
         for state in ("on", "off"):
             door.send(STAMP(Event("snooze", 5.0, state=state)))
             hass.until(snooze=state)

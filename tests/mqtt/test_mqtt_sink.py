@@ -17,6 +17,7 @@ from edge.core.events import to_json
 from edge.core.labels import Mask
 from edge.core.records import Counts, Decision, Event, Origin, Stamp
 from edge.sinks.isolated import Isolated
+from tests.mqtt.conftest import eventually
 
 pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
 
@@ -195,9 +196,7 @@ def test_two_with_one_id_are_told(broker, caplog):
     """The broker ends one whenever the other comes; each comes back after a second."""
     one, two = sink(broker), sink(broker)
     try:
-        end = [False]
-        while not end[0]:
-            end[0] = "give each camera a name" in caplog.text
+        eventually(lambda: "give each camera a name" in caplog.text)
     finally:
         for door in (one, two):
             door._broker.close()
@@ -236,8 +235,7 @@ def test_behind_a_thread_a_broker_that_was_away_learns_what_holds_and_no_event_t
     broker.until(lambda found: found.get("door/state") == "ok")
     broker.stop(kill=True)
     door.send(LOST)  # nobody takes it: the sink fails, and is opened again
-    while not door.failed:
-        pass
+    eventually(lambda: door.failed)
     broker.start()
     found = broker.until(lambda found: found.get("door/state") == "camera lost")
     assert found.items() >= {"door/available": "online", "door/alert": "on"}.items()

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from edge.core.errors import SinkError
-from edge.core.records import Event
+from edge.core.records import Counts, Event
 from edge.sinks.gpio import GpioSink
 from edge.sinks.isolated import Isolated
 from edge.testing.sink import MemorySink
@@ -330,3 +330,52 @@ def test_a_light_that_fails_while_it_blinks_is_opened_again(isolated):
     assert sink.failed == 1
     assert len(opened) == 2
     assert opened[1].pin.levels[:2] == [False, True]
+
+
+def counted(people: int) -> Event:
+    return Event("counts", float(people), counts=Counts("2026-11-25", on=people))
+
+
+def test_of_counts_that_wait_the_newest_alone_is_delivered(isolated):
+    inner, begun, go = Scripted(), threading.Event(), threading.Event()
+    deliver = inner.send
+
+    def send(event):
+        begun.set()
+        assert go.wait(SOON)
+        deliver(event)
+
+    inner.send = send
+    sink = isolated(lambda: inner, kinds=("no_mask", "counts"), capacity=2)
+    sink.send(counted(0))
+    assert begun.wait(SOON)  # under way, and stays so
+    for event in (RAISED, counted(1), counted(2), counted(3)):
+        sink.send(event)
+    go.set()
+    inner.wait_for(3)
+    assert inner.events == [counted(0), RAISED, counted(3)]
+    assert sink.dropped == 0
+
+
+class Showing(Scripted):
+    """Shows what holds apart from what happens."""
+
+    def __init__(self, failures=0):
+        super().__init__(failures)
+        self.restated = []
+
+    def restate(self, event):
+        self.restated.append(event)
+
+
+def test_one_that_can_be_restated_hears_the_last_of_every_kind_and_no_event_twice(isolated):
+    inner = Showing()
+    sink = isolated(lambda: inner, kinds=("no_mask", "all_clear", "state", "counts", "decision"), restate=True)
+    for event in (RAISED, CLEAR, OK, counted(1), decision(1)):
+        sink.send(event)
+    inner.wait_for(5)
+    inner.left = 1
+    sink.send(LOST)
+    inner.wait_for(6)
+    assert inner.restated == [RAISED, CLEAR, OK, counted(1)]
+    assert inner.events == [RAISED, CLEAR, OK, counted(1), decision(1), LOST]
