@@ -97,7 +97,7 @@ def test_extras_shown_exist():
 
 @pytest.mark.parametrize("block", blocks("toml"), ids=str)
 def test_settings_shown_are_settings(block, tmp_path):
-    """A block below `<!-- configuration: CLASS -->` of a training or a conversion ("train.config:NAME"), one with
+    """A block below `<!-- configuration: CLASS -->` configures a training ("train.config:NAME"), one with
     [project...] is of somebody's pyproject.toml."""
     from edge.config import load
 
