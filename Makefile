@@ -6,7 +6,7 @@ comma := ,
 # With CI set, the tests that need TensorFlow run too; without it they skip with a reason.
 TEST_EXTRAS = $(if $(CI),test$(comma)convert,test)
 
-.PHONY: demo demo-page docs test test-mqtt test-homeassistant test-history test-all test-systemd test-guest test-virtual check clean test-arm64 test-faults test-soak test-fuzz
+.PHONY: demo demo-page docs test test-mqtt test-homeassistant test-history test-all test-web test-systemd test-guest test-virtual check clean test-arm64 test-faults test-soak test-fuzz
 
 demo: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml --duration 20 --sheet demo.png --overwrite
@@ -22,6 +22,12 @@ test: $(VENV)/.$(TEST_EXTRAS)
 
 test-all:
 	$(MAKE) test CI=true
+
+# The page and the door sign in a real browser (apt: chromium chromium-driver), with axe-core from npm; or it skips.
+test-web: $(VENV)/.test$(comma)browser
+	mkdir -p $(VENV)/axe
+	cd $(VENV)/axe && { test -e package/axe.min.js || { npm pack --silent axe-core@4.14.1 && tar xzf axe-core-*.tgz; } || true; }
+	AXE=$(abspath $(VENV))/axe/package/axe.min.js TEST_WEB=1 $(BIN)/python -m pytest tests/web/test_browser.py tests/web/test_prometheus.py tests/web/test_api.py -rs --durations=5
 
 # The service under a real systemd, in a container: needs root, debootstrap and systemd-nspawn; skips with a reason.
 test-systemd: $(VENV)/.test
