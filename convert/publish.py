@@ -153,7 +153,7 @@ def _convert(
         things = NOT_A_FACE in of_outputs(model.output_shape[-1])
         samples = calibration.for_classifier(pictures, count, spec.spec(), config.margin, things)
     print(
-        f"{name}: {width}x{height}, {model.count_params():,} parameters, calibrating on {count} pictures",
+        f"{name}: {width}x{height}, {model.count_params():,} parameters, calibrating on {min(count, len(pictures))} pictures",
         flush=True,
     )
     (folder / f"{name}_int8.tflite").write_bytes(to_tflite(model, samples))
