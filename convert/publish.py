@@ -146,14 +146,14 @@ def _convert(
     """Writes the files of one network; returns its values for bundle.json."""
     height, width = model.input_shape[1:3]
     spec = bundles.Input(width=width, height=height)  # type: ignore[call-arg]
-    count = config.calibration_pictures
+    count = min(config.calibration_pictures, len(pictures))
     if name == "detector":
         samples = calibration.for_detector(pictures, count, spec.spec())
     else:
         things = NOT_A_FACE in of_outputs(model.output_shape[-1])
         samples = calibration.for_classifier(pictures, count, spec.spec(), config.margin, things)
     print(
-        f"{name}: {width}x{height}, {model.count_params():,} parameters, calibrating on {min(count, len(pictures))} pictures",
+        f"{name}: {width}x{height}, {model.count_params():,} parameters, calibrating on {count} pictures",
         flush=True,
     )
     (folder / f"{name}_int8.tflite").write_bytes(to_tflite(model, samples))
