@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from edge.config.settings import History as Section
+    from edge.config.sink_sections import History as Section
     from edge.core.events import iso
     from edge.history.reader import History
 

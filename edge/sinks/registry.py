@@ -1,8 +1,8 @@
 """The sinks that a section of the settings turns on: each states in one place what everything else has to know of it.
 
-Adding one is a module with its class, a section in `edge/config/settings.py`, a row here and a test; another package
-adds one through the entry point "maskcam.sinks", which names a `SinkKind`. What a row opens is imported when it is
-opened: an unused sink costs nothing and needs no package.
+Adding one is a module with its class, a section in `edge/config/sink_sections.py`, a row here and a test; another
+package adds one through the entry point "maskcam.sinks", which names a `SinkKind`. What a row opens is imported when it
+is opened: an unused sink costs nothing and needs no package.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ import numpy as np
 
 from edge import __version__, assemble
 from edge.backends.registry import backends
-from edge.config.settings import Backend, Gpio, Settings
+from edge.config.settings import Backend, Settings
+from edge.config.sink_sections import Gpio
 from edge.core.errors import DataError, MaskcamError
 from edge.core.records import Frame, Image
 from edge.operations.benchmark import faces, latency, machine, stages
