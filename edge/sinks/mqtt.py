@@ -25,7 +25,7 @@ from edge.sinks.mqtt_client import Broker
 log = logging.getLogger(__name__)
 
 CLASH = 3
-"""Connections in a row, each broken within seconds, that look like two clients with one id."""
+"""Connections in a row, each broken within half a minute, that look like two clients with one id."""
 
 
 class MqttSink:
@@ -167,13 +167,14 @@ class MqttSink:
         """In paho's thread, at every connection."""
         if self._visitor:
             return
+        # First: whoever sees "online" can rely on being heard.
+        client.subscribe([(f"{self._topic}/available", 1), (f"{self._topic}/snooze/set", 1)])
         with self._lock:
             available = f"{self._topic}/available"
             for topic in [*(self._holds.keys() - {available}), available]:  # what it says is true by then
                 client.publish(topic, self._holds[topic], qos=0, retain=True)
-        client.subscribe([(f"{self._topic}/available", 1), (f"{self._topic}/snooze/set", 1)])
         now = time.monotonic()
-        self._short = self._short + 1 if now - self._since < 5.0 else 0
+        self._short = self._short + 1 if now - self._since < 30.0 else 0
         self._since = now
         if self._short == CLASH:
             log.error(

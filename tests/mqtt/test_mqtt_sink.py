@@ -206,8 +206,9 @@ def test_two_with_one_id_are_told(broker, caplog):
 def test_a_snooze_is_asked_for(broker, listen, said, seconds):
     wishes, there = [], threading.Event()
     with closing(sink(broker, snooze=lambda wish: (wishes.append(wish), there.set()))):
+        broker.until(lambda found: found.get("door/available") == "online")  # from then on it is heard
         listen("door/x").client.publish("door/snooze/set", said, qos=1)
-        assert there.wait(10)
+        assert there.wait(60)
     assert wishes == [seconds]
 
 
