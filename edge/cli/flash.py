@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edge.operations.flash.host import Host
     from edge.operations.flash.plan import Plan
     from edge.operations.flash.release import Release
+    from edge.operations.flash.target import Target
 
 
 def add(commands: Any) -> None:
@@ -64,32 +65,64 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from edge import config
-    from edge.assemble.requires import board as required_board
-    from edge.operations.flash import image, locks, plan, release, target, wheels
+    from edge.operations.flash import wheels
 
     settings = config.load(args.config)
-    host, checkout, boot = _host(args), wheels.source(), args.boot
-    if boot is not None and boot.suffix == ".xz":
-        if args.dry_run or not args.yes:
-            raise FlashError(f"BOOT {boot}: nothing can be shown of a packed image: unpack it, or add --yes")
-        boot = args.out or boot.with_suffix("")
-        image.unpack(args.boot, boot, lambda done: _progress(f"unpacking: {done >> 20} MB"))
-        print()
-    card = target.open_target(boot)
+    host, checkout = _host(args), wheels.source()
+    with tempfile.TemporaryDirectory() as scratch:
+        if args.boot is not None and args.boot.suffix == ".xz":
+            _packed(args, settings, host, checkout, Path(scratch))
+        else:
+            from edge.operations.flash.target import open_target
+
+            _flash(args, settings, host, checkout, open_target(args.boot), Path(scratch))
+    if args.yes and not args.dry_run:
+        print(_readable(host))
+
+
+def _packed(args: argparse.Namespace, settings: Settings, host: Host, checkout: Path, scratch: Path) -> None:
+    """An .img.xz: unpacked beside what it becomes, or, to be looked at, only as far as its boot partition goes."""
+    from edge.operations.flash import image
+
+    out, write = args.out or args.boot.with_suffix(""), args.yes and not args.dry_run
+    if out.exists():
+        raise FlashError(f"{out}: exists: remove it, or give it as BOOT instead of {args.boot.name}")
+    part = out.with_name(f".{out.name}{image.PART}") if write else scratch / out.name
+    try:
+        image.unpack(args.boot, part, lambda done: _progress(f"unpacking: {done >> 20} MB"), whole=write)
+        _flash(args, settings, host, checkout, image.Image(part, final=out), scratch, always=True)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _flash(
+    args: argparse.Namespace,
+    settings: Settings,
+    host: Host,
+    checkout: Path,
+    card: Target,
+    scratch: Path,
+    always: bool = False,
+) -> None:
+    """Plans, says, and with --yes writes; `always`: also where nothing is to be changed."""
+    from edge.assemble.requires import board as required_board
+    from edge.operations.flash import locks, plan, release
+
     try:
         system = release.recognise(card)
         print(f"{card.name}: {system.name}, {system.bits} bit")
-        with tempfile.TemporaryDirectory() as scratch:
-            board = args.board or required_board(settings) or "pi"
-            packages = _packages(args, system, board, checkout, Path(scratch))
-            lock = locks.path(checkout, board, args.machine or system.machine)
-            files = plan.payload(checkout, packages, lock, _bundle(settings, args.config))
-            planned = plan.build(card, system, host, args.config.read_text("utf-8-sig"), files, board, args.offline)
-            _write(args, card, planned)
+        board = args.board or required_board(settings) or "pi"
+        packages = _packages(args, system, board, checkout, scratch / "wheels")
+        lock = locks.path(checkout, board, args.machine or system.machine)
+        files = plan.payload(checkout, packages, lock, _bundle(settings, args.config))
+        ribbon = str(settings.camera.source).partition(":")[0] == "pi"
+        text = args.config.read_text("utf-8-sig")
+        planned = plan.build(card, system, host, text, files, board, args.offline, ribbon)
+        for note in planned.notes:
+            print(f"note: {note}")
+        _write(args, card, planned, always)
     finally:
         card.close()
-    if args.yes and not args.dry_run:
-        print(_readable(host))
 
 
 def _host(args: argparse.Namespace) -> Host:
@@ -97,7 +130,8 @@ def _host(args: argparse.Namespace) -> Host:
     from edge.operations.flash import credentials
     from edge.operations.flash.host import Host
 
-    key = args.ssh_key.read_text().strip() if args.ssh_key else None
+    Host(hostname=args.hostname, country=args.wifi_country, timezone=args.timezone)  # before anything is asked
+    key = _public_key(args.ssh_key) if args.ssh_key else None
     password = passphrase = None
     if args.user and (args.password_stdin or not key):
         password = credentials.password_hash(_secret(args, f"password of {args.user}"))
@@ -115,6 +149,20 @@ def _host(args: argparse.Namespace) -> Host:
     )
 
 
+def _public_key(path: Path) -> str:
+    """Raises FlashError, which repeats nothing of the file: people name the private one by mistake."""
+    from edge.operations.flash.host import check_key
+
+    text = path.read_bytes().decode("utf-8", "replace").strip()
+    try:
+        check_key(text)
+    except FlashError as error:
+        public = path.with_name(path.name + ".pub")
+        remedy = f": {public} is there" if path.suffix != ".pub" and public.is_file() else ""
+        raise FlashError(f"{str(error).replace('--ssh-key', f'--ssh-key {path}', 1)}{remedy}") from None
+    return text
+
+
 def _secret(args: argparse.Namespace, what: str) -> str:
     if args.password_stdin:
         return sys.stdin.readline().rstrip("\r\n")
@@ -123,14 +171,15 @@ def _secret(args: argparse.Namespace, what: str) -> str:
     return getpass.getpass(f"{what}: ")
 
 
-def _packages(args: argparse.Namespace, system: Release, board: str, checkout: Path, scratch: Path) -> list[Path]:
+def _packages(args: argparse.Namespace, system: Release, board: str, checkout: Path, folder: Path) -> list[Path]:
     from edge.operations.flash import wheels
 
     if not args.offline:
-        return [wheels.own(checkout, scratch)]
+        folder.mkdir()
+        return [wheels.own(checkout, folder)]
     if system.python is None:
         raise FlashError(f"--offline: {system.name} has no python3-venv, which only the network brings: go without it")
-    return wheels.gather(checkout, scratch, board, system.python, args.machine or system.machine, system.glibc)
+    return wheels.gather(checkout, folder, board, system.python, args.machine or system.machine, system.glibc)
 
 
 def _bundle(settings: Settings, config: Path) -> tuple[str, Path] | None:
@@ -146,11 +195,11 @@ def _bundle(settings: Settings, config: Path) -> tuple[str, Path] | None:
     return folder.relative_to(config.parent.resolve()).as_posix(), folder
 
 
-def _write(args: argparse.Namespace, card: Any, planned: Plan) -> None:
+def _write(args: argparse.Namespace, card: Target, planned: Plan, always: bool) -> None:
     from edge.operations.flash import plan
 
     plan.check_space(card, planned)
-    if not planned.files and not planned.remove:
+    if not planned.files and not planned.remove and not always:
         print("nothing to do: the card has all of it")
         return
     if args.dry_run or not args.yes:

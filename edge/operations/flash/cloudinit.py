@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from io import StringIO
 from typing import Any
 
@@ -23,63 +24,172 @@ VENV = "python3-venv"
 
 def user_data(old: str, host: Host, release: Release) -> str:
     """With the host's wishes and our first boot. Raises FlashError for what is no cloud-config."""
-    if old.strip() and not old.lstrip("\ufeff").startswith(HEADER):
+    if old.strip() and old.lstrip("\ufeff").split("\n", 1)[0].strip() != HEADER:
         raise FlashError(
             "user-data: does not begin with #cloud-config: a script or archive cannot be merged; remove it"
         )
     data = _load("user-data", old)
     if host.hostname:
-        data |= {"hostname": host.hostname, "manage_etc_hosts": True}
+        data |= {"hostname": _text(host.hostname), "manage_etc_hosts": True}
     if host.timezone:
-        data["timezone"] = host.timezone
+        data["timezone"] = _text(host.timezone)
     if host.user:
         _user(data, host)
         if host.ssh_key and release.raspberry:
             data["enable_ssh"] = True
-    if not release.raspberry and VENV not in data.setdefault("packages", []):
-        data["packages"].append(VENV)
-    commands = data.setdefault("bootcmd", [])
-    if START not in commands:
+    if not release.raspberry and VENV not in (packages := _list(data, "packages", "user-data", words=True)):
+        packages.append(VENV)
+    if START not in (commands := _list(data, "bootcmd", "user-data")):
         commands.append(START)
     text = _dump(data)
     return text if text.startswith(HEADER) else f"{HEADER}\n{text}"
 
 
+def has_user(text: str) -> bool:
+    """Whether somebody can log in by what the card says; True where it cannot be told."""
+    try:
+        data = _load("user-data", text)
+    except FlashError:
+        return True
+    return bool(data.get("users") or data.get("user") or data.get("chpasswd") or data.get("password"))
+
+
 def _user(data: Any, host: Host) -> None:
-    users = data.setdefault("users", [])
-    mine = next((user for user in users if isinstance(user, dict) and user.get("name") == host.user), None)
-    if mine is None:
-        mine = {"name": host.user, "groups": GROUPS, "shell": "/bin/bash", "sudo": "ALL=(ALL) NOPASSWD:ALL"}
-        users.append(mine)
-    mine["lock_passwd"] = not (host.password or mine.get("passwd"))
+    mine = _entry(data, _text(host.user or ""))
+    for other in ("plain_text_passwd", "hashed_passwd") if host.password else ():
+        mine.pop(other, None)
+    mine["lock_passwd"] = not any(
+        (host.password, *(mine.get(name) for name in ("passwd", "plain_text_passwd", "hashed_passwd")))
+    )
     if host.password:
         mine["passwd"] = host.password
-    if host.ssh_key and host.ssh_key not in mine.setdefault("ssh_authorized_keys", []):
-        mine["ssh_authorized_keys"].append(host.ssh_key)
-    _forget_default_passwords(data, users)
+    if host.ssh_key:
+        keys = _list(mine, "ssh_authorized_keys", "user-data: users", words=True)
+        if host.ssh_key not in keys:
+            keys.append(host.ssh_key)
+    _forget_default_passwords(data)
 
 
-def _forget_default_passwords(data: Any, users: Any) -> None:
+def _entry(data: Any, name: str) -> Any:
+    """The user's own mapping in `users`, which may be a list, a word or several, or a mapping by name."""
+    fresh = {"groups": GROUPS, "shell": "/bin/bash", "sudo": "ALL=(ALL) NOPASSWD:ALL"}
+    users = data.get("users")
+    if isinstance(users, dict):
+        if not isinstance(users.get(name), dict):
+            users[name] = fresh
+        return users[name]
+    if isinstance(users, str):
+        data["users"] = [word.strip() for word in users.split(",") if word.strip()]
+    users = _list(data, "users", "user-data")
+    found = next((user for user in users if isinstance(user, dict) and user.get("name") == name), None)
+    if found is None:
+        users[:] = [user for user in users if user != name]
+        users.append({"name": name, **fresh})
+        found = users[-1]
+    return found
+
+
+def _forget_default_passwords(data: Any) -> None:
     """Ubuntu's card sets the password of its user "ubuntu", whom a list of users without "default" never makes."""
-    names = {user if isinstance(user, str) else user.get("name") for user in users}
-    passwords = data.get("chpasswd", {}).get("users") if isinstance(data.get("chpasswd"), dict) else None
-    if passwords and "default" not in names:
-        passwords[:] = [entry for entry in passwords if entry.get("name") in names]
-        if not passwords:
-            del data["chpasswd"]
+    users = data["users"]
+    names = (
+        set(users) if isinstance(users, dict) else {u.get("name") if isinstance(u, dict) else u for u in _flat(users)}
+    )
+    passwords = data.get("chpasswd")
+    if not isinstance(passwords, dict) or "default" in names:
+        return
+    found = passwords.get("users")
+    if isinstance(found, list):
+        found[:] = [entry for entry in found if not isinstance(entry, dict) or entry.get("name") in names]
+    lines = passwords.get("list")  # the older form: NAME:PASSWORD, in lines or in a list
+    if isinstance(lines, str):
+        lines = lines.splitlines()
+    if isinstance(lines, list):
+        passwords["list"] = [line for line in lines if not isinstance(line, str) or line.partition(":")[0] in names]
+    if not passwords.get("users") and not passwords.get("list"):
+        del data["chpasswd"]
+
+
+def _flat(users: Any) -> list[Any]:
+    return [inner for user in users for inner in (_flat(user) if isinstance(user, list) else [user])]
 
 
 def network_config(old: str, host: Host) -> str:
-    """With the host's Wi-Fi; other networks stay. The key, not the passphrase, is what netplan gets."""
+    """With the host's Wi-Fi; other networks stay. The key, not the passphrase, is what netplan gets.
+
+    Raises FlashError for what has no place for it.
+    """
     if not host.ssid:
         return old
     data = _load("network-config", old)
-    network = data if "version" in data else data.setdefault("network", {"version": 2})
-    device = network.setdefault("wifis", {}).setdefault("wlan0", {"dhcp4": True, "optional": True})
-    device["regulatory-domain"] = host.country
-    points = device.setdefault("access-points", {})
-    points[host.ssid] = {"password": host.wifi_key} if host.wifi_key else {}
+    network = data if "version" in data else _mapping(data, "network", "network-config")
+    if network.setdefault("version", 2) != 2 or "config" in network:
+        raise FlashError(
+            "network-config: not of netplan's version 2 (or switched off), so there is no place for --wifi: remove the "
+            "file, or write the Wi-Fi into it and leave --wifi out"
+        )
+    wifis = _mapping(network, "wifis", "network-config")
+    fresh = not wifis.get("wlan0")
+    device = _mapping(wifis, "wlan0", "network-config: wifis")
+    if fresh:
+        device |= {"dhcp4": True, "optional": True}
+    device["regulatory-domain"] = _text(host.country or "")
+    points = _mapping(device, "access-points", "network-config: wifis: wlan0")
+    for other in [key for key in points if not isinstance(key, str) and str(key) == host.ssid]:
+        del points[other]  # a number for a name: there must not be two
+    points[_text(host.ssid)] = {"password": _text(host.wifi_key)} if host.wifi_key else {}
     return _dump(data)
+
+
+def has_network(text: str) -> bool:
+    """Whether the file names a network of any kind; True where it cannot be told."""
+    try:
+        data = _load("network-config", text)
+    except FlashError:
+        return True
+    network = data if "version" in data else data.get("network")
+    return isinstance(network, dict) and any(network.get(k) for k in ("wifis", "ethernets", "config", "modems"))
+
+
+def _list(data: Any, key: str, where: str, words: bool = False) -> Any:
+    """The list under a key, made where there is nothing; `words`: cloud-init takes one word for a list of it."""
+    found = data.get(key)
+    if found is None or found == "":
+        data[key] = []
+    elif words and isinstance(found, str):
+        data[key] = [found]
+    elif not isinstance(found, list):
+        raise FlashError(f"{where}: {key}: expected a list, found {_kind(found)}: nothing can be added to it")
+    return data[key]
+
+
+def _mapping(data: Any, key: str, where: str) -> Any:
+    """The keys and values under a key, made where there is nothing."""
+    found = data.get(key)
+    if found is None or found == "":
+        data[key] = {}
+    elif not isinstance(found, dict):
+        raise FlashError(f"{where}: {key}: expected keys and values, found {_kind(found)}: nothing can be added to it")
+    return data[key]
+
+
+def _kind(value: Any) -> str:
+    kinds = {
+        str: "a text",
+        bool: "yes or no",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "keys and values",
+    }
+    return next((name for kind, name in kinds.items() if isinstance(value, kind)), "something else")
+
+
+def _text(value: str) -> str:
+    """Quoted: what cloud-init reads is YAML 1.1, where NO, on, 12:30 and 1_000 are no texts."""
+    from ruamel.yaml.scalarstring import SingleQuotedScalarString
+
+    return value if re.fullmatch(r"[A-Za-z][A-Za-z./]{4,}", value) else SingleQuotedScalarString(value)
 
 
 def meta_data(old: str, *contents: str) -> str:

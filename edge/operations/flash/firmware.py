@@ -1,38 +1,67 @@
-"""What the firmware and the kernel read: config.txt and cmdline.txt."""
+"""What the firmware and the kernel read: config.txt and cmdline.txt. What is not ours stays as it is, byte by byte."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
+from edge.core.errors import FlashError
+
 BEGIN, END = "# maskcam: begin", "# maskcam: end"
+SECTION = re.compile(rf"^{BEGIN}\r?\n.*?^{END}(\r?\n|\Z)", re.MULTILINE | re.DOTALL)
+CAMERAS = r"dtoverlay=(imx|ov|arducam|tc358743|adv728|vc-mipi|vc_mipi|irs1125|veye|mira|camera-mux|cam)[\w-]*"
+"""Overlays of cameras at the ribbon, by how their names begin; others are nobody's that is known here."""
 
 
-def config_txt(old: str) -> str:
-    """With our section, which replaces an earlier one of ours; what stands there already stays, and goes first.
+def config_txt(old: str, ribbon: bool) -> tuple[str, list[str]]:
+    """With our section, which replaces an earlier one of ours; and what should be said of what stands there.
 
-    `gpu_mem`: the 64 MB that boards with little memory have, in place of 76: nothing is drawn on a screen.
-    USB cameras, GPIO and the Coral need no overlay; a ribbon camera needs `camera_auto_detect`, the default of every
-    system here, which is only added where somebody took it out.
+    `gpu_mem`: the 64 MB that boards with little memory have, in place of 76: nothing is drawn on a screen. A camera at
+    the `ribbon` needs `camera_auto_detect`, the default of every system here. What somebody has set is left to them.
     """
-    kept = re.sub(rf"\n?{BEGIN}\n.*?{END}\n", "", old.replace("\r\n", "\n"), flags=re.DOTALL)
-    lines = ["[all]", "gpu_mem=64"]
-    if not re.search(r"^\s*(camera_auto_detect=1|dtoverlay=(imx|ov)\w+)", kept, flags=re.MULTILINE):
+    kept, eol = SECTION.sub("", old), "\r\n" if "\r\n" in old else "\n"
+    if BEGIN in kept or END in kept:
+        raise FlashError(f"config.txt: '{BEGIN}' and '{END}' do not frame a section any more: remove these lines")
+    lines, notes = [], []
+    if memory := _set(kept, r"gpu_mem(_\d+)?=\d+"):
+        notes += [f"config.txt has {memory}: it stays; maskcam would set gpu_mem=64"] * (memory != "gpu_mem=64")
+    else:
+        lines.append("gpu_mem=64")
+    detect, overlay = _set(kept, r"camera_auto_detect=\d"), _set(kept, CAMERAS)
+    if ribbon and detect == "camera_auto_detect=0" and not overlay:
+        notes.append(
+            'config.txt has camera_auto_detect=0 and no overlay of a camera: it stays, but camera.source = "pi" finds '
+            "a camera only with camera_auto_detect=1 or the overlay that its maker names"
+        )
+    if ribbon and not detect and not overlay:
         lines.append("camera_auto_detect=1")
-    return kept.rstrip("\n") + "\n\n" + "\n".join([BEGIN, *lines, END]) + "\n"
+    if not lines:
+        return kept, notes
+    gap = "" if kept.endswith("\n") or not kept else eol
+    return kept + gap + eol.join([BEGIN, "[all]", *lines, END, ""]), notes
+
+
+def _set(text: str, pattern: str) -> str:
+    """The last line, without what follows the setting, that sets something; empty for none."""
+    found = [match[0].strip() for match in re.finditer(rf"^[ \t]*{pattern}", text, re.MULTILINE)]
+    return found[-1] if found else ""
 
 
 def cmdline(old: str, parameters: Mapping[str, str]) -> str:
-    """The one line of kernel parameters, with some set: those that are there are replaced, others go to the end."""
-    words = old.split()
+    """The first line, which is all that counts, with some parameters set: in their place, or at its end.
+
+    Raises FlashError for a line that names no root file system: nothing would start.
+    """
+    line = re.match(r"[^\r\n]*", old)[0]  # type: ignore[index]
+    if not re.search(r"(?<!\S)root=\S", line):
+        raise FlashError("cmdline.txt: no root=, so the system would not start: write the system again with the Imager")
+    rest = old[len(line) :]
     for name, value in parameters.items():
         setting = f"{name}={value}"
-        at = [i for i, word in enumerate(words) if word.partition("=")[0] == name]
-        if at:
-            words[at[0]] = setting
-        else:
-            words.append(setting)
-    return " ".join(words) + "\n"
+        line, count = re.subn(rf"(?<!\S){re.escape(name)}=\S*", lambda _, text=setting: text, line)
+        if not count:
+            line = f"{line.rstrip()} {setting}"
+    return line + rest
 
 
 def instance(old: str, name: str) -> str:

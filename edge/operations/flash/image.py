@@ -1,158 +1,231 @@
-"""A boot partition inside an image file: its partition table, its FAT, and images that come as .img.xz."""
+"""A boot partition inside an image file: its partition table, its FAT, and images that come as .img.xz.
+
+An image is never changed: what is new is written into a copy beside it, which takes its place when it is whole.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import lzma
 import os
+import shutil
 import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from edge.core.errors import FlashError, MissingPackage
+from edge.operations.flash.fat import Fat
 
 SECTOR = 512
-FAT_TYPES = {0x01, 0x04, 0x06, 0x0B, 0x0C, 0x0E}
-"""Partition types of FAT12, FAT16 and FAT32, by cylinder or by block."""
+FAT_TYPES = {0x04, 0x06, 0x0B, 0x0C, 0x0E}
+"""Partition types of FAT16 and FAT32, by cylinder or by block."""
 FSINFO_HINTS = 488
 """Where in FAT32's FSInfo sector the number of free clusters and the next free one stand, 4 bytes each."""
 CHUNK = 4 << 20
+PART = ".maskcam-part"
+"""Ends the name of what is being written; one that a cut left is written over."""
 
 
 class Image:
-    """The first FAT partition of an image with a partition table (MBR), written without root. Raises FlashError."""
+    """The first FAT partition of an image with a partition table (MBR), written without root. Raises FlashError.
 
-    def __init__(self, path: Path) -> None:
-        self.name = str(path)
-        self._path = path
+    Changes wait until `settle`. `final`: the name that the file gets then, where it is a fresh one of our own, which
+    needs no copy.
+    """
+
+    def __init__(self, path: Path, final: Path | None = None) -> None:
+        self.name = str(final or path)
+        self._path = path.resolve()  # where a link leads, not the link, is replaced
+        self._final = final
         self._offset = partition(path)
-        self._wrote = False
-        self._fat = self._open()
-
-    def _open(self) -> Any:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # `fs`, below it, imports the deprecated pkg_resources
-                from pyfatfs.PyFatFS import PyFatFS  # type: ignore[import-untyped]
-        except ModuleNotFoundError as error:
-            raise MissingPackage(error.name or "pyfatfs", extra="flash") from None
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "Filesystem was not cleanly unmounted")
-                return PyFatFS(str(self._path), offset=self._offset, read_only=not os.access(self._path, os.W_OK))
-        except Exception as error:  # the library raises what it stumbles over
-            raise FlashError(f"{self._path}: its first FAT partition cannot be read: {error}") from error
+        self._fat = Fat(self._path, self._offset)
+        self._changes: dict[str, bytes | None] = {}
 
     def read(self, name: str) -> bytes | None:
-        found = self._find(name)
-        data: bytes | None = self._fat.readbytes(found) if found and self._fat.isfile(found) else None
-        return data
+        return self._changes[name] if name in self._changes else self._fat.read(name)
+
+    def is_folder(self, name: str) -> bool:
+        found = self._fat.files.get(name.casefold())
+        return found is not None and found.folder
 
     def write(self, name: str, data: bytes) -> None:
-        folder, _, leaf = name.rpartition("/")
-        path = self._find(name)
-        if path:
-            self._fat.remove(path)  # pyfatfs 1.1 does not end the chain of a file that it makes shorter
-        self._fat.writebytes(path or f"{self._folder(folder)}/{leaf}", data)
-        self._wrote = True
+        self._changes[name] = data
 
     def remove(self, name: str) -> None:
-        self._fat.remove(self._find(name))
-        self._wrote = True
+        self._changes[name] = None
 
     def names(self, folder: str = "") -> list[str]:
-        found = self._find(folder)
-        return sorted(self._fat.listdir(found)) if found and self._fat.isdir(found) else []
+        return self._fat.names(folder)
 
     def free(self) -> int:
-        fat = self._fat.fs
-        return int(fat.fat[2:].count(0) * fat.bytes_per_cluster)
+        return self._fat.free()
 
     def settle(self) -> None:
-        self.close()
-        self._fat = self._open()
+        """Writes the changes beside, reads them back with another reader than the writer, then renames."""
+        if self._final:
+            part = self._path
+            _change(part, self._offset, self._changes)
+        else:
+            part = self._path.with_name(f".{self._path.name}{PART}")
+            try:
+                _copy(self._path, part)
+                _change(part, self._offset, self._changes)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+        part.replace(self._final or self._path)
+        self._path = self._final or self._path
+        self._fat, self._changes = Fat(self._path, self._offset), {}
 
     def close(self) -> None:
-        self._fat.close()
-        if self._wrote:
-            self._forget_hints()
-            self._wrote = False
+        self._changes = {}
 
-    def _find(self, name: str) -> str | None:
-        """The path as the FAT writes it: a short name may be stored in capitals."""
-        path = "/"
-        for part in filter(None, name.split("/")):
-            matches = [entry for entry in self._fat.listdir(path) if entry.casefold() == part.casefold()]
-            if not matches:
-                return None
-            path = f"{path.rstrip('/')}/{matches[0]}"
-            if not self._fat.isdir(path):
-                return path
-        return path
 
-    def _folder(self, name: str) -> str:
-        """The path of a folder, made where it is missing."""
-        path = ""
-        for part in filter(None, name.split("/")):
-            found = self._find(f"{path}/{part}")
-            if found is None:
-                found = f"{path}/{part}"
-                self._fat.makedir(found)
-            path = found
-        return path
+def _copy(source: Path, target: Path) -> None:
+    """Without its empty parts, with its owner and mode."""
+    there, room = source.stat(), shutil.disk_usage(source.parent).free
+    if (need := there.st_blocks * 512 if hasattr(there, "st_blocks") else there.st_size) > room:
+        raise FlashError(
+            f"{source}: {room / 1e6:.0f} MB are free beside it, {need / 1e6:.0f} MB are needed: it is written as a "
+            "copy that takes its place, so that a cut harms nothing"
+        )
+    with source.open("rb") as old, target.open("wb") as file:
+        _stream(old, file, lambda done: True)
+    shutil.copymode(source, target)
+    if hasattr(os, "chown"):
+        with contextlib.suppress(PermissionError):
+            os.chown(target, there.st_uid, there.st_gid)
 
-    def _forget_hints(self) -> None:
-        """pyfatfs does not keep FAT32's count of free clusters: all ones say "unknown", and the next system counts."""
-        with self._path.open("r+b") as file:
-            file.seek(self._offset)
-            boot = file.read(SECTOR)
-            sectors_per_fat, fsinfo = struct.unpack_from("<H", boot, 22)[0], struct.unpack_from("<H", boot, 48)[0]
-            if sectors_per_fat == 0 and fsinfo:  # FAT32
-                file.seek(self._offset + fsinfo * struct.unpack_from("<H", boot, 11)[0] + FSINFO_HINTS)
-                file.write(b"\xff" * 8)
-            file.flush()
-            os.fsync(file.fileno())
+
+def _stream(source: Any, file: IO[bytes], go_on: Callable[[int], bool]) -> None:
+    """Copies; of what is empty only the room. `go_on` hears the bytes so far and says whether there shall be more."""
+    done = 0
+    while go_on(done) and (chunk := source.read(CHUNK)):
+        if chunk.count(0) == len(chunk):
+            file.seek(len(chunk), os.SEEK_CUR)  # most of an image is empty
+        else:
+            file.write(chunk)
+        done += len(chunk)
+    file.truncate(done)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _change(path: Path, offset: int, changes: dict[str, bytes | None]) -> None:
+    """Raises FlashError unless an independent reader finds a sound file system with every change in it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # `fs`, below it, imports the deprecated pkg_resources
+            from pyfatfs.PyFatFS import PyFatFS  # type: ignore[import-untyped]
+    except ModuleNotFoundError as error:
+        raise MissingPackage(error.name or "pyfatfs", extra="flash") from None
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Filesystem was not cleanly unmounted")
+            fat = PyFatFS(str(path), offset=offset)
+        with contextlib.closing(fat):
+            for name, data in changes.items():
+                _put(fat, name, data)
+    except FlashError:
+        raise
+    except Exception as error:  # the library raises what it stumbles over
+        raise FlashError(f"{path}: cannot be written: {error}") from error
+    _forget_hints(path, offset)
+    written = Fat(path, offset)
+    for name, data in changes.items():
+        if written.read(name) != data:
+            raise FlashError(f"{path}: {name} reads back wrong: the disk is faulty: try another one")
+
+
+def _put(fat: Any, name: str, data: bytes | None) -> None:
+    path = _find(fat, name)
+    if path:
+        fat.remove(path)  # pyfatfs 1.1 does not end the chain of a file that it makes shorter
+    if data is not None:
+        folder, _, leaf = name.rpartition("/")
+        fat.writebytes(path or f"{_folder(fat, folder)}/{leaf}", data)
+
+
+def _find(fat: Any, name: str) -> str | None:
+    """The path as the FAT writes it: a short name may be stored in capitals."""
+    path = "/"
+    for part in filter(None, name.split("/")):
+        matches = [entry for entry in fat.listdir(path) if entry.casefold() == part.casefold()]
+        if not matches:
+            return None
+        path = f"{path.rstrip('/')}/{matches[0]}"
+        if not fat.isdir(path):
+            return path
+    return path
+
+
+def _folder(fat: Any, name: str) -> str:
+    """The path of a folder, made where it is missing."""
+    path = ""
+    for part in filter(None, name.split("/")):
+        found = _find(fat, f"{path}/{part}")
+        if found is None:
+            found = f"{path}/{part}"
+            fat.makedir(found)
+        path = found
+    return path
+
+
+def _forget_hints(path: Path, offset: int) -> None:
+    """pyfatfs does not keep FAT32's count of free clusters: all ones say "unknown", and the next system counts."""
+    with path.open("r+b") as file:
+        file.seek(offset)
+        boot = file.read(SECTOR)
+        sectors_per_fat, fsinfo = struct.unpack_from("<H", boot, 22)[0], struct.unpack_from("<H", boot, 48)[0]
+        if sectors_per_fat == 0 and fsinfo:  # FAT32
+            file.seek(offset + fsinfo * struct.unpack_from("<H", boot, 11)[0] + FSINFO_HINTS)
+            file.write(b"\xff" * 8)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def partition(path: Path) -> int:
     """Where the first FAT partition begins, in bytes. Raises FlashError."""
     with path.open("rb") as file:
-        table = file.read(SECTOR)
+        return _extent(path, file.read(SECTOR))[0]
+
+
+def _extent(path: Path, table: bytes) -> tuple[int, int]:
+    """First byte of the first FAT partition, and the first one behind it."""
     if table[510:] != b"\x55\xaa":
         raise FlashError(f"{path}: no partition table: expected the image of a card, such as Raspberry Pi OS's .img")
     entries = [struct.unpack_from("<4xB3xII", table, 446 + 16 * i) for i in range(4)]
     if any(kind == 0xEE for kind, *_ in entries):
         raise FlashError(f"{path}: a GPT partition table: expected an image for Raspberry Pi, which has an MBR")
-    for kind, start, _ in entries:
+    for kind, start, size in entries:
         if kind in FAT_TYPES:
-            return int(start) * SECTOR
+            return int(start) * SECTOR, int(start + size) * SECTOR
     raise FlashError(f"{path}: no FAT partition: expected the image of a card, such as Raspberry Pi OS's .img")
 
 
-def unpack(source: Path, target: Path, progress: Callable[[int], None]) -> None:
-    """Streams an .img.xz to a new file, which appears when it is complete; `progress` hears the bytes so far.
+def unpack(source: Path, target: Path, progress: Callable[[int], None], whole: bool = True) -> None:
+    """Streams an .img.xz to a file, all of it or as far as its boot partition goes; `progress` hears the bytes.
 
-    Raises FlashError for a damaged archive or where `target` exists.
+    Raises FlashError for a damaged archive; nothing is left of it then.
     """
-    if target.exists():
-        raise FlashError(f"{target}: exists: remove it, or give it as BOOT instead of {source.name}")
-    part = target.with_name(target.name + ".part")
-    done = 0
+    end = 1 << 62
+
+    def go_on(done: int) -> bool:
+        progress(done)
+        return done < end
+
     try:
-        with lzma.open(source) as packed, part.open("wb") as file:
-            while chunk := packed.read(CHUNK):
-                if chunk.count(0) == len(chunk):
-                    file.seek(len(chunk), os.SEEK_CUR)  # most of an image is empty
-                else:
-                    file.write(chunk)
-                done += len(chunk)
-                progress(done)
-            file.truncate(done)
-        part.rename(target)
+        with lzma.open(source) as packed:
+            if not whole:
+                end = _extent(source, packed.read(SECTOR))[1]
+                packed.seek(0)
+            with target.open("wb") as file:
+                _stream(packed, file, go_on)
     except (lzma.LZMAError, EOFError) as error:
+        target.unlink(missing_ok=True)
         raise FlashError(f"{source}: damaged: {error}: download it again") from None
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            part.unlink()
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise

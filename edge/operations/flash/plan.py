@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,13 +13,12 @@ from edge.core.errors import FlashError
 from edge.operations.flash import cloudinit, firmware, firstrun, locks
 from edge.operations.flash.host import Host
 from edge.operations.flash.release import Release
-from edge.operations.flash.target import Target
+from edge.operations.flash.target import BACKUP, Target, original
 from edge.operations.flash.wheels import SUMS, sums
 
 Content = bytes | Path
 HOME = "maskcam"
 """Our folder on the card."""
-BACKUP = ".before-maskcam"
 RESERVE = 16 << 20
 """Bytes that stay free on the card: for the kernels that the system's updates put there."""
 Progress = Callable[[int, int], None]
@@ -32,6 +32,8 @@ class Plan:
     remove: list[str] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
     """What a diff must not show."""
+    notes: list[str] = field(default_factory=list)
+    """What the owner should know before anything is written."""
 
 
 def payload(checkout: Path, wheels: list[Path], lock: Path, bundle: tuple[str, Path] | None) -> dict[str, Content]:
@@ -57,8 +59,12 @@ def build(
     files: Mapping[str, Content],
     board: str,
     offline: bool,
+    ribbon: bool = False,
 ) -> Plan:
-    """Everything for the card. `settings` is the text of maskcam.toml. Raises FlashError."""
+    """Everything for the card. `settings` is the text of maskcam.toml; `ribbon`: they want a camera at the board.
+
+    Raises FlashError.
+    """
     plan = Plan(dict(files), secrets=[secret for secret in (host.password, host.wifi_key) if secret])
     wheels = {name for name in files if name.startswith(f"{HOME}/wheels/")}
     present = (f"{HOME}/wheels/{name}" for name in target.names(f"{HOME}/wheels"))
@@ -71,8 +77,10 @@ def build(
     plan.files[f"{HOME}/{SUMS}"] = digests.encode()
     plan.files[f"{HOME}/first-boot.conf"] = "".join(f"{k}={shlex.quote(v)}\n" for k, v in wishes.items()).encode()
     plan.files["maskcam.toml"] = settings.encode()
-    plan.files["config.txt"] = firmware.config_txt(_text(target, "config.txt")).encode()
+    config, plan.notes = firmware.config_txt(_text(target, "config.txt"), ribbon)
+    plan.files["config.txt"] = _bytes(config)
     _instructions(plan, target, release, host, name)
+    plan.notes += _notes(target, release, host, offline)
     unchanged = [name for name, content in plan.files.items() if _same(target.read(name), content)]
     for name in unchanged:
         del plan.files[name]
@@ -85,7 +93,7 @@ def _instructions(plan: Plan, target: Target, release: Release, host: Host, name
     parameters = {"cfg80211.ieee80211_regdom": host.country} if host.country else {}
     if release.first_boot == "firstrun":
         plan.files[firstrun.NAME] = firstrun.script(_text(target, firstrun.NAME), host).encode()
-        plan.files[release.cmdline] = firmware.cmdline(kernel, {**parameters, **firstrun.RUN}).encode()
+        plan.files[release.cmdline] = _bytes(firmware.cmdline(kernel, {**parameters, **firstrun.RUN}))
         return
     user = cloudinit.user_data(_text(target, "user-data"), host, release)
     network = cloudinit.network_config(_text(target, "network-config"), host)
@@ -93,9 +101,34 @@ def _instructions(plan: Plan, target: Target, release: Release, host: Host, name
     if network:
         plan.files["network-config"] = network.encode()
     kernel = firmware.instance(kernel, cloudinit.instance(user, network, name))
-    plan.files[release.cmdline] = firmware.cmdline(kernel, parameters).encode()
+    plan.files[release.cmdline] = _bytes(firmware.cmdline(kernel, parameters))
     # Last: with a new instance cloud-init takes up all the others.
     plan.files["meta-data"] = cloudinit.meta_data(_text(target, "meta-data"), user, network, name).encode()
+
+
+SECRET = re.compile(
+    r"((?:\b\w*pass\w*|\bpsk|\w*secret|\w*token)['\"]?\s*[:=]\s*)\S[^\n]*|(?<=://)[^/@\s]+(?=@)", re.IGNORECASE
+)
+"""Other people's secrets that a card may hold: what a diff shows may be read by bystanders."""
+STRAYS = ("maskcam.toml.txt", "maskcam.txt", "maskcam.tml", "maskcam.toml.toml")
+"""What editors make of maskcam.toml; nothing reads them."""
+
+
+def _notes(target: Target, release: Release, host: Host, offline: bool) -> list[str]:
+    """What is missing, or lies there for nothing."""
+    notes = []
+    there = {name.casefold() for name in target.names()}
+    for name in sorted(there):
+        if name + BACKUP in there and not (target.read(name) or b"").strip(b"\0 \t\r\n"):
+            notes.append(f"{name} is empty: {name}{BACKUP} takes its place")
+    notes += [f"{name} lies on the card, but only maskcam.toml is read: remove it" for name in STRAYS if name in there]
+    cloud = release.first_boot == "cloud-init"
+    if not host.user and cloud and not cloudinit.has_user(_text(target, "user-data")):
+        notes.append("nobody will be able to log in: add --user NAME --ssh-key FILE, or go on: the camera needs nobody")
+    if not host.ssid and cloud and not cloudinit.has_network(_text(target, "network-config")):
+        cable = "a cable at first boot" if not offline else "a cable, if it shall be reached at all"
+        notes.append(f"no Wi-Fi: without --wifi NAME --wifi-country CC the board needs {cable}")
+    return notes
 
 
 def diff(target: Target, plan: Plan) -> str:
@@ -105,9 +138,10 @@ def diff(target: Target, plan: Plan) -> str:
         if isinstance(content, Path) or name.startswith(HOME + "/"):
             lines.append(f"write {name} ({_size(content)} bytes)")
             continue
-        old, new = _text(target, name).splitlines(), content.decode().splitlines()
+        old = (target.read(name) or b"").decode("utf-8", "replace").splitlines()
+        new = content.decode("utf-8", "replace").splitlines()
         lines += difflib.unified_diff(old, new, f"{name} (now)", f"{name} (then)", lineterm="")
-    text = "\n".join(lines)
+    text = SECRET.sub(lambda match: f"{match[1] or ''}(not shown)", "\n".join(lines))
     for secret in plan.secrets:
         text = text.replace(secret, "(not shown)")
     return text
@@ -148,7 +182,7 @@ def check_space(target: Target, plan: Plan) -> None:
 def _back_up(target: Target, name: str) -> str | None:
     """Copies a file of the system or of the user beside itself; one that is kept already, in the same words, is not."""
     data = None if name.startswith(HOME + "/") else target.read(name)
-    if data is None:
+    if not data or not data.strip(b"\0"):
         return None
     number = 1
     while (kept := target.read(backup := f"{name}{BACKUP}{number if number > 1 else ''}")) is not None:
@@ -160,12 +194,22 @@ def _back_up(target: Target, name: str) -> str | None:
 
 
 def _text(target: Target, name: str) -> str:
+    """What stands there; where a cut left nothing, the backup. What only the firmware reads may be no UTF-8."""
+    data = original(target, name) or b""
+    kept = name == "config.txt" or name.endswith("cmdline.txt")
     try:
-        return (target.read(name) or b"").decode("utf-8-sig")
+        text = data.decode("utf-8", "surrogateescape") if kept else data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FlashError(
             f"{name}: not UTF-8 ({error.reason} at byte {error.start}): nothing can be added to it"
         ) from None
+    if "\0" in text:
+        raise FlashError(f"{name}: not UTF-8, or damaged (a zero at character {text.index(chr(0))}): save it as UTF-8")
+    return text
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _same(data: bytes | None, content: Content) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge.core.errors import FlashError
-from edge.operations.flash.target import Target
+from edge.operations.flash.target import Target, original
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class Release:
 def recognise(target: Target) -> Release:
     """Raises FlashError, one sentence, for what is not a system that maskcam knows."""
     names = {name.casefold() for name in target.names()}
-    config = (target.read("config.txt") or b"").decode(errors="replace")
-    if not config:
-        raise FlashError(f"{target.name}: no config.txt: this is not the boot partition of a Raspberry Pi")
-    issue = (target.read("issue.txt") or b"").decode(errors="replace")
+    config = (original(target, "config.txt") or b"").decode(errors="replace")
+    if not config.strip("\0 \t\r\n"):
+        raise FlashError(
+            f"{target.name}: no config.txt with anything in it: this is not the boot partition of a Raspberry Pi"
+        )
+    issue = (original(target, "issue.txt") or b"").decode(errors="replace")
     cmdline = "cmdline.txt" if "cmdline.txt" in names else "current/cmdline.txt"
-    kernel = (target.read(cmdline) or b"").decode(errors="replace")
+    kernel = (original(target, cmdline) or b"").decode(errors="replace")
     cloud = bool(names & {"user-data", "meta-data"})
     bits: Literal[32, 64] = 32 if names & {"kernel7.img", "kernel7l.img"} else 64
     if "root=LABEL=writable" in kernel and cloud:

@@ -23,8 +23,10 @@ class Target(Protocol):
     def read(self, name: str) -> bytes | None:
         """The content; None where there is no such file."""
 
+    def is_folder(self, name: str) -> bool: ...
+
     def write(self, name: str, data: bytes) -> None:
-        """Makes folders as needed."""
+        """Makes folders as needed. An image takes it up in `settle`."""
 
     def remove(self, name: str) -> None: ...
 
@@ -35,9 +37,25 @@ class Target(Protocol):
         """Bytes that can still be written."""
 
     def settle(self) -> None:
-        """Sees to it that what is read from now on comes from the card."""
+        """Ends the writing, and sees to it that what is read from now on comes from the card. Raises FlashError."""
 
     def close(self) -> None: ...
+
+
+BACKUP = ".before-maskcam"
+"""Ends the name of what a file was before us; a number follows from the second on."""
+PART = ".maskcam-part"
+"""Ends the name of a file that is being written."""
+
+
+def original(target: Target, name: str) -> bytes | None:
+    """A file, or where a cut has left none of it, or nothing but zeros, the backup that we made before."""
+    if target.is_folder(name):
+        raise FlashError(f"{name}: is a folder on the card: expected a file: remove it, or write the system again")
+    data = target.read(name)
+    if data is not None and data.strip(b"\0 \t\r\n"):
+        return data
+    return target.read(name + BACKUP) or data
 
 
 class Folder:
@@ -50,14 +68,17 @@ class Folder:
     def read(self, name: str) -> bytes | None:
         try:
             return (self._path / name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
+
+    def is_folder(self, name: str) -> bool:
+        return (self._path / name).is_dir()
 
     def write(self, name: str, data: bytes) -> None:
         """The old content stays until the new one is complete."""
         path = self._path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
+        part = path.with_name(path.name + PART)
         try:
             with part.open("wb") as file:
                 file.write(data)
@@ -78,6 +99,8 @@ class Folder:
         return shutil.disk_usage(self._path).free
 
     def settle(self) -> None:
+        for left in self._path.rglob(f"*{PART}"):  # by a cut
+            left.unlink()
         if not hasattr(os, "posix_fadvise"):  # macOS and Windows: the read-back may come from memory
             return
         os.sync()
