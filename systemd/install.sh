@@ -5,10 +5,11 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: install.sh [--board cpu|pi|coral|jetson] [--wheel FILE | --wheels DIR] [--dry-run]
-       install.sh --uninstall [--dry-run]
+usage: install.sh [--board cpu|pi|coral|jetson] [--name NAME] [--wheel FILE | --wheels DIR] [--dry-run]
+       install.sh --uninstall [--name NAME] [--dry-run]
 
   --board      packages and first configuration; default: what this machine says it is
+  --name       a camera more: the unit maskcam@NAME, with the settings of /etc/maskcam/NAME.toml
   --wheel      maskcam's own wheel; default: built from the checkout that this script lies in
   --wheels     a folder with maskcam's wheel and all it needs: install without a network
   --dry-run    say what would be done, change nothing
@@ -25,7 +26,8 @@ DROP_INS=$UNIT.d
 RULES=$SYSTEM/etc/udev/rules.d/60-maskcam.rules
 SYSUSERS=$SYSTEM/etc/sysusers.d/maskcam.conf
 CONFIG=$SYSTEM/etc/maskcam/maskcam.toml
-board='' wheel='' wheels='' dry='' uninstall='' scratch=''
+service=maskcam
+board='' name='' wheel='' wheels='' dry='' uninstall='' scratch=''
 
 fail() {
     echo "install.sh: error: $1" >&2
@@ -40,6 +42,7 @@ read_arguments() {
     while [ $# -gt 0 ]; do
         case $1 in
         --board) board=${2:?--board needs a name}; shift ;;
+        --name) name=${2:?--name needs a name}; shift ;;
         --wheel) wheel=${2:?--wheel needs a file}; shift ;;
         --wheels) wheels=${2:?--wheels needs a folder}; shift ;;
         --dry-run) dry=yes ;;
@@ -51,9 +54,19 @@ read_arguments() {
     done
     [ -n "$board" ] || board=$(this_board)
     [[ $board =~ ^(cpu|pi|coral|jetson)$ ]] || fail "--board $board: expected cpu, pi, coral or jetson"
+    [ -z "$name" ] || name_unit
     [ -z "$wheels" ] || find_wheel
     [ -z "$wheel" ] || [ -f "$wheel" ] || fail "--wheel $wheel: no such file"
     [ -z "$wheel" ] || wheel=$(realpath "$wheel") # pip runs in a folder of its own
+}
+
+name_unit() {
+    [[ $name =~ ^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$ && $name != maskcam ]] ||
+        fail "--name $name: expected letters a to z, digits and '-', at most 32, and not maskcam"
+    service=maskcam@$name
+    UNIT=$SYSTEM/etc/systemd/system/maskcam@.service
+    DROP_INS=$SYSTEM/etc/systemd/system/$service.service.d
+    CONFIG=$SYSTEM/etc/maskcam/$name.toml
 }
 
 find_wheel() {
@@ -101,6 +114,7 @@ make_environment() {
 
 # maskcam's wheel from a copy of the checkout: in the tree setuptools would pack what earlier builds left.
 build() {
+    [ -f "$ROOT/pyproject.toml" ] || fail "no checkout here to build maskcam from: give --wheel, or run: maskcam service install"
     run mkdir -p "$scratch/source" "$scratch/own"
     run cp -r "$ROOT"/{edge,train,convert,configs,systemd,pyproject.toml,setup.py,README.md,LICENSE} "$scratch/source"
     run python3 -I -m venv "$scratch/build"
@@ -163,8 +177,13 @@ fit_page() {
 
 write_unit() {
     local needs=''
-    [ -n "$dry" ] || needs=$("$PREFIX/bin/maskcam" config requires) || fail "correct the configuration, then run this again"
-    run install -D -m 644 "$HERE/maskcam.service" "$UNIT"
+    [ -n "$dry" ] || needs=$("$PREFIX/bin/maskcam" config requires ${name:+--config "$CONFIG"}) ||
+        fail "correct the configuration, then run this again"
+    if [ -z "$name" ]; then
+        run install -D -m 644 "$HERE/maskcam.service" "$UNIT"
+    else
+        run write_template
+    fi
     fit_drop_in network
     fit_drop_in sound
     fit_page
@@ -172,13 +191,27 @@ write_unit() {
     run udevadm control --reload || true # a container has no udev
     run udevadm trigger --subsystem-match=gpio --subsystem-match=usb --subsystem-match=dma_heap || true
     run systemctl daemon-reload
-    run systemctl enable --quiet maskcam
-    run systemctl try-restart maskcam
+    run systemctl enable --quiet "$service"
+    run systemctl try-restart "$service"
+}
+
+# The same unit for any number of cameras: settings, state and runtime directory by the name of each.
+write_template() {
+    sed -e 's|bin/maskcam run$|& --config /etc/maskcam/%i.toml|' -e 's|alerts off$|& --config /etc/maskcam/%i.toml|' \
+        -e 's,^\(RuntimeDirectory\|StateDirectory\)=maskcam$,\1=maskcam-%i,' -e 's|%t/maskcam|&-%i|' \
+        -e 's|^Description=.*|& (%i)|' "$HERE/maskcam.service" >"$UNIT"
 }
 
 remove() {
+    if [ -n "$name" ]; then
+        run systemctl disable --now --quiet "$service"
+        run rm -rf "$DROP_INS"
+        run systemctl daemon-reload
+        echo "left in place: $CONFIG, /var/lib/maskcam-$name and /opt/maskcam"
+        return
+    fi
     [ ! -e "$UNIT" ] || run systemctl disable --now --quiet maskcam
-    run rm -rf "$PREFIX" "$UNIT" "$DROP_INS" "$RULES" "$SYSUSERS"
+    run rm -rf "$PREFIX" "$UNIT" "$DROP_INS" "$RULES" "$SYSUSERS" "${UNIT%.service}@.service"
     run systemctl daemon-reload
     echo "left in place: /etc/maskcam, /var/lib/maskcam and the user maskcam"
 }
@@ -193,4 +226,4 @@ make_user
 make_environment
 write_configuration
 write_unit
-[ -n "$dry" ] || echo "installed for board '$board'. Start it: systemctl start maskcam; look: systemctl status maskcam"
+[ -n "$dry" ] || echo "installed for board '$board'. Start it: systemctl start $service; look: systemctl status $service"

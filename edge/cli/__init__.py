@@ -27,6 +27,7 @@ COMMANDS = (
     "fleet",
     "password",
     "support",
+    "service",
     "flash",
     "update",
     "pack",

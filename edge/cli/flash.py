@@ -174,8 +174,8 @@ def _secret(args: argparse.Namespace, what: str) -> str:
 def _packages(args: argparse.Namespace, system: Release, board: str, checkout: Path, folder: Path) -> list[Path]:
     from edge.operations.flash import wheels
 
+    folder.mkdir()
     if not args.offline:
-        folder.mkdir()
         return [wheels.own(checkout, folder)]
     if system.python is None:
         raise FlashError(f"--offline: {system.name} has no python3-venv, which only the network brings: go without it")

@@ -488,8 +488,11 @@ def test_a_packed_image_becomes_a_new_file(flash, tmp_path):
         pytest.skip("needs xz")
     tool("xz", "-0", "-T0", image)
     packed = tmp_path / "trixie.img.xz"
-    assert flash(packed)[0] == 2
-    assert not image.exists()
+    for option, code in (([], 2), (["--dry-run"], 0)):  # only the boot partition is unpacked to be looked at
+        done, said = flash(packed, "--hostname", "door", *option)
+        assert done == code, said
+        assert "+hostname: door" in said
+    assert sorted(path.name for path in tmp_path.glob("*.img*")) == [packed.name]
     assert flash(packed, "--yes")[0] == 0
     assert fsck(image) == []
     assert "raise_after" in on_card(image, "maskcam.toml")
@@ -534,3 +537,108 @@ def test_a_bundle_of_ones_own_goes_where_the_settings_say(flash, tmp_path, setti
     code, said = flash(boot, "--yes")
     assert code == 2
     assert "expected a folder beside the file" in said
+
+
+def finished(image):
+    """What a card that was flashed has to say."""
+    return [on_card(image, name) for name in ("cmdline.txt", "config.txt", "user-data", "meta-data", "maskcam.toml")]
+
+
+@MTOOLS
+def test_killed_anywhere_an_image_is_the_old_one_or_the_new_one(flash, tmp_path, monkeypatch):
+    """A process that dies at the n-th thing it does to the disk, for every n; then the owner flashes again."""
+    import os
+    import signal
+    from pathlib import Path
+
+    from edge.operations.flash import image as images
+
+    base = make_image(tmp_path, "trixie")
+    image, n = tmp_path / "again" / "trixie.img", 0
+    image.parent.mkdir()
+    events = [(images, "_copy"), (images, "_put"), (images, "_forget_hints"), (Path, "replace"), (os, "fsync")]
+    wishes = ["--hostname", "door", "--timezone", "Europe/Berlin", "--yes"]
+    shutil.copy(base, image)
+    before = image.read_bytes()
+    assert flash(image, *wishes)[0] == 0
+    wanted, n = finished(image), 0
+    while True:
+        n += 1 if os.environ.get("CI") else 7
+        shutil.copy(base, image)
+        child = os.fork()
+        if child == 0:
+            count = 0
+
+            def counted(function, n=n):
+                def call(*args, **kwargs):
+                    nonlocal count
+                    count += 1
+                    if count == n:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    return function(*args, **kwargs)
+
+                return call
+
+            try:
+                for owner, name in events:
+                    setattr(owner, name, counted(getattr(owner, name)))
+                flash(image, *wishes)
+            finally:
+                os._exit(0)  # pytest is in this process, too
+        if not os.WIFSIGNALED(os.waitpid(child, 0)[1]):
+            break
+        assert image.read_bytes() == before or finished(image) == wanted, f"killed at {n}"
+        assert flash(image, *wishes)[0] == 0
+        assert fsck(image) == []
+        assert finished(image) == wanted
+        assert [path.name for path in image.parent.iterdir()] == [image.name], f"killed at {n}"
+    assert n > 20
+
+
+@MTOOLS
+def test_a_writer_that_errs_is_found_out_before_the_image_changes(flash, tmp_path, monkeypatch):
+    from edge.operations.flash import image as images
+
+    image = make_image(tmp_path, "trixie")
+    before, put = image.read_bytes(), images._put
+    monkeypatch.setattr(images, "_put", lambda fat, name, data: put(fat, name, data and data[:-1] + b"?"))
+    code, said = flash(image, "--yes")
+    assert code == 2
+    assert "reads back wrong" in said
+    assert image.read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
+
+
+@MTOOLS
+@pytest.mark.parametrize("damage", ["chain", "copies", "cut off", "lost"])
+def test_a_file_system_that_does_not_add_up_is_refused(flash, tmp_path, damage):
+    """The first cluster of the root folder's table leads astray, in one copy or in both; or the end is missing."""
+    image = make_image(tmp_path, "trixie")
+    data = bytearray(image.read_bytes())
+    at = LAYOUTS["trixie"][0] * 512
+    reserved, per_table = struct.unpack_from("<H", data, at + 14)[0], struct.unpack_from("<I", data, at + 36)[0]
+    tables = [at + reserved * 512, at + (reserved + per_table) * 512]
+    if damage == "cut off":
+        data = data[: at + (MEGABYTES << 20) - 512]
+    else:
+        cluster = 50000 if damage == "lost" else 2  # 2: the root folder
+        for table in tables[: 1 if damage == "copies" else 2]:
+            struct.pack_into("<I", data, table + 4 * cluster, 0x0FFFFFFF if damage == "lost" else 0x01000000)
+    image.write_bytes(data)
+    code, said = flash(image, "--yes")
+    assert code == 2
+    assert "boot partition is damaged" in said
+    assert len(said.strip().splitlines()) == 1
+    assert image.read_bytes() == data
+
+
+@MTOOLS
+def test_a_link_to_an_image_stays_a_link(flash, tmp_path):
+    image = make_image(tmp_path, "trixie")
+    link = tmp_path / "latest.img"
+    link.symlink_to(image)
+    image.chmod(0o640)
+    assert flash(link, "--yes")[0] == 0
+    assert link.is_symlink()
+    assert "raise_after" in on_card(image, "maskcam.toml")
+    assert image.stat().st_mode & 0o777 == 0o640

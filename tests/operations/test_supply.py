@@ -303,3 +303,74 @@ def test_a_command_of_an_update_runs_in_a_folder_of_the_systems(tmp_path, monkey
     assert not [line for line in said if line.startswith(("PYTHONPATH=", "PIP_INDEX_URL="))]
     with pytest.raises(UpdateError, match="failed: bad news"):
         stage.run(["sh", "-c", "echo bad news; exit 1"])
+
+
+def test_maskcam_makes_its_wheel_again_from_what_is_installed(tmp_path):
+    """Without its source, as `pip install` leaves it: byte by byte, and never from files that somebody has changed."""
+    from importlib.metadata import Distribution
+
+    made = maskcam(tmp_path / "wheels", "0.1.0", "ours")
+    site = tmp_path / "site"
+    with zipfile.ZipFile(made) as archive:
+        archive.extractall(site)
+        names = archive.namelist()
+    (site / "maskcam-0.1.0.dist-info/INSTALLER").write_text("pip\n")
+    again = wheels.repacked(Distribution.at(site / "maskcam-0.1.0.dist-info"), tmp_path)
+    with zipfile.ZipFile(made) as one, zipfile.ZipFile(again) as other:
+        assert sorted(other.namelist()) == sorted(names)
+        assert all(one.read(name) == other.read(name) for name in names if not name.endswith("RECORD"))
+    first = again.read_bytes()
+    assert wheels.repacked(Distribution.at(site / "maskcam-0.1.0.dist-info"), tmp_path).read_bytes() == first
+    (site / "maskcam.py").write_text("SAYS = 'evil'\n")
+    with pytest.raises(FlashError, match=r"maskcam.py: changed since maskcam was installed"):
+        wheels.repacked(Distribution.at(site / "maskcam-0.1.0.dist-info"), tmp_path)
+
+
+def test_the_wheel_carries_settings_unit_installer_first_boot_and_locks(tmp_path):
+    with zipfile.ZipFile(wheels.own(ROOT, tmp_path)) as archive:
+        names = set(archive.namelist())
+    for folder in ("configs", "systemd", "systemd/locks"):
+        for path in (ROOT / folder).glob("*.*"):
+            assert f"edge/share/{folder}/{path.name}" in names
+
+
+@pytest.mark.skipif(not shutil.which("systemctl"), reason="needs systemctl")
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--board", "pi"], "would run: systemctl enable --quiet maskcam"),
+        (["--board", "pi", "--name", "back"], "would run: systemctl enable --quiet maskcam@back"),
+        (["--uninstall"], "left in place: /etc/maskcam, /var/lib/maskcam"),
+        (["--uninstall", "--name", "back"], "left in place: /etc/maskcam/back.toml"),
+    ],
+)
+def test_the_service_is_installed_by_a_command(monkeypatch, capfd, options, said):
+    from edge import cli
+
+    monkeypatch.setattr(wheels, "own", lambda checkout, folder: maskcam(folder, "0.1.0", "ours"))
+    assert cli.main(["service", "install", "--dry-run", *options]) == 0
+    printed = capfd.readouterr().out
+    assert said in printed
+    assert all(line.startswith(("would ", "left in place", "/etc/maskcam")) for line in printed.splitlines())
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_systemd_understands_the_template(tmp_path):
+    """As the installer writes it for a second camera."""
+    text = (ROOT / "systemd/install.sh").read_text()
+    function = text[text.index("write_template() {") :].partition("\n}\n")[0] + "\n}"
+    script = f"HERE={ROOT}/systemd; UNIT={tmp_path}/maskcam@.service\n{function}\nwrite_template"
+    subprocess.run(["bash", "-euc", script], check=True)
+    unit = (tmp_path / "maskcam@.service").read_text()
+    for line in (
+        "ExecStart=/opt/maskcam/bin/maskcam run --config /etc/maskcam/%i.toml",
+        "ExecStopPost=-/opt/maskcam/bin/maskcam alerts off --config /etc/maskcam/%i.toml",
+        "RuntimeDirectory=maskcam-%i",
+        "StateDirectory=maskcam-%i",
+        "WorkingDirectory=%t/maskcam-%i",
+    ):
+        assert line in unit
+    instance = tmp_path / "maskcam@back.service"
+    instance.write_text(unit.replace("/opt/maskcam/bin/maskcam", shutil.which("true")))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", instance], capture_output=True, text=True)
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "maskcam" in line]) == (0, [])

@@ -18,6 +18,8 @@ HEADER = "#cloud-config"
 START = ["sh", "/boot/firmware/maskcam/systemd/first-boot.sh", "enable"]
 """As `bootcmd`, which runs at every boot: `runcmd` counts as done once begun, even when the power was cut."""
 
+WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
+"""What YAML 1.1 does not take for a text."""
 VENV = "python3-venv"
 """Comes with Raspberry Pi OS; Ubuntu must fetch it."""
 
@@ -129,10 +131,10 @@ def network_config(old: str, host: Host) -> str:
             "file, or write the Wi-Fi into it and leave --wifi out"
         )
     wifis = _mapping(network, "wifis", "network-config")
-    fresh = not wifis.get("wlan0")
     device = _mapping(wifis, "wlan0", "network-config: wifis")
-    if fresh:
-        device |= {"dhcp4": True, "optional": True}
+    if not any(name in device for name in ("dhcp4", "dhcp6", "addresses")):
+        device["dhcp4"] = True
+    device.setdefault("optional", True)  # the boot does not wait for it
     device["regulatory-domain"] = _text(host.country or "")
     points = _mapping(device, "access-points", "network-config: wifis: wlan0")
     for other in [key for key in points if not isinstance(key, str) and str(key) == host.ssid]:
@@ -189,7 +191,8 @@ def _text(value: str) -> str:
     """Quoted: what cloud-init reads is YAML 1.1, where NO, on, 12:30 and 1_000 are no texts."""
     from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
-    return value if re.fullmatch(r"[A-Za-z][A-Za-z./]{4,}", value) else SingleQuotedScalarString(value)
+    plain = re.fullmatch(r"[A-Za-z][A-Za-z/_-]*", value) and value.lower() not in WORDS
+    return value if plain else SingleQuotedScalarString(value)
 
 
 def meta_data(old: str, *contents: str) -> str:

@@ -19,7 +19,7 @@ def config_txt(old: str, ribbon: bool) -> tuple[str, list[str]]:
     `gpu_mem`: the 64 MB that boards with little memory have, in place of 76: nothing is drawn on a screen. A camera at
     the `ribbon` needs `camera_auto_detect`, the default of every system here. What somebody has set is left to them.
     """
-    kept, eol = SECTION.sub("", old), "\r\n" if "\r\n" in old else "\n"
+    kept, eol = SECTION.sub("", old), "\r\n" if old.count("\r\n") == old.count("\n") > 0 else "\n"
     if BEGIN in kept or END in kept:
         raise FlashError(f"config.txt: '{BEGIN}' and '{END}' do not frame a section any more: remove these lines")
     lines, notes = [], []

@@ -6,13 +6,16 @@ and refuses any other; maskcam's own wheel is never looked for anywhere.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 
 from edge.core.digest import sha256
@@ -27,17 +30,17 @@ SOURCES = ("edge", "train", "convert", "configs", "systemd", "pyproject.toml", "
 
 
 def source() -> Path:
-    """The checkout that this maskcam runs from. Raises FlashError for one installed without it."""
-    for folder in (Path(__file__).parents[3], Path.cwd()):
-        if (folder / "systemd" / "install.sh").is_file() and (folder / "pyproject.toml").is_file():
+    """The folder with systemd/ and configs/: what the wheel carries, or the checkout. Raises FlashError."""
+    for folder in (Path(__file__).parents[2] / "share", Path(__file__).parents[3]):
+        if (folder / "systemd" / "install.sh").is_file():
             return folder
-    raise FlashError(
-        "maskcam's source is not here: run this in the folder of its repository (pyproject.toml, systemd/)"
-    )
+    raise FlashError("maskcam's installer is not here: this installation is damaged: install maskcam again")
 
 
 def own(checkout: Path, folder: Path) -> Path:
-    """Builds maskcam's own wheel. Raises FlashError."""
+    """maskcam's own wheel: built, or where it runs without its source, made again from its files. Raises FlashError."""
+    if not (checkout / "pyproject.toml").is_file():
+        return repacked(metadata.distribution("maskcam"), folder)
     with tempfile.TemporaryDirectory() as scratch:
         for name in SOURCES:
             if (checkout / name).is_dir():
@@ -48,6 +51,25 @@ def own(checkout: Path, folder: Path) -> Path:
         options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(folder.resolve())]
         _pip(["wheel", *options, scratch], scratch)
     return next(folder.glob("maskcam-*.whl"))
+
+
+def repacked(installed: metadata.Distribution, folder: Path) -> Path:
+    """The wheel of an installed distribution, byte by byte what was installed. Raises FlashError where that changed."""
+    path = folder / f"{installed.name}-{installed.version}-py3-none-any.whl"
+    record, info = "", ""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(installed.files or (), key=str):
+            if ".." in file.parts or file.hash is None or file.name in ("INSTALLER", "REQUESTED", "direct_url.json"):
+                continue  # scripts and bytecode, which pip makes, and what it notes
+            data = Path(str(file.locate())).read_bytes()
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            if digest != file.hash.value:
+                raise FlashError(f"{file}: changed since maskcam was installed: install it again")
+            archive.writestr(zipfile.ZipInfo(str(file)), data, zipfile.ZIP_DEFLATED)
+            record += f"{file},sha256={digest},{len(data)}\n"
+            info = file.parts[0] if file.parts[0].endswith(".dist-info") else info
+        archive.writestr(zipfile.ZipInfo(f"{info}/RECORD"), f"{record}{info}/RECORD,,\n")
+    return path
 
 
 def gather(
