@@ -98,7 +98,7 @@ def commands() -> Iterator[str]:
 def _command(parser: argparse.ArgumentParser, level: int) -> Iterator[str]:
     below = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
     if parser.description and level > 2:
-        said = parser.description.strip()
+        said = parser.description.strip().removeprefix(f"{parser.prog.split()[-1]}: ")
         yield f"```text\n{said}\n```\n" if "\n" in said else f"{said[:1].upper()}{said[1:]}\n".replace("<", "&lt;")
     yield f"```text\n{parser.format_usage().strip()}\n```\n"
     shown = [a for a in parser._actions if a not in below and a.help != argparse.SUPPRESS and a.dest != "help"]
