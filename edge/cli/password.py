@@ -14,7 +14,7 @@ from edge.core.errors import ConfigError
 
 def add(commands: Any) -> None:
     parser = command(
-        commands, "password", run, "hash a password or a token for the page's settings", "maskcam password >> door.toml"
+        commands, "password", run, "hash a password or a token for the page's settings", "maskcam password --token"
     )
     parser.description = (
         f"{parser.description}\nPrints lines for the settings file. Asks twice; reads one line where there is no "

@@ -110,7 +110,7 @@ def idle(port, count=1000):
         "            links[i].setblocking(False)\n"
         "        except BlockingIOError: pass\n"
         "        except OSError: links[i] = None\n"
-        "    time.sleep(1)\n"
+        "    time.sleep(15)\n"
     )
     with process(code, port):
         yield
