@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
         "history",
         run,
         "show how many people came, and how many wore a mask",
-        "maskcam history --since 7d --by hour --csv > week.csv",
+        "maskcam history --since 7d --by hour --csv",
     )
     parser.description = (
         f"{parser.description}\n\nThe section [sinks.history] of the settings makes the camera keep it: counts, never "
