@@ -79,6 +79,7 @@ REQUIREMENTS = {
     "scikit-image": "'scikit-image>=0.22' 'pooch>=1.6'",
     "gpiozero": "'gpiozero>=2.0.1.post3'",
     "gpiod": "'gpiod>=2'",
+    "Pillow": "'Pillow>=10'",
     "paho": "'paho-mqtt>=2'",
 }
 """What to ask pip for, by package or module: as the extras of pyproject.toml say, which a test compares."""

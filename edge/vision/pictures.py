@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.core.errors import DataError, MissingPackage
+from edge.core.errors import DataError, MissingPackage, install
 from edge.core.records import Image
 
 JPEG, OTHER = ".jfif .jpe .jpeg .jpg .mpo", ".avif .bmp .gif .heic .heif .pgm .png .ppm .tif .tiff .webp"
@@ -93,7 +93,7 @@ def _opened(path: Path) -> Any:
     try:
         import PIL.Image
     except ImportError as error:
-        remedy = "pip install 'maskcam[cpu]' (32-bit Arm: sudo apt install python3-pil)"
+        remedy = install("Pillow", "cpu") + " (32-bit Arm: sudo apt install python3-pil)"
         raise MissingPackage("Pillow", remedy=remedy) from error
     try:
         if not path.is_file():

@@ -89,5 +89,5 @@ def test_in_real_time_frames_wait_when_early_and_are_dropped_when_late():
 
 def test_without_scikit_image_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage", None)
-    with pytest.raises(MissingPackage, match=r"scikit-image.*maskcam\[demo\]"):
+    with pytest.raises(MissingPackage, match=r"scikit-image.*pip install"):
         SyntheticCamera()

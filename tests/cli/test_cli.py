@@ -22,7 +22,7 @@ def commands() -> list[argparse.ArgumentParser]:
 @pytest.mark.parametrize("command", commands(), ids=lambda command: command.prog.split()[1])
 def test_every_command_teaches_with_an_example_that_parses(command):
     text = command.format_help()
-    example = text.split("example:\n")[1].strip().split()
+    example = text.split("example:\n")[1].strip().removeprefix("sudo ").split()
     assert example[0] == "maskcam"
     cli.parser().parse_args(example[1:])
     for action in command._actions:

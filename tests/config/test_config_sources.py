@@ -72,7 +72,7 @@ def test_a_section_can_be_switched_on_without_a_file():
         ("MASKCAM_CAMERA__WIDHT", "no such setting: did you mean MASKCAM_CAMERA__WIDTH?"),
         ("MASKCAM_CAMERA_WIDTH", "no such setting: did you mean MASKCAM_CAMERA__WIDTH?"),
         ("MASKCAM_SINKS__GPIO__PINN", "no such setting: did you mean MASKCAM_SINKS__GPIO__PIN?"),
-        ("MASKCAM_" + "Z" * 30, "no such setting: expected MASKCAM_SECTION__KEY, such as MASKCAM_CAMERA__SOURCE"),
+        ("MASKCAM_" + "Z" * 30, "no such setting: expected MASKCAM_SECTION__KEY, such as MASKCAM_DEVICE__NAME"),
     ],
 )
 def test_an_unknown_variable_is_an_error(name, said):
