@@ -153,7 +153,7 @@ def table(result: dict[str, dict[str, Any]]) -> str:
     lines += [f"{'slice':<{wide}}" + "".join(f"{title:>12}" for title in COLUMNS.values())]
     for name, figures in result.items():
         cells = [figures.get(key, float("nan")) for key in COLUMNS]
-        texts = ["-" if v != v else f"{v:d}" if isinstance(v, int) else f"{v:.3f}" for v in cells]
+        texts = ["-" if v is None or v != v else f"{v:d}" if isinstance(v, int) else f"{v:.3f}" for v in cells]
         lines.append(f"{name:<{wide}}" + "".join(f"{text:>12}" for text in texts))
     if "median_ms" in result["all"]:
         lines.append(f"median {result['all']['median_ms']:.1f} ms per picture, detector and classifier together")

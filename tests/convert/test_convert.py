@@ -83,7 +83,7 @@ def made(tmp_path_factory):
     bright_squares().save(folder / "detector.keras")
     red_or_not().save(folder / "classifier.keras")
     data = squares(folder / "data")
-    config = ConvertConfig(width=SIZE, height=SIZE, data={"blocks": "none"})
+    config = ConvertConfig(width=SIZE, height=SIZE, growth=(0, 0, 0, 0), data={"blocks": "none"})
     publish.publish(folder / "detector.keras", folder / "classifier.keras", data, data, folder / "bundle", config)
     return folder
 
@@ -159,7 +159,7 @@ def test_four_labels_are_published_with_what_the_classifier_rejects(made, tmp_pa
     coco["images"].append({"id": 99, "file_name": "blue.png", "width": SIZE, "height": SIZE, "source": "squares"})
     data.write_text(json.dumps(coco))
     red_green_or_blue().save(tmp_path / "classifier.keras")
-    config = ConvertConfig(width=SIZE, height=SIZE)
+    config = ConvertConfig(width=SIZE, height=SIZE, growth=(0, 0, 0, 0))
     publish.publish(made / "detector.keras", tmp_path / "classifier.keras", data, data, tmp_path / "bundle", config)
     values = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
     assert values["classifier"]["labels"] == ["with_mask", "without_mask", "mask_worn_incorrectly", "not_a_face"]
