@@ -177,9 +177,10 @@ class Detector(_Section):
         lt=1,
     )
     windows: _Windows = _setting(
-        "auto",
+        1,
         "",
-        "windows per frame, side by side, each a run of the network; auto: two for tall frames, otherwise one",
+        "windows per frame, side by side, each a run of the network; auto: two for tall frames, otherwise one: finds "
+        "more people far away and raises more false boxes",
     )
     min_face: float = _setting(20.0, "px", "faces with a shorter side below this are tracked but not classified", ge=1)
 

@@ -58,7 +58,7 @@ class FaceDetector:
         threshold: float | None = None,
         nms_iou: float | None = None,
         timers: Timers | None = None,
-        count: int | None = None,
+        count: int | None = 1,
     ):
         """`threshold` (score 0..1) and `nms_iou` default to the bundle's operating point.
 
