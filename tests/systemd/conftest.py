@@ -158,7 +158,7 @@ def add_wheels(folder: Path) -> None:
     needed = [sys.version, project["dependencies"], extras["cpu"], extras["pi"]]
     kept = CACHE / f"wheels-{hashlib.sha256(repr(needed).encode()).hexdigest()[:8]}"
     with tempfile.TemporaryDirectory() as source:  # building in the tree would leave things there
-        for name in ("edge", "train", "convert"):
+        for name in ("edge", "train", "convert", "configs", "systemd"):
             shutil.copytree(ROOT / name, Path(source, name))
         for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, source)
