@@ -160,7 +160,7 @@ def test_frames_flow_and_the_status_says_so(device):
     said = device.container.run("systemctl", "status", "--no-pager", "maskcam")
     line = next(line for line in said.splitlines() if "Status:" in line)
     print(f"\n{line.strip()}")
-    assert re.search(r'"ok; camera: http://127.0.0.1:8090/; .*tflite.*; [\d.]+ FPS; no alert yet"', line)
+    assert re.search(r'"ok; camera: http://127.0.0.1:8090; .*tflite.*; [\d.]+ FPS; no alert yet"', line)
 
 
 def test_the_doctor_looks_at_the_running_service(device):
