@@ -10,6 +10,8 @@ from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from edge.cameras import allocation
+from edge.cameras.allocation import MOST_PIXELS
 from edge.core.errors import CameraError
 from edge.core.records import Frame
 
@@ -21,9 +23,6 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # Seconds a read of a silent V4L2 camera takes to fail, 10 by default; CAP_PROP_READ_TIMEOUT_MSEC is for FFmpeg and
 # GStreamer alone. OpenCV asks once, at its first wait for a frame.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
-
-MOST_PIXELS = 50_000_000
-"""Of a video's frame: 8K and a half more. Decoded and converted it takes six bytes a pixel."""
 
 S = TypeVar("S", bound="Source")
 
@@ -93,6 +92,7 @@ def capture(source: str, backend: int, parameters: Sequence[int] = ()) -> cv2.Vi
     """OpenCV's capture, opened or not, without OpenCV's own lines beside our one-line errors."""
     import cv2
 
+    allocation.limit()
     with quiet():
         return cv2.VideoCapture(source, backend, parameters)
 

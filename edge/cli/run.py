@@ -32,6 +32,7 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     from edge import config
     from edge.assemble import Assembly
+    from edge.config import strays
     from edge.runtime import outputs
     from edge.runtime.controls import Controls
     from edge.runtime.lines import logged_apart
@@ -55,6 +56,9 @@ def run(args: argparse.Namespace) -> None:
         outputs.check_output(args.sheet, str(read().settings.camera.source), outputs.PICTURES, args.overwrite)
     with ExitStack() as stack:
         stack.enter_context(logged_apart())
+        if args.config is None:
+            for path in strays.lying():
+                log.warning("%s is not read: the settings are %s", path, strays.remedy(path)[0])
         notifier = stack.enter_context(closing(Notifier()))
         stop = stack.enter_context(stop_on_signals())
         # At a terminal SIGHUP says that the terminal is gone, and ends the run as it ends any other program.

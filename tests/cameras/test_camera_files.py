@@ -191,3 +191,12 @@ def test_a_pace_that_is_always_late_still_shows_a_frame_a_second():
     assert pace.admits(0.0)
     clock.now += 1000
     assert [t for t in range(50) if pace.admits(t / 10)] == [10, 20, 30, 40]
+
+
+@pytest.mark.parametrize(
+    "name", ["2026-11-20T08:15:00.avi", "./10:30.avi", "file:a.avi", "what?.avi", "100%d.avi", "#1.avi"]
+)
+def test_a_recording_may_have_any_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    video(tmp_path / "plain.avi", 3).rename(tmp_path / name)
+    assert len(list(files.open_recording(name))) == 3

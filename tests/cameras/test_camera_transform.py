@@ -36,6 +36,21 @@ def test_turned_then_mirrored(rotation, flip, shape, top_left, bottom_right):
     assert corner(seen, 1, 1) == bottom_right
 
 
+@pytest.mark.parametrize(
+    ("aspect", "rotation", "shape"),
+    [(2.0, 0, (30, 80)), (0.5, 0, (60, 40)), (2.0, 90, (80, 30)), (1.0, 0, (30, 40))],
+)
+def test_oblong_pixels_become_square_before_the_picture_is_turned(aspect, rotation, shape):
+    assert Transform([], rotation, pixel_aspect=aspect).apply(PLACES).shape == (*shape, 3)
+
+
+def test_square_pixels_show_the_scene_as_it_was():
+    wide = np.zeros((60, 160, 3), np.uint8)
+    wide[20:40, 100:140] = 200  # a bar, twice as wide as high
+    seen = Transform([], pixel_aspect=2.0).apply(np.ascontiguousarray(wide[:, ::2]))
+    assert np.abs(seen.astype(int) - wide).mean() < 3
+
+
 def test_a_region_is_of_the_turned_picture_and_copies_nothing():
     seen = Transform([], region=(0.25, 0.5, 0.75, 1.0)).apply(PLACES)
     assert seen.shape == (15, 20, 3)

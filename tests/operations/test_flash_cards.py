@@ -1,11 +1,12 @@
 """Cards of every shape that people bring: merged, or refused in one line; real cloud-init agrees."""
 
+import os
 import re
 import shutil
 import subprocess
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edge.core.errors import FlashError, MaskcamError
@@ -255,7 +256,7 @@ VALUES = st.recursive(
 )
 USER_DATA = st.dictionaries(st.sampled_from(["users", "bootcmd", "packages", "chpasswd", "hostname", "theirs"]), VALUES)
 NETWORK = st.dictionaries(st.sampled_from(["version", "wifis", "ethernets", "network", "config", "theirs"]), VALUES)
-QUICK = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=int(os.environ.get("TEST_FUZZ", "60")), suppress_health_check=[HealthCheck.too_slow])
 
 
 def merged(function, *arguments):
@@ -269,6 +270,7 @@ def merged(function, *arguments):
 
 
 @QUICK
+@example({"users": [{"name": []}], "chpasswd": {"users": [{"name": {}}]}}, TRIXIE)
 @given(USER_DATA, st.sampled_from([TRIXIE, UBUNTU]))
 def test_any_user_data_is_merged_once_or_refused_in_one_line(data, system):
     old = "#cloud-config\n" + yaml.safe_dump(data)

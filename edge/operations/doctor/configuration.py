@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from edge.config import strays
 from edge.core.errors import ConfigError
 from edge.core.findings import Finding, absent, bad, ok, warn
 
@@ -24,6 +25,16 @@ def configuration(load: Callable[[], object], files: Sequence[Path]) -> Iterator
             yield bad("configuration", line, f"maskcam config check {shlex.join(map(str, files))}".strip())
         return
     yield ok("configuration", named)
+
+
+def unread(files: Sequence[Path], root: Path) -> Iterator[Finding]:
+    """Files that look like settings and are not read: without other `files` the camera runs on the defaults."""
+    for path in strays.lying(root):
+        meant, command = strays.remedy(path, root)
+        found = f"{path} is not read: expected {meant}"
+        yield (
+            warn("configuration", found, f"remove it, or {command}") if files else bad("configuration", found, command)
+        )
 
 
 def last_good(root: Path, broken: bool) -> Iterator[Finding]:

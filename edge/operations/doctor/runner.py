@@ -34,6 +34,7 @@ def examine(
     found = packages.look_at_all()
     yield from _guarded("packages", packages.packages, found, this_platform(root))
     yield from _guarded("configuration", configuration.configuration, load, files)
+    yield from _guarded("configuration", configuration.unread, files, root)
     try:
         settings, broken = _settings(load)
     except ImportError as error:

@@ -94,8 +94,9 @@ def _entry(data: Any, name: str) -> Any:
 def _forget_default_passwords(data: Any) -> None:
     """Ubuntu's card sets the password of its user "ubuntu", whom a list of users without "default" never makes."""
     users = data["users"]
+    # A list, for a name may be anything there, a list itself too, which no set takes.
     names = (
-        set(users) if isinstance(users, dict) else {u.get("name") if isinstance(u, dict) else u for u in _flat(users)}
+        list(users) if isinstance(users, dict) else [u.get("name") if isinstance(u, dict) else u for u in _flat(users)]
     )
     passwords = data.get("chpasswd")
     if not isinstance(passwords, dict) or "default" in names:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.config.strays import mistaken
 from edge.core.errors import FlashError
 from edge.operations.flash import cloudinit, firmware, firstrun, locks
 from edge.operations.flash.host import Host
@@ -110,8 +111,6 @@ SECRET = re.compile(
     r"((?:\b\w*pass\w*|\bpsk|\w*secret|\w*token)['\"]?\s*[:=]\s*)\S[^\n]*|(?<=://)[^/@\s]+(?=@)", re.IGNORECASE
 )
 """Other people's secrets that a card may hold: what a diff shows may be read by bystanders."""
-STRAYS = ("maskcam.toml.txt", "maskcam.txt", "maskcam.tml", "maskcam.toml.toml")
-"""What editors make of maskcam.toml; nothing reads them."""
 
 
 def _notes(target: Target, release: Release, host: Host, offline: bool) -> list[str]:
@@ -121,7 +120,8 @@ def _notes(target: Target, release: Release, host: Host, offline: bool) -> list[
     for name in sorted(there):
         if name + BACKUP in there and not (target.read(name) or b"").strip(b"\0 \t\r\n"):
             notes.append(f"{name} is empty: {name}{BACKUP} takes its place")
-    notes += [f"{name} lies on the card, but only maskcam.toml is read: remove it" for name in STRAYS if name in there]
+    strays = [name for name in target.names() if mistaken(name)]
+    notes += [f"{name} lies on the card, but only maskcam.toml is read: remove it" for name in sorted(strays)]
     cloud = release.first_boot == "cloud-init"
     if not host.user and cloud and not cloudinit.has_user(_text(target, "user-data")):
         notes.append("nobody will be able to log in: add --user NAME --ssh-key FILE, or go on: the camera needs nobody")
