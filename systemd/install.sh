@@ -21,8 +21,10 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(dirname "$HERE")
 SYSTEM=${MASKCAM_ROOT:-} # a folder that stands for the system, in tests
 PREFIX=$SYSTEM/opt/maskcam
-UNIT=$SYSTEM/etc/systemd/system/maskcam.service
+UNITS=$SYSTEM/etc/systemd/system
+UNIT=$UNITS/maskcam.service
 DROP_INS=$UNIT.d
+INBOX=maskcam-inbox.path
 RULES=$SYSTEM/etc/udev/rules.d/60-maskcam.rules
 SYSUSERS=$SYSTEM/etc/sysusers.d/maskcam.conf
 CONFIG=$SYSTEM/etc/maskcam/maskcam.toml
@@ -64,8 +66,8 @@ name_unit() {
     [[ $name =~ ^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$ && $name != maskcam ]] ||
         fail "--name $name: expected letters a to z, digits and '-', at most 32, and not maskcam"
     service=maskcam@$name
-    UNIT=$SYSTEM/etc/systemd/system/maskcam@.service
-    DROP_INS=$SYSTEM/etc/systemd/system/$service.service.d
+    UNIT=$UNITS/maskcam@.service
+    DROP_INS=$UNITS/$service.service.d
     CONFIG=$SYSTEM/etc/maskcam/$name.toml
 }
 
@@ -175,6 +177,24 @@ fit_page() {
     }
 }
 
+# With the page comes what installs the packages that it takes; a further camera's page leaves them to the first one's.
+fit_inbox() {
+    if [ -n "$dry" ]; then
+        echo "would fit to the configuration: $UNITS/$INBOX"
+    elif [ -z "$name" ] && grep -qx page <<<"$needs"; then
+        install -D -m 644 -t "$UNITS" "$HERE/$INBOX" "$HERE/${INBOX%.path}.service"
+        systemctl daemon-reload
+        systemctl enable --quiet --now "$INBOX"
+    elif [ -z "$name" ]; then
+        remove_inbox
+    fi
+}
+
+remove_inbox() {
+    [ ! -e "$UNITS/$INBOX" ] || run systemctl disable --quiet --now "$INBOX"
+    run rm -f "$UNITS/$INBOX" "$UNITS/${INBOX%.path}.service"
+}
+
 write_unit() {
     local needs=''
     [ -n "$dry" ] || needs=$("$PREFIX/bin/maskcam" config requires ${name:+--config "$CONFIG"}) ||
@@ -191,6 +211,7 @@ write_unit() {
     run udevadm control --reload || true # a container has no udev
     run udevadm trigger --subsystem-match=gpio --subsystem-match=usb --subsystem-match=dma_heap || true
     run systemctl daemon-reload
+    fit_inbox
     run systemctl enable --quiet "$service"
     run systemctl try-restart "$service"
 }
@@ -211,6 +232,7 @@ remove() {
         return
     fi
     [ ! -e "$UNIT" ] || run systemctl disable --now --quiet maskcam
+    remove_inbox
     run rm -rf "$PREFIX" "$UNIT" "$DROP_INS" "$RULES" "$SYSUSERS" "${UNIT%.service}@.service"
     run systemctl daemon-reload
     echo "left in place: /etc/maskcam, /var/lib/maskcam and the user maskcam"

@@ -33,6 +33,7 @@ from edge.vision.visibility import Visibility
 
 if TYPE_CHECKING:  # pydantic is slow to import; only the types are wanted here
     from edge.config.settings import Settings
+    from edge.sinks.snapshots import Film
     from edge.vision.bundle import Bundle
 
 __all__ = [
@@ -78,7 +79,7 @@ class Assembly:
         frame is lost; what lies between them starts anew. Raises what `runtime` raises; `apply` to older settings mends
         that.
         """
-        sinks = self.sinks(settings)
+        sinks, film = self._sinks(settings)
         unnamed = settings.camera.model_copy(update={"name": ""})
         found = self._part(
             "camera",
@@ -111,16 +112,24 @@ class Assembly:
             backends=engines[1],
             tally=self._counting(settings) if self._live else None,
             stamp=self.stamp,
+            keep=film.keep if film else None,
         )
 
     def sinks(self, settings: Settings) -> Sequence[Sink]:
         """The sinks alone, which come first: they can tell that the rest is on its way."""
+        return self._sinks(settings)[0]
+
+    def _sinks(self, settings: Settings) -> tuple[Sequence[Sink], Film | None]:
+        """With what they take pictures from."""
         who = identity.origin(settings.device.name, settings.camera.name)
         self.stamp.origin = replace(who, bundle=self.stamp.origin.bundle)
         key = (settings.sinks, settings.device, settings.camera.name)
-        return self._part(
-            "sinks", key, lambda stack: _opened(sinks.chosen(settings, self._live, self._controls), stack)
-        )
+
+        def open(stack: ExitStack) -> tuple[Sequence[Sink], Film | None]:
+            film = sinks.film(settings)
+            return _opened(sinks.chosen(settings, self._live, self._controls, film), stack), film
+
+        return self._part("sinks", key, open)
 
     def _counting(self, settings: Settings) -> Tally:
         """The same one for the whole run: the day goes on when the settings change."""

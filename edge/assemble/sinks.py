@@ -18,6 +18,7 @@ from edge.sinks.registry import SinkKind, kinds
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
+    from edge.sinks.snapshots import Film
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,17 @@ def sections(settings: Settings) -> Iterator[tuple[SinkKind, Any]]:
             yield kind, section
 
 
-def chosen(settings: Settings, live: bool, controls: Controls) -> Iterator[Sink]:
-    """The sinks that are turned on; what is asked of them goes to `controls`.
+def film(settings: Settings) -> Film | None:
+    """What the loop keeps for snapshots; None where nobody turned them on."""
+    if settings.sinks.snapshots is None:
+        return None
+    from edge.sinks.snapshots import Film
+
+    return Film(settings.sinks.snapshots.kinds)
+
+
+def chosen(settings: Settings, live: bool, controls: Controls, film: Film | None) -> Iterator[Sink]:
+    """The sinks that are turned on; what is asked of them goes to `controls`, and snapshots are of what is on `film`.
 
     Live, whatever can fail or hang stands behind a thread of its own. A replay opens only what reaches nobody else: old
     events light no lamp and call no one, and the file of settings of a device can be tried where its pins are not.
@@ -43,7 +53,7 @@ def chosen(settings: Settings, live: bool, controls: Controls) -> Iterator[Sink]
         from edge.testing.sink import MemorySink
 
         yield MemorySink()
-    asked: dict[str, dict[str, Any]] = {"mqtt": {"snooze": controls.snooze}}
+    asked: dict[str, dict[str, Any]] = {"mqtt": {"snooze": controls.snooze}, "snapshots": {"film": film}}
     for kind, section in sections(settings):
         more = own(kind.name, section, settings) | asked.get(kind.name, {})
         open = partial(opened, kind, section, live, **more)
@@ -64,13 +74,19 @@ def chosen(settings: Settings, live: bool, controls: Controls) -> Iterator[Sink]
 
 def history_file(section: Any) -> Path:
     """Where the history is: the section's file, or in the service's own folder."""
-    return Path(section.path) if section.path else (state_directory() or Path("/var/lib/maskcam")) / "history.db"
+    return _in_state_folder(section.path, "history.db")
+
+
+def _in_state_folder(path: str, name: str) -> Path:
+    return Path(path) if path else (state_directory() or Path("/var/lib/maskcam")) / name
 
 
 def own(name: str, section: Any, settings: Settings) -> dict[str, Any]:
     """What a sink takes besides its section, and keeps when it is opened again."""
     if name == "history":
         return {"path": history_file(section), "kept": {}}
+    if name == "snapshots":
+        return {"path": _in_state_folder(section.path, "snapshots"), "clock_set": identity.clock_is_set}
     if name == "mqtt":
         device, camera = settings.device.name, settings.camera.name
         return {

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 import functools
-from typing import Any
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from edge.cli.arguments import command, load, positive, settings
 from edge.core.errors import UpdateError
+
+if TYPE_CHECKING:
+    from edge.operations.update.activate import Reporter
+    from edge.operations.update.service import Systemd
+    from edge.operations.update.stage import Installation
 
 SHORTEST = 20.0
 """Seconds; systemd's watchdog of 30 s is fed every 7.5."""
@@ -29,6 +36,12 @@ def add(commands: Any) -> None:
     parser.add_argument("--allow-downgrade", action="store_true", help="accept a version older than the running one")
     parser.add_argument("--resume", action="store_true", help="finish an interrupted update; systemd runs this at boot")
     parser.add_argument(
+        "--inbox",
+        type=Path,
+        metavar="FILE",
+        help="install the package that the page has put there, and remove it; systemd runs this",
+    )
+    parser.add_argument(
         "--prove", action="store_true", help="only run the self-test: do the networks give their known answers?"
     )
 
@@ -43,18 +56,27 @@ def run(args: argparse.Namespace) -> None:
         raise UpdateError(
             f"--health {args.health:g}: expected {SHORTEST:g} s at least, in which the watchdog is fed twice"
         )
-    from edge import __version__
-    from edge.operations.update import activate, apply, stage
+    from edge.operations.update import activate, inbox, stage
     from edge.operations.update.service import Systemd
-    from edge.vision import bundle
 
     home, unit = stage.here(), Systemd()
     if args.resume:
         activate.resume(home.journal, unit, args.health, print)
-        return
-    if not args.package:
+    elif args.inbox:
+        inbox.install(args.inbox, home.root, functools.partial(_apply, args, home, unit))
+    elif args.package:
+        _apply(args, home, unit, args.package, print)
+    else:
         raise UpdateError("FILE or URL: expected a package that maskcam pack wrote")
-    own = load(args)
+
+
+def _apply(args: argparse.Namespace, home: Installation, unit: Systemd, package: str | Path, say: Reporter) -> None:
+    """The trusted key is that of files which root writes: what was set on the page is the service's to write."""
+    from edge import __version__, config
+    from edge.operations.update import apply
+    from edge.vision import bundle
+
+    key = config.read(config.files(args.config), args.set, os.environ).settings.update.key
     versions = __version__, bundle.load().created.replace("-", ".")
     arm = functools.partial(unit.arm, home)
-    apply.apply(args.package, home, own.update.key, versions, unit, arm, args.health, args.allow_downgrade)
+    apply.apply(package, home, key, versions, unit, arm, args.health, args.allow_downgrade, say)

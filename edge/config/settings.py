@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, create_model, field_validator, model_validator
 
 from edge.backends.registry import backends
-from edge.config.sink_sections import Buzzer, Command, Gpio, History, Jsonl, Mqtt, Webhook
+from edge.config.sink_sections import Buzzer, Command, Gpio, History, Jsonl, Mqtt, Snapshots, Webhook
 from edge.core.section import PATH as _PATH
 from edge.core.section import Section as _Section
 from edge.core.section import secret as _secret
@@ -253,6 +253,7 @@ class Sinks(_Section):
     command: Command | None = None
     mqtt: Mqtt | None = None
     history: History | None = None
+    snapshots: Snapshots | None = None
 
 
 if not TYPE_CHECKING:  # with the sections that other packages bring

@@ -126,6 +126,23 @@ class Mqtt(_Section):
         return self
 
 
+class Snapshots(_Section):
+    """Pictures of alerts in a folder of the device, faces blurred. Off unless this section turns it on."""
+
+    path: str = _setting(
+        "", "", "folder; empty: snapshots in the state folder of the service, /var/lib/maskcam", extra=_PATH
+    )
+    kinds: list[Literal["no_mask", "all_clear", "decision"]] = _setting(
+        ["no_mask"], "", "events to take a picture of: no_mask, all_clear, decision", min_length=1
+    )
+    blur: bool = _setting(True, "", "make the faces that were found unknowable; false: people can be recognised")
+    width: int = _setting(640, "px", "largest width of a picture", ge=64, le=4096)
+    every: float = _setting(10.0, "s", "shortest time between two pictures", ge=0, le=86400)
+    most: int = _setting(500, "", "maximum number of pictures; the oldest goes", ge=1, le=100_000)
+    max_bytes: int = _setting(100_000_000, "bytes", "maximum size of all pictures", ge=100_000)
+    keep_days: float = _setting(7.0, "days", "time a picture is kept; 0: until there are too many", ge=0, le=3650)
+
+
 class History(_Section):
     """How many people passed, when, and with which result, in a file; never a picture. The section turns it on."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge.core.metrics import Timers
 from edge.core.ports import Camera, Policy, Sink
-from edge.core.records import Event
+from edge.core.records import Event, Observation
 from edge.runtime.pipeline import Pipeline
 from edge.tracking.tally import Tally
 
@@ -40,3 +40,5 @@ class Runtime:
     """Of a live run."""
     stamp: Callable[[Event], Event] = lambda event: event
     """Gives an event what it bears when it leaves."""
+    keep: Callable[[Observation, Sequence[Event]], None] | None = None
+    """Takes what events are told of, where the settings ask for pictures of it; before the events are sent."""

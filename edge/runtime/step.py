@@ -44,6 +44,8 @@ class Step:
         """Returns the events, which have been sent."""
         tally = self.runtime.tally
         events = self.runtime.policy.events(observation) + (tally.events(observation) if tally else [])
+        if self.runtime.keep:
+            self.runtime.keep(observation, events)
         for event in events:
             self.send(event)
         self.counters.count(observation, events)

@@ -118,6 +118,12 @@ def _history(section: Any, live: bool, **own: Any) -> Sink:
     return HistorySink(**_arguments(section) | own)
 
 
+def _snapshots(section: Any, live: bool, **own: Any) -> Sink:
+    from edge.sinks.snapshots import SnapshotSink
+
+    return SnapshotSink(**_arguments(section) | own)
+
+
 def _mock(section: Any) -> bool:
     return bool(section.driver == "mock")
 
@@ -138,6 +144,7 @@ BUILT_IN = (
         longest_pause=10.0,  # who waits for what holds waits for the broker alone
     ),
     SinkKind("history", _history, events=("person", "summary"), tried=False),
+    SinkKind("snapshots", _snapshots, tried=False),
 )
 
 

@@ -203,7 +203,11 @@ async def take_update(page: Page, request: Request) -> Response:
     if page.state is None:
         raise ConfigError("updates are for an installed service: maskcam update FILE does it by hand")
     what = await update.take(request.stream(), page.state, page.settings().update.key)
-    return JSONResponse({"taken": what}, 202)
+    return JSONResponse({"taken": what, "installs": update.report(page.state)["installs"]}, 202)
+
+
+async def updates(page: Page, request: Request) -> Response:
+    return JSONResponse(await page.work(update.report, page.state))
 
 
 def _logged_in(page: Page, request: Request) -> Response:
@@ -247,5 +251,6 @@ ROUTES: list[tuple[str, str, Call]] = [
     ("/api/logout", "POST", logout),
     ("/api/password", "POST", password),
     ("/api/support", "GET", support_file),
+    ("/api/update", "GET", updates),
     ("/api/update", "POST", take_update),
 ]

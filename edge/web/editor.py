@@ -32,6 +32,7 @@ FILES_ONLY = (
     ("sinks", "jsonl"),
     ("sinks", "journal"),
     ("sinks", "memory"),
+    ("sinks", "snapshots"),
     ("model",),
 )
 """Not to be changed from a browser: what runs programs, writes files, decides who may look or what may be installed."""

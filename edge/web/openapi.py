@@ -28,6 +28,7 @@ _SUMMARY = {
     ("/api/logout", "post"): "End a session",
     ("/api/password", "post"): "Set or change the password of the page",
     ("/api/support", "get"): "The support file, a ZIP",
+    ("/api/update", "get"): "Whether a package waits, whether something installs it, and what became of the last one",
     ("/api/update", "post"): "Bring in a package that maskcam pack signed",
     ("/api/openapi.json", "get"): "This document",
 }
@@ -85,7 +86,7 @@ def document() -> dict[str, Any]:
 
 def _operation(path: str, method: str, summary: str) -> dict[str, Any]:
     error = {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}
-    good = "202" if path in ("/api/update", "/api/snooze") else "200"
+    good = "202" if (path, method) in (("/api/update", "post"), ("/api/snooze", "post")) else "200"
     schema: dict[str, Any] = {"type": "object"} if path not in _TYPES else {"type": "string"}
     operation: dict[str, Any] = {
         "summary": summary,
@@ -108,6 +109,6 @@ def _operation(path: str, method: str, summary: str) -> dict[str, Any]:
         ]
     if (path, method) in _BODIES:
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": _BODIES[path, method]}}}
-    if path == "/api/update":
+    if (path, method) == ("/api/update", "post"):
         operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
     return operation

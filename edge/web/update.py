@@ -10,13 +10,10 @@ import os
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from edge.core.errors import UpdateError
-
-INBOX = "update.tar"
-"""Name in the state directory that the installing unit waits for."""
-LARGEST = 512 << 20
-"""Bytes of a package."""
+from edge.operations.update import inbox
 
 
 async def take(chunks: AsyncIterator[bytes], folder: Path, key: str) -> str:
@@ -31,8 +28,8 @@ async def take(chunks: AsyncIterator[bytes], folder: Path, key: str) -> str:
                 size = 0
                 async for chunk in chunks:
                     size += len(chunk)
-                    if size > LARGEST:
-                        raise UpdateError(f"larger than {LARGEST >> 20} MB: no package of maskcam's")
+                    if size > inbox.LARGEST:
+                        raise UpdateError(f"larger than {inbox.LARGEST >> 20} MB: no package of maskcam's")
                     part.write(chunk)
                 part.flush()
                 os.fsync(part.fileno())
@@ -40,10 +37,26 @@ async def take(chunks: AsyncIterator[bytes], folder: Path, key: str) -> str:
                     manifest = verify(Path(part.name), key)
                 except UpdateError as error:
                     raise UpdateError(str(error).replace(part.name, "the file")) from None
-                os.replace(part.name, folder / INBOX)
+                os.replace(part.name, folder / inbox.INBOX)
             except BaseException:
                 Path(part.name).unlink(missing_ok=True)
                 raise
     except OSError as error:
         raise UpdateError(f"{folder}: the package cannot be kept ({error.strerror})") from None
     return f"{manifest.kind} {manifest.version}"
+
+
+def report(folder: Path | None, unit: Path = inbox.UNIT, installation: Path | None = None) -> dict[str, Any]:
+    """`waits`: a package lies there; `installs`: something is there that will install it; `last`: what became of the
+    last one (see `inbox.outcome`), None where there was none.
+
+    unit, installation: the path unit, and the folder of the installation, by default the one that runs.
+    """
+    from edge.operations.update import stage
+
+    try:
+        root = installation or stage.here().root
+    except UpdateError:  # a checkout
+        return {"waits": False, "installs": False, "last": None}
+    waits = bool(folder) and (Path(folder or "") / inbox.INBOX).exists()
+    return {"waits": waits, "installs": unit.exists(), "last": inbox.outcome(root)}

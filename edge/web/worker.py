@@ -1,4 +1,4 @@
-"""Where the page's longer work is done: two threads, whose time counts as the page's."""
+"""Where the page's longer work is done: two threads, whose time counts as the page's; and how much it may be."""
 
 from __future__ import annotations
 
@@ -10,14 +10,28 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-SHARE = 0.06
-"""Part of one processor core that the page may use in the long run, the live picture apart, which has its own limit."""
+SHARE = 0.03
+"""Part of the time that the page may occupy in the long run, the live picture apart, which has its own limit."""
 CREDIT = 0.3
-"""Seconds of processor time saved up for a page that is opened."""
+"""Seconds saved up for a page that is opened."""
+
+
+def occupied() -> float:
+    """Seconds for which this thread has run or waited for a processor; where the kernel does not tell, has run.
+
+    The waiting counts, for a thread that waits may hold the interpreter's lock: on a board where others are busy too, a
+    second of the page's work takes several from the loop.
+    """
+    try:
+        with open("/proc/thread-self/schedstat", "rb") as file:
+            ran, waited, _ = map(int, file.read().split())
+    except (OSError, ValueError):
+        ran = waited = 0
+    return (ran + waited) / 1e9 if ran else time.thread_time()
 
 
 class Governor:
-    """Holds the page to its share of a core: its thread sleeps off what was used too much, and the loop has the time.
+    """Holds the page to its share of the time: its thread sleeps off what was too much, and the loop has the time.
 
     With one interpreter lock for all threads, a flood of requests would take frames from the loop. A sleep of the whole
     thread is what nobody can get around, not even by requests that are refused.
@@ -28,7 +42,7 @@ class Governor:
         share: float = SHARE,
         credit: float = CREDIT,
         clock: Callable[[], float] = time.monotonic,
-        used: Callable[[], float] = time.thread_time,
+        used: Callable[[], float] = occupied,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._share, self._most, self._left = share, credit, credit
@@ -36,7 +50,7 @@ class Governor:
         self._at: tuple[float, float] | None = None
 
     def charge(self, seconds: float) -> None:
-        """Processor time that another thread has used for the page."""
+        """Takes what another thread has occupied for the page."""
         self._left -= seconds
 
     def rest(self) -> None:
@@ -61,8 +75,8 @@ class Worker:
         """`free`: not counted, for what is limited by other means."""
 
         def timed() -> tuple[T, float]:
-            start = time.thread_time()
-            return work(*arguments), time.thread_time() - start
+            start = occupied()
+            return work(*arguments), occupied() - start
 
         result, spent = await asyncio.get_running_loop().run_in_executor(self._threads, timed)
         if not free:

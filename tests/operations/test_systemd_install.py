@@ -13,6 +13,7 @@ from edge.config import load
 from edge.web.passwords import hashed
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
+INBOX = ("maskcam-inbox.path", "maskcam-inbox.service")
 
 pytestmark = pytest.mark.skipif(shutil.which("systemctl") is None, reason="systemctl is not installed")
 
@@ -65,9 +66,17 @@ def test_a_mistake_is_one_line_and_changes_nothing(arguments, message):
 
 def test_every_file_it_installs_is_there():
     text = (SYSTEMD / "install.sh").read_text()
-    for name in ("maskcam.service", "maskcam.sysusers", "maskcam.rules", "network.conf", "page.conf", "sound.conf"):
+    for name in (
+        "maskcam.service",
+        "maskcam.sysusers",
+        "maskcam.rules",
+        "network.conf",
+        "page.conf",
+        "sound.conf",
+        *INBOX,
+    ):
         assert (SYSTEMD / name).is_file()
-        assert name.removesuffix(".conf") in text
+        assert name.removesuffix(".conf") in text or name in INBOX
     for name in ("pi", "pi-coral", "jetson"):
         assert (SYSTEMD.parent / "configs" / f"{name}.toml").is_file()
 

@@ -129,14 +129,15 @@ needs_analyze = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(params=["maskcam.service", "network.conf", "sound.conf"])
+@pytest.fixture(params=["maskcam.service", "network.conf", "page.conf", "sound.conf"])
 def installed(request, tmp_path):
     """The unit, alone or with a drop-in, with a command that exists, since the device's does not exist here."""
     path = tmp_path / "maskcam.service"
     path.write_text(UNIT.read_text().replace("/opt/maskcam/bin/maskcam", shutil.which("true")))
     if request.param != path.name:
         (tmp_path / "maskcam.service.d").mkdir()
-        shutil.copy(UNIT.parent / request.param, tmp_path / "maskcam.service.d")
+        text = (UNIT.parent / request.param).read_text().replace("@PORT@", "8765").replace("@PEERS@", "localhost")
+        (tmp_path / "maskcam.service.d" / request.param).write_text(text)
     return path
 
 
@@ -149,6 +150,15 @@ def test_systemd_finds_no_fault_in_the_unit(installed):
     done = analyze("verify", "--man=no", str(installed))
     faults = [line for line in done.stderr.splitlines() if "maskcam.service" in line]
     assert (done.returncode, faults) == (0, [])
+
+
+@needs_analyze
+def test_systemd_finds_no_fault_in_what_installs_the_pages_packages(tmp_path):
+    for name in ("maskcam-inbox.path", "maskcam-inbox.service"):
+        text = (UNIT.parent / name).read_text().replace("/opt/maskcam/bin/maskcam", shutil.which("true"))
+        (tmp_path / name).write_text(text)
+    done = analyze("verify", "--man=no", str(tmp_path / "maskcam-inbox.path"), str(tmp_path / "maskcam-inbox.service"))
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "maskcam" in line]) == (0, [])
 
 
 @needs_analyze

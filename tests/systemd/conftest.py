@@ -57,6 +57,8 @@ class Container:
         for group in self._groups:
             group.mkdir()
         options = ["--register=no", "--keep-unit", "--private-network", "--console=passive", "--boot"]
+        # Filters of addresses and ports are programs in the kernel, which a container may not load by default.
+        options += ["--capability=CAP_BPF,CAP_NET_ADMIN,CAP_PERFMON", "--system-call-filter=bpf"]
         options += [f"--bind={outside}:{inside}" for inside, outside in binds.items()]
         with self.log.open("wb") as log:
             self._nspawn = subprocess.Popen(
@@ -98,6 +100,11 @@ class Container:
         printed = self.ask(*command)
         assert self.code == 0, f"{' '.join(command)}: {printed}\n{self.errors}"
         return printed
+
+    @property
+    def leader(self) -> int:
+        """Its first process, by its number out here."""
+        return self._leader
 
     def path(self, path: str) -> Path:
         """A path of the container as it is seen from out here, its mounts included."""

@@ -1,7 +1,8 @@
 """What the page costs the loop, in one run: python tests/web/load.py [--seconds 4] [--rounds 5] [--paced 15]
 
-The loop runs the shipped networks on the synthetic camera, as fast as it can or, with --paced, at a camera's rate. The
-cases take turns, so that whatever else the machine does hits all of them; the medians of the rounds are compared.
+The loop runs the shipped networks on the synthetic camera, as fast as it can or, with --paced, at a camera's rate; with
+--memory MB (root, control groups) it has no more than that, as on a small board. The cases take turns, so that whatever
+else the machine does hits all of them; the medians of the rounds are compared.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 
 from edge import assemble, config
@@ -22,6 +23,9 @@ from edge.web.assembly import opened
 from edge.web.hub import Hub
 
 ALL = os.sched_getaffinity(0)
+HIERARCHIES = ("/sys/fs/cgroup/memory", "/sys/fs/cgroup")
+GROUP = None
+"""Where the clients are put when this process is in a group of its own."""
 
 FLOOD = """
 import http.client, sys, threading
@@ -59,6 +63,23 @@ def run(runtime, seconds, hub=None, paced=0.0):
 
 
 @contextmanager
+def limited(megabytes):
+    """This process in a control group of its own, of version 1 or 2, for the block."""
+    global GROUP
+    GROUP = next(path for path in map(Path, HIERARCHIES) if (path / "cgroup.procs").exists())
+    own = GROUP / f"maskcam{os.getpid()}"
+    own.mkdir()
+    try:
+        name = "memory.limit_in_bytes" if (own / "memory.limit_in_bytes").exists() else "memory.max"
+        (own / name).write_text(str(megabytes << 20))
+        (own / "cgroup.procs").write_text("0")
+        yield
+    finally:
+        (GROUP / "cgroup.procs").write_text("0")
+        own.rmdir()
+
+
+@contextmanager
 def page(hub, port):
     def loaded(path):
         return config.read([], ["camera.source=synthetic", f"web.port={port}"])
@@ -87,7 +108,8 @@ def viewer(port):
 def process(code, port):
     others = sorted(os.sched_getaffinity(0) ^ ALL) or sorted(ALL)
     pin = f"import os; os.sched_setaffinity(0, {others})\n"
-    child = subprocess.Popen([sys.executable, "-c", pin + code, str(port)], stderr=subprocess.DEVNULL)
+    leave = (lambda: (GROUP / "cgroup.procs").write_text("0")) if GROUP else None  # clients are another machine's
+    child = subprocess.Popen([sys.executable, "-c", pin + code, str(port)], stderr=subprocess.DEVNULL, preexec_fn=leave)
     try:
         time.sleep(0.5)
         yield
@@ -133,7 +155,13 @@ def main():
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--paced", type=float, default=0.0, metavar="FPS")
+    parser.add_argument("--memory", type=int, default=0, metavar="MB")
     args = parser.parse_args()
+    with limited(args.memory) if args.memory else nullcontext():
+        measure(args)
+
+
+def measure(args):
     os.sched_setaffinity(
         0, {min(ALL)}
     )  # the camera and its page on one core, as on the smallest board; clients elsewhere

@@ -13,7 +13,7 @@ export class Refused extends Error {
 
 // JSON from an address; a session that has ended leads to the login.
 export async function ask(path, method = "GET", body) {
-  const options = { method, signal: AbortSignal.timeout(method === "GET" ? 8000 : 30000) };
+  const options = { method, signal: AbortSignal.timeout(body instanceof Blob ? 900000 : method === "GET" ? 8000 : 30000) };
   if (body !== undefined) {
     options.body = body instanceof Blob ? body : JSON.stringify(body);
     options.headers = { "content-type": body instanceof Blob ? "application/octet-stream" : "application/json" };

@@ -3,6 +3,7 @@ import { $, ask, bytes, clock, marks, node, outcome, say, tone, words } from "./
 import { aim } from "./aim.js";
 import { showHistory } from "./history.js";
 import { loadSettings } from "./settings.js";
+import { updates } from "./update.js";
 import { wizard } from "./wizard.js";
 
 let paused = false, lastEvent = 0, lastLine = 0, offered = false, guarded = false;
@@ -154,14 +155,6 @@ $("snooze").onclick = async () => {
   } catch (error) { say($("done"), error.message, true); }
 };
 $("logout").onclick = async () => { await ask("/api/logout", "POST"); location.assign("/login"); };
-$("update").onsubmit = async (event) => {
-  event.preventDefault();
-  say($("updated"), "Sending and checking the signature …");
-  try {
-    const { taken } = await ask("/api/update", "POST", $("package").files[0]);
-    say($("updated"), `${taken} is signed by the trusted key and waits to be installed.`);
-  } catch (error) { say($("updated"), error.message, true); }
-};
 $("password").onsubmit = async (event) => {
   event.preventDefault();
   try {
@@ -174,6 +167,7 @@ $("password").onsubmit = async (event) => {
 aim();
 showHistory();
 loadSettings();
+updates();
 forever(1000, state);
 forever(1000, events);
 forever(2000, log);

@@ -1,0 +1,100 @@
+"""The package that the page took in: root takes it out of the service's reach, and installs it like any other.
+
+What lies in the state directory belongs to the service, which talks to the network. So nothing there is believed: the
+package is copied to where only root writes, its signature is checked on the copy, and the trusted key is read from
+files that only root writes (`key`). What came of it is kept beside the installation, for the page to read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from edge.core.errors import MaskcamError, UpdateError
+from edge.core.files import write
+
+INBOX = "update.tar"
+"""Name in the state directory that the path unit waits for."""
+OUTCOME = "received.json"
+"""In the installation's folder: `time`, `state` ("installing", "installed", "failed") and `said`, a list of lines."""
+UNIT = Path("/etc/systemd/system/maskcam-inbox.path")
+LARGEST = 512 << 20
+"""Bytes of a package."""
+RESERVE = 64 << 20
+"""Bytes that a copy leaves free."""
+
+Say = Callable[[str], None]
+
+
+def install(path: Path, root: Path, apply: Callable[[Path, Say], None]) -> None:
+    """Takes the package from `path`, and hands its copy in `root` to `apply`, with what to say lines by.
+
+    Raises MaskcamError where nothing new runs; the package is gone in any case, so that it is tried once.
+    """
+    said: list[str] = []
+
+    def tell(state: str) -> None:
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        text = json.dumps({"time": now, "state": state, "said": said})
+        write(root / OUTCOME, text, mode=0o644, durable=True)
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+        said.append(line)
+        tell("installing")
+
+    own = root / INBOX
+    try:
+        _take(path, own)
+        tell("installing")
+        apply(own, say)
+    except MaskcamError as error:
+        said.append(str(error).replace(str(own), "the package"))
+        tell("failed")
+        raise
+    finally:
+        own.unlink(missing_ok=True)
+    tell("installed")
+
+
+def _take(path: Path, own: Path) -> None:
+    """A link or a pipe that stands there is not followed, and goes."""
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise UpdateError(f"{path}: no package there ({error.strerror})") from None
+    with open(number, "rb") as file:
+        found = os.fstat(number)
+        try:
+            if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+                raise UpdateError(f"{path}: expected a file of {LARGEST >> 20} MB at most")
+            if shutil.disk_usage(own.parent).free < found.st_size + RESERVE:
+                raise UpdateError(f"{own.parent}: too little room for {found.st_size >> 20} MB more: make room first")
+            with open(own, "wb") as copy:
+                _copy(file, copy, found.st_size)
+                os.fsync(copy.fileno())
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _copy(source: Any, target: Any, size: int) -> None:
+    """So many bytes, even if the file grows meanwhile."""
+    while size > 0 and (chunk := source.read(min(size, 1 << 20))):
+        target.write(chunk)
+        size -= len(chunk)
+
+
+def outcome(root: Path) -> dict[str, Any] | None:
+    """What became of the last package; None where there was none, or nothing that can be read."""
+    try:
+        found = json.loads((root / OUTCOME).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
