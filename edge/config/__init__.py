@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edge.config import sources
+from edge.config import attempts, left_out, sources
 from edge.config.renamed import Key
 from edge.config.settings import Settings
 from edge.config.sources import Entry
@@ -50,10 +50,31 @@ class Loaded:
     last_good: Path | None = None
     """Where a service keeps them once they have worked; None where nothing is to be kept."""
 
+    def trying(self) -> str:
+        """Writes down that a start with them begins, unless they are known to work; "" or why not to try them again."""
+        text = show(self.settings)
+        if self.last_good is None or _stands(self.last_good, text):
+            return ""
+        return attempts.begin(self.last_good.parent, text)
+
+    def tried(self) -> None:
+        """The start is over, well or not, and the process lives."""
+        if self.last_good:
+            attempts.end(self.last_good.parent)
+
     def worked(self) -> None:
         """Keeps them as last good ones: to be called when the camera has seen with them, not when they were read."""
         if self.last_good:
             _keep(self.last_good, show(self.settings))
+            self.tried()
+
+    def left_out(self, why: str, crashed: bool) -> Iterator[Loaded]:
+        """What to start with where nothing has ever worked: less and less. Nothing, but for a service."""
+        if self.last_good:
+            less = [left_out.bare(self.settings)] if crashed else left_out.without(self.settings)
+            for what, settings in less:
+                said = f"{why}\nthere are no last good settings; left out: {what}"
+                yield Loaded(settings, self.origins, fallback=said)
 
 
 def files(config: Path | None) -> list[Path]:
@@ -177,10 +198,16 @@ def _fall_back(files: Sequence[Source], own: Sequence[Source], last_good: Path, 
 
 def _keep(path: Path, text: str) -> None:
     """Writes whole or not at all, and only what differs: memory cards wear out."""
+    if _stands(path, text):
+        return
     try:
-        with contextlib.suppress(FileNotFoundError, UnicodeDecodeError):
-            if path.read_text(encoding="utf-8") == text:
-                return
         write(path, text, mode=0o600, durable=True)
     except OSError as error:
         log.warning("the settings were not kept as last good ones in %s: %s", path.parent, error.strerror or error)
+
+
+def _stands(path: Path, text: str) -> bool:
+    try:
+        return path.read_text(encoding="utf-8") == text
+    except (OSError, UnicodeDecodeError):
+        return False

@@ -92,9 +92,19 @@ alerts are silenced or no longer, a day is over."""
 FIGURES = ("person", "counts")
 """Of events for sinks that ask for them: a visit goes on or is over, the number of people changed."""
 
-STATES = ("starting", "ok", "camera lost", "blind", "engine fault", "configuration error", "stopping")
-"""What a service can be; "blind": frames come but nothing can be judged from them; "engine fault": no engine runs the
-networks rightly any more, and the service ends to be started anew."""
+STATES = (
+    "starting",
+    "ok",
+    "camera lost",
+    "blind",
+    "engine fallback",
+    "engine fault",
+    "configuration error",
+    "stopping",
+)
+"""What a service can be; "blind": frames come but nothing can be judged from them; "engine fallback": the networks run
+rightly, but not on what was asked for; "engine fault": no engine runs them rightly any more, and the service ends to be
+started anew."""
 
 
 VISIT_OUTCOMES = ("on", "off", "incorrectly_worn", "unsure")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -99,11 +100,13 @@ class Service:
         self._page = page
         self._seen: Observation | None = None
         """What the page has not been shown yet."""
+        crashed = loaded.trying()
         try:
+            if crashed:
+                raise ConfigError(crashed)
             runtime = self._start(loaded.settings)
         except Exception as error:  # whatever a setting can cause, in our code or in a library's
-            loaded = self._others(error)
-            runtime = self._start(loaded.settings)
+            loaded, runtime = self._otherwise(loaded, error, self._start, bool(crashed))
         self._step = Step(runtime, watchers, [page] if page else ())
         self._status = Status(self._step.counters, folder)
         self._take(loaded)
@@ -113,12 +116,23 @@ class Service:
         deliver(self._assembly.stamp(Event("state", 0.0, state="starting")), sinks)
         return self._assembly.apply(settings)
 
-    def _others(self, error: Exception) -> Loaded:
-        """The settings that worked last, since those asked for caused `error`; raises it where there are none."""
+    def _otherwise(
+        self, loaded: Loaded, error: Exception, start: Callable[[Settings], Runtime], crashed: bool = False
+    ) -> tuple[Loaded, Runtime]:
+        """Started on the settings that worked last or, where nothing ever did, without what is in the way.
+
+        Raises `error`, which `loaded` caused, where that does not help either.
+        """
+        if not crashed:
+            loaded.tried()
         try:
-            return self._load(_words(error))
+            good = self._load(_words(error))
         except ConfigError:
+            for less in loaded.left_out(_words(error), crashed):
+                with contextlib.suppress(Exception):
+                    return less, start(less.settings)
             raise error from None
+        return good, start(good.settings)
 
     def _take(self, loaded: Loaded) -> None:
         """These are in force from now on; they are the last good ones as soon as the camera has seen with them."""
@@ -156,6 +170,8 @@ class Service:
             self._status.write(self.runtime)
             if self._page:
                 self._show(self._page)
+        if self._unproven:
+            self._unproven.tried()
         self._leave()
         self._enter("stopping")
         self._notifier.stopping()
@@ -184,9 +200,10 @@ class Service:
         return frame is not None or camera.state != ENDED
 
     def _begin_again(self, error: Exception) -> None:
-        """On the last good settings, when those asked for fail before the first verdict."""
-        loaded = self._others(error)
-        self._step.runtime = self._assembly.apply(loaded.settings)
+        """On other settings, when those asked for fail before the first verdict."""
+        if self._unproven is None:
+            raise error
+        loaded, self._step.runtime = self._otherwise(self._unproven, error, self._assembly.apply)
         self._take(loaded)
 
     def _look(self, frame: Frame) -> None:
@@ -199,10 +216,8 @@ class Service:
             self._status.alerted()
         if observation.blind:
             self._enter("blind", observation.blind)
-        elif (
-            observation.clear
-        ):  # a black picture at the start is not "ok" until it has lasted long enough to be "blind"
-            self._enter("configuration error" if self._status.notice else "ok", self._status.notice)
+        elif observation.clear:  # a black picture at the start is not "ok" before it counts as "blind"
+            self._enter(*self._condition())
         if not self._ready:
             self._ready = True
             self._notifier.ready()
@@ -210,6 +225,13 @@ class Service:
             self._unproven.worked()
             self._unproven = None
         self._notifier.alive(self._status.line(self.runtime))
+
+    def _condition(self) -> tuple[str, str]:
+        """The state of a camera that sees, and a line about it."""
+        if self._status.notice:
+            return "configuration error", self._status.notice
+        spare = [f"{network}: {stage.describe()}" for network, stage in self.runtime.backends.items() if stage.reason]
+        return ("engine fallback", "; ".join(spare)) if spare else ("ok", "")
 
     def _enter(self, state: str, detail: str = "") -> None:
         """Tells sinks and supervisor of a state, once."""

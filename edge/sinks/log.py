@@ -17,7 +17,7 @@ WORDS = {
 }
 """What is said of each of `edge.core.records.OUTCOMES`."""
 
-GRAVE = ("camera lost", "blind", "engine fault", "configuration error")
+GRAVE = ("camera lost", "blind", "engine fallback", "engine fault", "configuration error")
 """States that are warnings."""
 
 

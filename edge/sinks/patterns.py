@@ -21,6 +21,7 @@ LIGHT: Mapping[str, Pattern] = {
     "ok": (0.05, 2.95),
     "starting": (0.5, 0.5),
     "camera lost": (0.1, 0.1),
+    "engine fallback": (0.05, 0.25, 0.05, 2.65),
     "engine fault": (0.1, 0.1, 0.1, 0.7),
     "blind": (0.1, 0.2, 0.1, 1.6),
     "configuration error": (0.1, 0.2, 0.1, 0.2, 0.1, 1.3),

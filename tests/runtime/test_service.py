@@ -109,8 +109,23 @@ class Loaded:
     fallback: str | None = None
     kept: list[Settings] = field(default_factory=list)
 
+    less: tuple[Settings, ...] = ()
+    """What is left of them, when something is left out."""
+    died: str = ""
+    over: list[bool] = field(default_factory=list)
+    """One for each time it was told that the start is over."""
+
     def worked(self) -> None:
         self.kept.append(self.settings)
+
+    def trying(self) -> str:
+        return self.died
+
+    def tried(self) -> None:
+        self.over.append(True)
+
+    def left_out(self, why, crashed):
+        return (Loaded(settings, f"{why}\nleft out") for settings in self.less)
 
 
 class Assembly:
@@ -316,6 +331,83 @@ def test_where_there_are_no_other_settings_the_error_is_told():
     with pytest.raises(SinkError, match="no such pin"):
         service(Assembly(Camera(2)), Loaded(Settings(broken=True)), asked=asked)
     assert asked == ["", "no such pin"]
+
+
+@pytest.mark.fault("a first start with a setting that cannot be used", "pin that is not there", "left out", "at once")
+def test_where_nothing_ever_worked_it_starts_without_what_is_in_the_way():
+    broken, plain = Settings(broken=True), Settings()
+    assembly = Assembly(Camera(3))
+    run, _ = service(assembly, Loaded(broken, less=(replace(broken, raise_after=2.0), plain)))
+    assert run.run(Flag(), Flag()).frames == 3
+    assert [settings.broken for settings in assembly.fitted] == [True, True, False]
+    assert [(e.state, e.detail) for e in assembly.sink.events if e.state == "configuration error"] == [
+        ("configuration error", "no such pin")
+    ]
+
+
+def test_where_leaving_out_does_not_help_the_first_error_is_told():
+    broken = Settings(broken=True)
+    with pytest.raises(SinkError, match="no such pin"):
+        service(Assembly(Camera(3)), Loaded(broken, less=(broken, broken)))
+
+
+@pytest.mark.fault(
+    "a setting that kills the process", "three starts without a word", "configuration error", "4th start"
+)
+def test_settings_that_killed_the_process_are_not_tried_again():
+    asked, deadly = [], Settings(raise_after=9.0)
+    assembly, loaded = Assembly(Camera(2)), Loaded(deadly, died="the process died 3 times")
+    run, _ = service(assembly, loaded, Loaded(fallback="the process died 3 times\nmore"), asked=asked)
+    run.run(Flag(), Flag())
+    assert asked == ["", "the process died 3 times"]
+    assert deadly not in assembly.fitted
+    assert loaded.over == [], "it is remembered, or the next start would try them again"
+    assert "configuration error" in told(assembly)
+
+
+def test_a_start_that_ends_by_itself_is_no_crash():
+    lost, wrong = Loaded(), Loaded(Settings(broken=True))
+    run, _ = service(Assembly(Camera("lost: unplugged")), lost)
+    run.run(Flag(), Flag())
+    assert (lost.kept, lost.over) == ([], [True])
+    with pytest.raises(SinkError):
+        service(Assembly(Camera(3)), wrong)
+    assert wrong.over == [True]
+
+
+class Stage:
+    """What the status asks of the engine of a network."""
+
+    requested, running = "coral", "tflite"
+
+    def __init__(self, reason="") -> None:
+        self.reason = reason
+
+    def describe(self):
+        return f"requested coral, running tflite: {self.reason}" if self.reason else "coral"
+
+
+@pytest.mark.fault("an engine is down", "the spare one answers", "engine fallback", "when the first is right again")
+def test_while_a_spare_engine_answers_that_is_the_state():
+    stage = Stage()
+
+    class Spared(Assembly):
+        def apply(self, settings):
+            return replace(super().apply(settings), backends={"detector": stage})
+
+    def down():
+        stage.reason = "coral is down: no answer"
+
+    def up():
+        stage.reason = ""
+
+    assembly = Spared(Camera(2, down, 2, up, 2), Faces(0))
+    run, supervisor = service(assembly)
+    run.run(Flag(), Flag())
+    assert told(assembly) == ["starting", "ok", "engine fallback", "ok", "stopping"]
+    (said,) = [e.detail for e in assembly.sink.events if e.state == "engine fallback"]
+    assert said == "detector: requested coral, running tflite: coral is down: no answer"
+    assert supervisor.heard.count("alive") == 6, "it goes on seeing"
 
 
 def test_a_reload_after_which_nothing_stands_ends_the_run_with_the_reason():

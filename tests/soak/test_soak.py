@@ -163,6 +163,12 @@ class Loaded:
     def worked(self):
         pass
 
+    def tried(self):
+        pass
+
+    def trying(self):
+        return ""
+
 
 @linux
 @pytest.mark.fault("settings are reloaded", "2,000 reloads", "nothing is kept of them", "at each reload")
