@@ -129,10 +129,10 @@ def _edgetpu_commands(commands: Any) -> None:
 
 def _bundle(args: argparse.Namespace) -> int:
     from convert.config import load
-    from convert.quiet import quiet
+    from edge.core.native_output import silence_native_output
 
-    with quiet():  # TensorFlow greets on stderr when it is imported
-        from convert.publish import publish
+    with silence_native_output():  # TensorFlow greets on stderr when it is imported
+        from convert.bundle.publish import publish
     detector, classifier = (_network(getattr(args, name), name) for name in ("detector", "classifier"))
     faces = classifier.parent / "faces.csv"
     data = [given or faces for given in (args.calibration, args.validation)]
@@ -167,30 +167,30 @@ def _network(given: Path | None, name: str) -> Path:
 
 def _sizes(args: argparse.Namespace) -> int:
     from convert.config import load
-    from convert.quiet import quiet
+    from edge.core.native_output import silence_native_output
 
-    with quiet():
-        from convert.sizes import run
+    with silence_native_output():
+        from convert.verification.sizes import run
     run(args.detector, args.calibration, args.validation, args.sizes, args.plot, load(args.config))
     return 0
 
 
 def _edgetpu(args: argparse.Namespace) -> int:
-    from convert import to_edgetpu
+    from convert.edgetpu import compiler
 
-    print(to_edgetpu.table(to_edgetpu.run(args.bundle, args.share)))
+    print(compiler.table(compiler.run(args.bundle, args.share)))
     return 0
 
 
 def _check_edgetpu(args: argparse.Namespace) -> int:
-    from convert import edgetpu_check
+    from convert.edgetpu import check
 
-    return edgetpu_check.run(args.model)
+    return check.run(args.model)
 
 
 def _verify(args: argparse.Namespace) -> int:
     from convert.config import load
-    from convert.verify import run
+    from convert.verification.verify import run
 
     run(args.bundle, args.validation, load(args.config))
     return 0

@@ -5,33 +5,28 @@ They are for networks that are converted: one that is kept from a bundle keeps w
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from edge.core.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
+from edge.config import toml_model
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class ConvertConfig(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class ConvertConfig(toml_model.TomlModel):
+    """How a bundle is made, and what it must be worth."""
+
+    renamed: ClassVar = {"overlap": "nms_iou", "growth": "box_margin"}
 
     name: str = Field("maskcam", description="name of the bundle")
     licence: str = Field("Apache-2.0", description="licence of the two networks")
     data: dict[str, str] = Field({}, description="for the card: source of pictures -> its licence")
     width: int = Field(416, ge=64, multiple_of=32, description="width of the detector's input, pixels")
     height: int = Field(288, ge=64, multiple_of=32, description="height of the detector's input, pixels")
-    overlap: float = Field(0.4, gt=0, lt=1, description="faces that overlap more (IoU) are one face")
-    growth: tuple[Share, Share, Share, Share] = Field(
+    nms_iou: float = Field(0.4, gt=0, lt=1, description="faces that overlap more (IoU) are one face")
+    box_margin: tuple[Share, Share, Share, Share] = Field(
         (0.07, 0.1, 0.07, 0.07),
         description="how far the left, top, right and bottom edge of a box move out, shares of its sides",
     )
@@ -49,12 +44,4 @@ def load(path: Path | None) -> ConvertConfig:
     """Reads a TOML file (None: the defaults). Raises ConfigError, one line per fault."""
     if path is None:
         return ConvertConfig()  # type: ignore[call-arg]
-    try:
-        return ConvertConfig.model_validate(tomllib.loads(Path(path).read_text()))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such file; the example is configs/convert.toml") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as TOML: {error}") from error
-    except ValidationError as error:
-        lines = [f"{path}: {'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()]
-        raise ConfigError("\n".join(lines)) from error
+    return toml_model.load(path, ConvertConfig, "the example is configs/convert.toml")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.core.errors import ConfigError, DataError, MaskcamError, MissingPackage
+from edge.core.native_output import silence_native_output
 
 CLASSIFIER = """\
 Fine-tunes the mask classifier: first a new head, then the upper blocks of the backbone (BatchNorm frozen).
@@ -141,41 +142,34 @@ def parser() -> argparse.ArgumentParser:
 
 def _import_quietly() -> None:
     """Imports Keras and its backend; TensorFlow greets from C++ on stderr before any log level is looked at."""
-    sys.stderr.flush()
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)
-    try:
+    with silence_native_output():
         import keras  # noqa: F401  (for its noise)
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
 
 
 def _classifier(args: argparse.Namespace) -> None:
     from edge.vision import bundle
-    from train import classifier
+    from train.classifier import training
 
     if args.start and args.weights:
         raise ConfigError("--start and --weights: expected one of them, each says where the weights come from")
     start = args.start or (None if args.config or args.weights else bundle.shipped())
     renamed = dict(text.rpartition("=")[::2] for text in args.label)
-    classifier.run(args.config or Path("own"), args.data, args.workdir, args.weights, args.also, start, renamed)
+    training.run(args.config or Path("own"), args.data, args.workdir, args.weights, args.also, start, renamed)
     print(f"\nmake a bundle of it: maskcam-convert bundle --classifier {args.workdir}", flush=True)
 
 
 def _detector(args: argparse.Namespace) -> None:
-    from train import detector
+    from train.detector import training
 
-    detector.run(args.config, args.data, args.val, args.workdir, args.weights, args.start)
+    training.run(args.config, args.data, args.val, args.workdir, args.weights, args.start)
 
 
 def _settle(args: argparse.Namespace) -> None:
-    from train import settle
+    from train.settle import annotations
 
     if len(args.teacher) != 2:
         raise DataError(f"--teacher: {len(args.teacher)} given; expected two, YuNet's file, then Ultra-Light RFB-640's")
-    settle.run(args.data, args.out, args.teacher, args.bundle, args.trust)
+    annotations.run(args.data, args.out, args.teacher, args.bundle, args.trust)
 
 
 def _evaluate(args: argparse.Namespace) -> None:

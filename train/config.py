@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
+from edge.config import toml_model
+from edge.config.toml_model import TomlModel
 from edge.core.errors import ConfigError
 from edge.core.labels import CLASSIFIER_LABELS, of_outputs
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-
-class Settings(BaseModel):
-    """Unknown keys are errors: a typing mistake must not train for an hour with the default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-T = TypeVar("T", bound=Settings)
-
+T = TypeVar("T", bound=TomlModel)
 
 RECIPES = Path(__file__).parent / "recipes"
 """Configurations that come with the package and go by their names."""
@@ -33,32 +21,9 @@ RECIPES = Path(__file__).parent / "recipes"
 def load(path: Path, model: type[T]) -> T:
     """Reads a TOML file, or a recipe by its name ("own"). Raises ConfigError: file, key, value, expectation."""
     own = RECIPES / f"{path}.toml"
+    known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
     path = own if own.is_file() and not path.is_file() else path
-    return _checked(path, _toml(path), model)
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(Path(path).read_text())
-    except FileNotFoundError as error:
-        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
-        raise ConfigError(f"{path}: no such file; expected a TOML file, or {known}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as TOML: {error}") from error
-
-
-def _checked(path: Path, values: dict[str, Any], model: type[T]) -> T:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        lines = []
-        for e in error.errors():
-            key = ".".join(str(part) for part in e["loc"])
-            if e["type"] == "extra_forbidden":
-                lines.append(f"{path}: {key}: no such key; known here: {', '.join(model.model_fields)}")
-            else:
-                lines.append(f"{path}: {key} = {e['input']!r}: {e['msg']}")
-        raise ConfigError("\n".join(lines)) from error
+    return toml_model.load(path, model, f"expected a TOML file, or {known}")
 
 
 def load_stages(path: Path) -> list[DetectorConfig]:
@@ -66,15 +31,21 @@ def load_stages(path: Path) -> list[DetectorConfig]:
 
     A file without any is one training. Raises ConfigError, one line per fault.
     """
-    values = _toml(path)
+    values = toml_model.read(path)
     stages = values.pop("stage", [{}])
     if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
         raise ConfigError(f"{path}: stage: expected tables, each headed [[stage]]")
-    return [_checked(path, values | stage, DetectorConfig) for stage in stages]
+    return [toml_model.validated(path, values | stage, DetectorConfig) for stage in stages]
 
 
-class DetectorConfig(Settings):
+class DetectorConfig(TomlModel):
     """Training of the face detector."""
+
+    renamed: ClassVar = {
+        "mistakes": "hard_examples",
+        "mistakes_from": "hard_examples_from",
+        "mistakes_sure": "ignored_from",
+    }
 
     seed: int = 0
     width: int = Field(320, ge=64, multiple_of=32, description="width of the training pictures, pixels")
@@ -95,12 +66,12 @@ class DetectorConfig(Settings):
     mosaic: float = Field(0.5, ge=0, le=1, description="share of training pictures put together from four scenes")
     smallest_face: float = Field(8.0, gt=0, description="pixels; training faces are scaled log-uniformly from here ...")
     largest_face: float = Field(230.0, gt=0, description="... to here")
-    mistakes: float = Field(
+    hard_examples: float = Field(
         0.3, ge=0, le=1, description="with --start: share of samples that show what that detector got wrong"
     )
-    mistakes_from: float = Field(0.5, gt=0, lt=1, description="score from which a box of that detector counts")
+    hard_examples_from: float = Field(0.5, gt=0, lt=1, description="score from which a box of that detector counts")
     drawn_masks: float = Field(0.3, ge=0, le=1, description="share of bare faces that get a drawn mask")
-    mistakes_sure: float = Field(
+    ignored_from: float = Field(
         0.8, gt=0, le=1, description="an unannotated face with this score is ignored; 1: never, for settled annotations"
     )
     covered: float = Field(0.15, ge=0, le=1, description="share of bare faces behind a drawn hand, beard or cup")
@@ -117,7 +88,7 @@ class DetectorConfig(Settings):
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Augmentation(Settings):
+class Augmentation(TomlModel):
     """How training crops vary. Shares are chances per crop, `shift` and `zoom` parts of the face's box."""
 
     margin: tuple[float, float] = Field((0.0, 0.35), description="surroundings added, from ... to, in sides of the box")
@@ -137,7 +108,7 @@ class Augmentation(Settings):
     drawn_things: Share = Field(0.25, description="things that are no faces made by drawing: wheels, signs, windows")
 
 
-class Phase(Settings):
+class Phase(TomlModel):
     """One phase of training: the head alone, or the head and the upper blocks."""
 
     epochs: int = Field(ge=0)
@@ -147,8 +118,10 @@ class Phase(Settings):
     ema: float = Field(0.0, ge=0, lt=1, description="momentum of averaged weights; 0 keeps the last ones")
 
 
-class ClassifierConfig(Settings):
+class ClassifierConfig(TomlModel):
     """Training of the mask classifier."""
+
+    renamed: ClassVar = {"thaw_after": "unfreeze_after"}
 
     seed: int = 0
     backbone: Literal["mobilenetv2", "vgg16"] = "mobilenetv2"
@@ -175,7 +148,7 @@ class ClassifierConfig(Settings):
         description="share of each label in a batch, in the order of edge/core/labels.py: its outputs",
     )
     backgrounds: int = Field(0, ge=0, description="places without a face cut from each COCO file, as not_a_face")
-    thaw_after: str = Field("block_5_add", description="the second phase trains the backbone's layers after this one")
+    unfreeze_after: str = Field("block_5_add", description="layer after which the second phase trains the backbone")
     head: Phase
     tune: Phase
     augmentation: Augmentation = Augmentation()

@@ -18,11 +18,12 @@ from edge.core.labels import of_outputs
 from edge.evaluation import formats
 from edge.evaluation.runner import BundleDetector, score, table
 from edge.vision import bundle as bundles
-from train import data, report
-from train.coco_ap import coco_ap
+from train.classifier import report
+from train.classifier.batches import Fixed
 from train.config import ClassifierConfig
-from train.crops import Fixed
-from train.detector import finder
+from train.data import dataset
+from train.detector.coco_ap import coco_ap
+from train.detector.training import finder
 
 Labels = Mapping[str, str]
 NONE: Labels = {}
@@ -65,9 +66,9 @@ def of_classifier(path: Path, faces: Path, renamed: Labels = NONE) -> str:
     """A Keras classifier on the annotated boxes: precision, recall, f1, and the slices."""
     model = load(path, 1)
     size, labels, margin = model.input_shape[1], of_outputs(model.output_shape[-1]), margin_of(path)
-    patches, skipped = data.decode(data.read(faces, renamed))
+    patches, skipped = dataset.decode(dataset.read(faces, renamed))
 
-    def predict(some: Sequence[data.Patch]) -> Any:
+    def predict(some: Sequence[dataset.Patch]) -> Any:
         return model.predict(Fixed(some, labels, size, margin, 64), verbose=0)
 
     result = report.measure(patches, predict, labels)

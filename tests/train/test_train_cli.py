@@ -1,8 +1,10 @@
+import json
 import subprocess
 import sys
 
 import pytest
 
+from edge.core.errors import ConfigError
 from train import cli
 
 
@@ -117,3 +119,36 @@ def test_shipped_configurations_are_valid():
     folder = Path(__file__).parents[2] / "configs" / "train"
     assert load(folder / "classifier.toml", ClassifierConfig).splits == ["cluster"]
     assert load(folder / "tutorial.toml", ClassifierConfig).splits == ["random", "cluster"]
+
+
+def test_keys_that_changed_their_name_still_work_and_one_line_names_the_new_one(tmp_path, capsys):
+    from train.config import ClassifierConfig, DetectorConfig, load, load_stages
+
+    (tmp_path / "d.toml").write_text("mistakes = 0.11\nmistakes_from = 0.22\n[[stage]]\nmistakes_sure = 0.33\n")
+    (stage,) = load_stages(tmp_path / "d.toml")
+    assert (stage.hard_examples, stage.hard_examples_from, stage.ignored_from) == (0.11, 0.22, 0.33)
+    assert capsys.readouterr().err.splitlines() == [
+        f"{tmp_path / 'd.toml'}: '{old}' is now '{new}'; the old name works until the next release"
+        for old, new in DetectorConfig.renamed.items()
+    ]
+    phases = "[head]\nepochs = 1\nlearning_rate = 1e-3\n[tune]\nepochs = 0\nlearning_rate = 1e-3\n"
+    (tmp_path / "c.toml").write_text('thaw_after = "block_9_add"\n' + phases)
+    assert load(tmp_path / "c.toml", ClassifierConfig).unfreeze_after == "block_9_add"
+    assert "'thaw_after' is now 'unfreeze_after'" in capsys.readouterr().err
+
+
+def test_a_working_folder_of_an_older_release_goes_on(tmp_path):
+    pytest.importorskip("keras", reason="needs the extra 'train'")
+    from train.config import DetectorConfig
+    from train.fitting import loop
+
+    old = DetectorConfig(hard_examples=0.2).model_dump()
+    for key, new in DetectorConfig.renamed.items():
+        old[key] = old.pop(new)
+    (tmp_path / "settings.json").write_text(json.dumps({"config": old, "scenes": 3}))
+    config = DetectorConfig(hard_examples=0.2)
+    loop.lock_workdir(tmp_path, {"config": config.model_dump(), "scenes": 3}, DetectorConfig)
+    assert "hard_examples" in (tmp_path / "settings.json").read_text()
+    other = config.model_copy(update={"hard_examples": 0.3})
+    with pytest.raises(ConfigError, match="other settings"):
+        loop.check(tmp_path, {"config": other.model_dump(), "scenes": 3}, DetectorConfig)

@@ -203,7 +203,7 @@ def test_the_second_picture_that_a_phone_stores_is_no_animation(tmp_path):
 
 
 def test_training_and_device_see_the_same_pixels(tmp_path):
-    data = pytest.importorskip("train.data", reason="needs the extra 'train'")
+    data = pytest.importorskip("train.data.dataset", reason="needs the extra 'train'")
     for name, content in (("a.jpg", jpeg(exif(6))), ("b.png", png(GREY.astype(np.uint16) * 257))):
         (tmp_path / name).write_bytes(content)
         assert (data.picture(tmp_path / name) == files.read(tmp_path / name)).all()

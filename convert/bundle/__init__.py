@@ -1,0 +1,1 @@
+"""The bundle: published whole or not at all, with its card, its limits and its known answers."""

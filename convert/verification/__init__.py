@@ -1,0 +1,1 @@
+"""Float against int8, new against old, and one input size against another."""

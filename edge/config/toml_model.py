@@ -1,0 +1,66 @@
+"""A TOML file as a checked model: the configurations of trainings and conversions, which a person writes too.
+
+The settings of a camera come from several places at once and have a loader of their own (`edge.config.load`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edge.config.sources import tomllib
+from edge.core.errors import ConfigError
+
+
+class TomlModel(BaseModel):
+    """Unknown keys are errors: a typing mistake must not train for an hour with the default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Old key -> the key of today. The old one works for one more release."""
+
+
+M = TypeVar("M", bound=TomlModel)
+
+
+def read(path: Path, missing: str = "expected a TOML file") -> dict[str, Any]:
+    """The values of a TOML file. Raises ConfigError; `missing` is the remedy where there is no such file."""
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file; {missing}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as TOML: {error}") from error
+    return values
+
+
+def validated(path: Path, values: Mapping[str, Any], model: type[M]) -> M:
+    """`values`, read from `path`, as a model. Raises ConfigError, one line per fault: file, key, value, expectation."""
+    for old in sorted(values.keys() & model.renamed.keys()):
+        new = model.renamed[old]
+        print(f"{path}: '{old}' is now '{new}'; the old name works until the next release", file=sys.stderr)
+    try:
+        return model.model_validate(current(values, model))
+    except ValidationError as error:
+        lines = []
+        for e in error.errors():
+            key = ".".join(str(part) for part in e["loc"])
+            if e["type"] == "extra_forbidden":
+                lines.append(f"{path}: {key}: no such key; known here: {', '.join(model.model_fields)}")
+            else:
+                lines.append(f"{path}: {key} = {e['input']!r}: {e['msg']}")
+        raise ConfigError("\n".join(lines)) from error
+
+
+def current(values: Mapping[str, Any], model: type[TomlModel]) -> dict[str, Any]:
+    """`values` under the keys of today."""
+    return {model.renamed.get(key, key): value for key, value in values.items()}
+
+
+def load(path: Path, model: type[M], missing: str = "expected a TOML file") -> M:
+    """Reads and checks a TOML file. Raises ConfigError, one line per fault."""
+    return validated(path, read(path, missing), model)

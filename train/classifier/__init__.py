@@ -1,0 +1,1 @@
+"""The mask classifier: its network, its batches, its training, its report."""

@@ -1,0 +1,1 @@
+"""The face detector: its network, its loss, its batches, its training."""

@@ -1,0 +1,213 @@
+"""`maskcam-train detector`: reads scenes, trains, measures COCO AP after each epoch, writes model and report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.core import files
+from edge.core.digest import sha256
+from edge.core.errors import DataError
+from edge.core.records import Image
+from edge.evaluation.coco import Annotated
+from edge.vision import bundle
+from edge.vision.detector import float_rows
+from train.config import DetectorConfig, load_stages
+from train.detector import hard_examples, network
+from train.detector.batches import Scenes, read
+from train.detector.coco_ap import coco_ap
+from train.detector.hard_examples import Place
+from train.fitting import loop
+from train.fitting.plots import curves
+from train.networks import from_bundle, pruning
+
+Rows = NDArray[np.float64]
+MEASURED = 8
+"""Training batches from which a bundle's batch normalisations are measured."""
+
+
+def run(
+    config_path: Path,
+    data: list[Path],
+    val: Path,
+    workdir: Path,
+    weights: str | None = None,
+    start: Path | None = None,
+) -> Path:
+    """Trains (or resumes) all stages and returns the path of `detector.keras`. Raises ConfigError, DataError.
+
+    `start`: a detector.keras of the same width and channels, of any input size, to go on from, or a bundle's folder.
+    Each stage goes on from the one before it, in a folder of its own under `workdir`.
+    """
+    stages, workdir = load_stages(config_path), Path(workdir)
+    if weights:
+        stages = [config.model_copy(update={"weights": weights}) for config in stages]
+    held_out = read(val)
+    scenes = [scene for path in data for scene in without_copies(read(path), held_out)]
+    listed = hard_examples.listed(data, scenes)
+    for number, config in enumerate(stages, 1):
+        folder = workdir / f"stage-{number}" if len(stages) > 1 else workdir
+        if len(stages) > 1:
+            print(f"stage {number} of {len(stages)}: {config.epochs} epochs at {config.width} x {config.height}")
+        start = _stage(config, scenes, listed, held_out, folder, start)
+    if len(stages) > 1:
+        for name in ("detector.keras", "report.json", "history.png"):
+            shutil.copyfile(folder / name, workdir / name)
+    return workdir / "detector.keras"
+
+
+def _stage(
+    config: DetectorConfig,
+    scenes: list[Annotated],
+    listed: list[Place],
+    held_out: list[Annotated],
+    workdir: Path,
+    start: Path | None,
+) -> Path:
+    """One stage; returns its `detector.keras`, at once where it is already trained. `listed`: known false alarms."""
+    origin = _digest(start) if start else None
+    done = workdir / "detector.keras"
+    mark = {"config": config.model_dump(), "scenes": len(scenes), "val": len(held_out), "start": origin}
+    loop.check(workdir, mark, DetectorConfig)
+    if done.exists() and (workdir / "report.json").exists():
+        return done
+    print(loop.what_trains(), flush=True)
+    cv2.setNumThreads(1)  # pictures are made beside the training: its threads would wait for one another
+    keras.utils.set_random_seed(config.seed)
+    with loop.strategy_scope():
+        model = _first(config, start)
+    loop.lock_workdir(workdir, mark, DetectorConfig)
+    wrong: Sequence[list[Place]] = ()
+    if listed:
+        wrong = [listed]
+    elif start and config.hard_examples:
+        *wrong, better = hard_examples.find(
+            scenes, finder(model, config.hard_examples_from), cache(workdir), config.ignored_from
+        )
+        heads = sum(a is not b for a, b in zip(scenes, better, strict=True))
+        print(f"{len(wrong[0])} false alarms, {len(wrong[1])} missed faces, {heads} pictures with heads drawn tight")
+        scenes = better
+    batches = Scenes(scenes, config, hard_examples=wrong)
+    if batches.skipped:
+        print(f"skipped {len(batches.skipped)} of {len(scenes)} pictures, the first is {batches.skipped[0]}")
+    with loop.strategy_scope():
+        if start:
+            model = _fitted(model, start, config, batches)
+        trainer = network.for_training(model, config)
+    shown = held_out[:: max(len(held_out) // config.evaluate_pictures, 1)]
+    find = finder(model)
+    measure = MeasureAP(shown, find)
+    history = loop.fit(trainer, batches, workdir, config.epochs, callbacks=[measure])
+    loop.save(model, done)
+    report = {
+        "config": config.model_dump() | {"weights": Path(config.weights).name},
+        "start": origin,
+        "pictures": len(batches.readable),
+        "sources": sorted({scene.source for scene in scenes if scene.source}),
+        "skipped": [str(p.name) for p in batches.skipped],
+        "val_pictures": len(held_out),
+        "val": coco_ap(held_out, find),
+        "history": history,
+    }
+    files.write(workdir / "report.json", json.dumps(report, indent=1))
+    curves(history, ["loss", "AP", "AP50"], workdir / "history.png", "face detector")
+    return done
+
+
+def cache(workdir: Path) -> Path:
+    """Where the hard examples of a training are kept, under the name that it knows them by."""
+    older = workdir / "mistakes.json"
+    return older if older.exists() else workdir / "hard_examples.json"
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of what `--start` names. Raises DataError, BundleError."""
+    if path.is_dir():
+        return sha256(bundle.load(path).path("detector", "onnx"))
+    if not path.is_file():
+        raise DataError(
+            f"--start {path}: no such file; expected the detector.keras of an earlier training, or a bundle"
+        )
+    return sha256(path)
+
+
+def _first(config: DetectorConfig, start: Path | None) -> keras.Model:
+    """The network that a training begins with, as wide as what `start` holds. Raises DataError, BundleError."""
+    own = config.expansion if start is None else _expansion(start)
+    if own < config.expansion or (start is None and own != pruning.FULL):
+        raise DataError(f"expansion = {config.expansion}: needs --start with a detector at least that wide")
+    weights = "none" if start else config.weights
+    model = network.build(config.width, config.height, config.alpha, config.channels, weights, config.frozen_until, own)
+    if start and start.is_dir():
+        from_bundle.restore(model, bundle.load(start))
+    elif start:
+        _load(model, start)
+    return model
+
+
+def _fitted(model: keras.Model, start: Path, config: DetectorConfig, batches: Scenes) -> keras.Model:
+    """`model` with norms that know the training pictures, and as narrow as `config` says."""
+    wider = pruning.expansion(model) > config.expansion
+    if start.is_file() and not wider:
+        return model
+    pictures = np.concatenate([batches[k][0] for k in range(MEASURED)])
+    if start.is_dir():
+        from_bundle.measure(model, pictures)
+    return pruning.prune(model, pictures, config.expansion) if wider else model
+
+
+def _expansion(start: Path) -> int:
+    """Channels inside the blocks of what `--start` names, per channel of their input."""
+    if start.is_dir():
+        return from_bundle.expansion(bundle.load(start))
+    try:
+        return pruning.expansion(keras.models.load_model(start, compile=False))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"--start {start}: does not fit, no detector: {str(error).splitlines()[0]}") from error
+
+
+def _load(model: keras.Model, start: Path) -> None:
+    try:
+        model.load_weights(start)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"--start {start}: does not fit a detector of this alpha and channels: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def without_copies(scenes: list[Annotated], held_out: list[Annotated]) -> list[Annotated]:
+    """`scenes` without those that have a near-duplicate among the validation pictures of another data set.
+
+    Within one data set (one folder of pictures) its own split is trusted: see `train.data.splits`.
+    """
+    held = {(s.cluster, s.path.parent) for s in held_out if s.cluster}
+    folders = {folder for _, folder in held}
+    return [s for s in scenes if s.path.parent in folders or all((s.cluster, f) not in held for f in folders)]
+
+
+def finder(model: keras.Model, threshold: float = 0.05) -> Callable[[Image], Rows]:
+    """A Keras detector as a function picture (RGB) -> (M, 5) rows x0, y0, x1, y1, score in picture pixels."""
+    height, width = model.input_shape[1:3]
+    return float_rows(model.predict_on_batch, width, height, threshold, 0.45)
+
+
+class MeasureAP(keras.callbacks.Callback):
+    """Adds COCO AP and AP50 on validation pictures to the logs of each epoch."""
+
+    def __init__(self, scenes: list[Annotated], find: Callable[[Image], Rows]) -> None:
+        super().__init__()
+        self.scenes, self.find = scenes, find
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        result = coco_ap(self.scenes, self.find)
+        logs.update({k: result[k] for k in ("AP", "AP50")})
+        print(f"  epoch {epoch + 1}: " + ", ".join(f"{k} {v:.3f}" for k, v in result.items()), flush=True)

@@ -1,0 +1,1 @@
+"""Backbones, weights taken back from a bundle, and pruning."""

@@ -1,0 +1,1 @@
+"""One style of box in all annotations, before a training reads them."""
