@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge.assemble import networks, sinks, source
+from edge.assemble.collect import collecting
 from edge.assemble.networks import engine, probe
 from edge.assemble.sinks import own, sections, sink
 from edge.assemble.source import camera
@@ -112,6 +113,9 @@ class Assembly:
             backends=engines[1],
             tally=self._counting(settings) if self._live else None,
             stamp=self.stamp,
+            collector=self._part("collect", settings.collect, lambda stack: collecting(settings, stack))
+            if self._live
+            else None,
             keep=film.keep if film else None,
         )
 
@@ -123,7 +127,7 @@ class Assembly:
         """With what they take pictures from."""
         who = identity.origin(settings.device.name, settings.camera.name)
         self.stamp.origin = replace(who, bundle=self.stamp.origin.bundle)
-        key = (settings.sinks, settings.device, settings.camera.name)
+        key = (settings.sinks, settings.device, settings.camera.name, settings.collect is None)
 
         def open(stack: ExitStack) -> tuple[Sequence[Sink], Film | None]:
             film = sinks.film(settings)

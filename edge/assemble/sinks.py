@@ -74,10 +74,10 @@ def chosen(settings: Settings, live: bool, controls: Controls, film: Film | None
 
 def history_file(section: Any) -> Path:
     """Where the history is: the section's file, or in the service's own folder."""
-    return _in_state_folder(section.path, "history.db")
+    return in_state_folder(section.path, "history.db")
 
 
-def _in_state_folder(path: str, name: str) -> Path:
+def in_state_folder(path: str, name: str) -> Path:
     return Path(path) if path else (state_directory() or Path("/var/lib/maskcam")) / name
 
 
@@ -85,8 +85,10 @@ def own(name: str, section: Any, settings: Settings) -> dict[str, Any]:
     """What a sink takes besides its section, and keeps when it is opened again."""
     if name == "history":
         return {"path": history_file(section), "kept": {}}
+    if name == "gpio":
+        return {"collecting": settings.collect is not None}
     if name == "snapshots":
-        return {"path": _in_state_folder(section.path, "snapshots"), "clock_set": identity.clock_is_set}
+        return {"path": in_state_folder(section.path, "snapshots"), "clock_set": identity.clock_is_set}
     if name == "mqtt":
         device, camera = settings.device.name, settings.camera.name
         return {

@@ -261,6 +261,30 @@ if not TYPE_CHECKING:  # with the sections that other packages bring
     Sinks = create_model("Sinks", __base__=Sinks, __doc__=Sinks.__doc__, __module__=__name__, **_more)
 
 
+class Collect(_Section):
+    """Pictures for training, kept on this device and never sent: what the camera doubts. The section turns it on."""
+
+    path: str = _setting(
+        "",
+        "",
+        "folder, such as one on a USB stick; empty: collected in the state folder of the service, /var/lib/maskcam",
+        extra=_PATH,
+    )
+    reasons: list[Literal["unsure", "changed", "wrong"]] = _setting(
+        ["unsure", "changed", "wrong"],
+        "",
+        "people it could not judge (unsure), about whom it changed its mind (changed), whom somebody says it got wrong",
+        min_length=1,
+    )
+    what: Literal["face", "frame"] = _setting(
+        "face", "", "face: one face with its surroundings; frame: the whole picture; other faces are blurred"
+    )
+    every: float = _setting(10.0, "s", "shortest time between two pictures that it takes by itself", ge=0, le=86400)
+    most: int = _setting(300, "", "maximum number of pictures; the oldest unlabelled one goes", ge=1, le=10_000)
+    max_bytes: int = _setting(100_000_000, "bytes", "maximum size of all pictures", ge=100_000)
+    keep_days: float = _setting(14.0, "days", "time a picture is kept, labelled or not; 0: no limit", ge=0, le=3650)
+
+
 class Update(_Section):
     """Updates of this device."""
 
@@ -333,5 +357,6 @@ class Settings(_Section):
     decision: Judgement = Judgement()
     alerts: Alerts = Alerts()
     sinks: Sinks = Sinks()
+    collect: Collect | None = None
     update: Update = Update()
     web: Web | None = None

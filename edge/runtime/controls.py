@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from queue import Empty, SimpleQueue
+from threading import Event
 
 
 class Controls:
@@ -10,10 +11,21 @@ class Controls:
 
     def __init__(self) -> None:
         self._snoozes: SimpleQueue[float | None] = SimpleQueue()
+        self._wrong = Event()
 
     def snooze(self, seconds: float | None = None) -> None:
         """No alerts for so many seconds; 0: alerts again; None: for as long as `alerts.snooze` says."""
         self._snoozes.put(seconds)
+
+    def wrong(self) -> None:
+        """What the camera shows now is wrong: a picture of it is wanted where pictures are collected."""
+        self._wrong.set()
+
+    def said_wrong(self) -> bool:
+        """Whether somebody said so since the last call."""
+        said = self._wrong.is_set()
+        self._wrong.clear()
+        return said
 
     def snoozes(self) -> list[float | None]:
         """What was asked since the last call, oldest first."""

@@ -15,6 +15,7 @@ from edge.tracking.tally import Tally
 
 if TYPE_CHECKING:
     from edge.backends.supervised.failover import FailoverEngine
+    from edge.runtime.collect import Collector
 
 
 @dataclass(frozen=True)
@@ -40,5 +41,7 @@ class Runtime:
     """Of a live run."""
     stamp: Callable[[Event], Event] = lambda event: event
     """Gives an event what it bears when it leaves."""
+    collector: Collector | None = None
+    """Of a live run whose settings ask for pictures for training."""
     keep: Callable[[Observation, Sequence[Event]], None] | None = None
     """Takes what events are told of, where the settings ask for pictures of it; before the events are sent."""

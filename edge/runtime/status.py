@@ -55,6 +55,8 @@ class Status:
         backends = ", ".join(f"{network}: {backend}" for network, backend in _backends(runtime).items())
         alert = "no alert yet" if self._alerted is None else f"last alert {self._clock() - self._alerted:.0f} s ago"
         parts = [what, f"camera: {runtime.source}", backends, f"{self.fps:.1f} FPS", alert]
+        if runtime.collector:
+            parts.append(f"collecting pictures in {runtime.collector.folder.path}")
         if self.notice:
             parts.append(f"not the settings asked for: {self.notice}")
         return "; ".join(parts)
@@ -73,6 +75,7 @@ class Status:
                 network: {"requested": stage.requested, "running": stage.running, "reason": stage.reason}
                 for network, stage in runtime.backends.items()
             },
+            "collecting": runtime.collector.report() if runtime.collector else None,
             "reopens": max(getattr(runtime.camera, "reopened", 0), 0),
             "uptime": round(now - self._start, 1),
             "fps": round(self.fps, 2),

@@ -48,6 +48,8 @@ class Step:
             self.runtime.keep(observation, events)
         for event in events:
             self.send(event)
+        if self.runtime.collector:
+            self.runtime.collector.see(observation)
         self.counters.count(observation, events)
         self.counters.dropped = getattr(self.runtime.camera, "dropped", 0)
         if self._annotate:

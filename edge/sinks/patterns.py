@@ -27,6 +27,8 @@ LIGHT: Mapping[str, Pattern] = {
     "configuration error": (0.1, 0.2, 0.1, 0.2, 0.1, 1.3),
     "stopping": OFF,
 }
+COLLECTING: Pattern = (0.05, 0.25, 0.05, 2.65)
+"""Instead of the heartbeat of "ok" while pictures are collected for training: two flashes every three seconds."""
 BUZZER: Mapping[str, Pattern] = {ALERT: (0.2, 0.8)}
 """Silent in every other state: one cannot look away from a sound."""
 

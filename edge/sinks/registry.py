@@ -63,15 +63,16 @@ def _jsonl(section: Any, live: bool) -> Sink:
     return JsonlSink(**_arguments(section))
 
 
-def _gpio(section: Any, live: bool) -> Sink:
+def _gpio(section: Any, live: bool, collecting: bool = False) -> Sink:
     from edge.sinks.gpio import GpioSink
-    from edge.sinks.patterns import LIGHT
+    from edge.sinks.patterns import COLLECTING, LIGHT
 
     return GpioSink(
         pin=section.pin,
         active_high=section.active_high,
         driver=section.driver,
-        patterns={state: pattern for state, pattern in LIGHT.items() if section.heartbeat or state != "ok"},
+        patterns={state: pattern for state, pattern in LIGHT.items() if section.heartbeat or state != "ok"}
+        | ({"ok": COLLECTING} if collecting else {}),  # also without a heartbeat: nobody is to be unaware of it
         name="LED",
         safe=section.lit_when_stopped,
         self_test=section.self_test and live,

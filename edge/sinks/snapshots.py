@@ -15,16 +15,12 @@ import numpy as np
 
 from edge.core.errors import SinkError
 from edge.core.files import write
-from edge.core.geometry import Box
-from edge.core.records import Event, Image, Observation
+from edge.core.records import Event, Observation
+from edge.vision.blur import blurred
 
 DAY = 86400.0
 QUALITY = 80
 """Of JPEG, 0..100."""
-MARGIN = 0.35
-"""Part of a face's size that is blurred around it: hair and ears tell people too."""
-CELLS = 5
-"""What is left of a face: so many averages across and down."""
 NAME = re.compile(r"\d{8}T\d{6}-[a-z_]+-[0-9a-f]+-\d+\.jpg")
 """Of a snapshot: nothing else in the folder is ever removed."""
 PART = re.compile(r"\.\d{8}T\d{6}-[a-z_]+-[0-9a-f]+-\d+\.\d+\.part\.jpg")
@@ -135,7 +131,7 @@ def picture(observation: Observation, width: int, blur: bool) -> bytes:
     if blur:
         image = image.copy()
         for track in observation.tracks:
-            _blur(image, track.box)
+            blurred(image, track.box)
     if image.shape[1] > width:
         size = width, max(round(image.shape[0] * width / image.shape[1]), 1)
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -143,13 +139,3 @@ def picture(observation: Observation, width: int, blur: bool) -> bytes:
     if not good:
         raise SinkError("snapshots: this OpenCV does not write JPEG")
     return data.tobytes()
-
-
-def _blur(image: Image, box: Box) -> None:
-    """In place: a few averages, drawn out to the size of the face with what surrounds it."""
-    x, y = MARGIN * box.width, MARGIN * box.height
-    x0, y0 = (max(int(edge), 0) for edge in (box.x0 - x, box.y0 - y))
-    part = image[y0 : max(int(box.y1 + y) + 1, 0), x0 : max(int(box.x1 + x) + 1, 0)]
-    if part.size:
-        coarse = cv2.resize(part, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
-        part[:] = cv2.resize(coarse, part.shape[1::-1], interpolation=cv2.INTER_LINEAR)

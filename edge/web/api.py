@@ -130,6 +130,13 @@ async def snooze(page: Page, request: Request) -> Response:
     return JSONResponse({"asked": seconds}, 202)
 
 
+async def wrong(page: Page, request: Request) -> Response:
+    if not page.hub.snapshot.report.get("collecting"):
+        raise ConfigError("no pictures are collected: the section [collect] in the settings file turns it on")
+    page.controls.wrong()
+    return JSONResponse({"taken": True}, 202)
+
+
 async def history(page: Page, request: Request) -> Response:
     """`since`: 24h, 7d and the like; `by`: hour or day, by default what suits."""
     since = re.fullmatch(r"(\d{1,4})([hd])", request.query_params.get("since", "24h"))
@@ -246,6 +253,7 @@ ROUTES: list[tuple[str, str, Call]] = [
     ("/api/cameras", "GET", listed_cameras),
     ("/api/alert-test", "POST", test_lights),
     ("/api/snooze", "POST", snooze),
+    ("/api/wrong", "POST", wrong),
     ("/api/history", "GET", history),
     ("/api/login", "POST", login),
     ("/api/logout", "POST", logout),

@@ -33,6 +33,7 @@ FILES_ONLY = (
     ("sinks", "journal"),
     ("sinks", "memory"),
     ("sinks", "snapshots"),
+    ("collect",),
     ("model",),
 )
 """Not to be changed from a browser: what runs programs, writes files, decides who may look or what may be installed."""

@@ -23,6 +23,7 @@ _SUMMARY = {
     ("/api/cameras", "get"): "Cameras of this machine",
     ("/api/alert-test", "post"): "Show an alert on light and buzzer for 3 s",
     ("/api/snooze", "post"): "No alerts for so many seconds; 0 ends it, none: as the settings say",
+    ("/api/wrong", "post"): "Say that what the camera shows is wrong: where pictures are collected, it is kept",
     ("/api/history", "get"): "Counts per hour or day and mask share; ?since=24h or 7d, ?by=hour or day",
     ("/api/login", "post"): "Begin a session; needs no password but the one in the body",
     ("/api/logout", "post"): "End a session",
@@ -86,7 +87,9 @@ def document() -> dict[str, Any]:
 
 def _operation(path: str, method: str, summary: str) -> dict[str, Any]:
     error = {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}
-    good = "202" if (path, method) in (("/api/update", "post"), ("/api/snooze", "post")) else "200"
+    good = (
+        "202" if (path, method) in (("/api/update", "post"), ("/api/snooze", "post"), ("/api/wrong", "post")) else "200"
+    )
     schema: dict[str, Any] = {"type": "object"} if path not in _TYPES else {"type": "string"}
     operation: dict[str, Any] = {
         "summary": summary,

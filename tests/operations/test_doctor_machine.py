@@ -151,6 +151,11 @@ def test_what_the_running_service_says(tmp_path):
     assert (lost.state, fallback.state) == ("warn", "bad")
     assert lost.found.startswith("camera lost (no frame for 5 s)")
     assert fallback.found.endswith("/boot/x.toml:3: wrong and so on")
+    said |= {"configuration": "", "collecting": {"folder": "/media/stick", "pictures": 12, "problem": ""}}
+    path.write_text(json.dumps(said))
+    _, kept = unit.status(tmp_path)
+    assert (kept.state, kept.name) == ("warn", "collecting")
+    assert kept.found == "12 pictures of people are kept in /media/stick for training"
 
 
 def test_settings_that_load_and_that_do_not(tmp_path):

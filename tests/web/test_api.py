@@ -281,6 +281,17 @@ def test_a_snooze_is_handed_to_the_loop(stand):
     assert place.controls.snoozes() == []
 
 
+def test_that_was_wrong_is_handed_to_the_loop_where_pictures_are_collected(stand):
+    place = stand()
+    place.show(collecting=None)
+    assert place.client.post("/api/wrong", json={}).status_code == 422
+    assert not place.controls.said_wrong()
+    place.show(collecting={"folder": "/media/stick", "pictures": 3, "problem": ""})
+    assert place.client.get("/api/status").json()["collecting"]["pictures"] == 3
+    assert place.client.post("/api/wrong", json={}).status_code == 202
+    assert (place.controls.said_wrong(), place.controls.said_wrong()) == (True, False)
+
+
 def test_history_is_what_the_history_keeps(stand, tmp_path):
     assert stand().client.get("/api/history").json() == {"kept": False, "by": "hour", "counts": []}
     place = stand(overrides=[f"sinks.history.path={tmp_path}/h.db"])

@@ -55,6 +55,10 @@ def status(root: Path) -> Iterator[Finding]:
     detail = f" ({said['detail']})" if said.get("detail") else ""
     found = f"{said['state']}{detail}, camera {said['camera']}, {said['fps']:.1f} FPS, {said['frames']} frames"
     yield ok("running", found) if said["state"] == "ok" else warn("running", found, LOG)
+    if kept := said.get("collecting"):
+        found = f"{kept['pictures']} pictures of people are kept in {kept['folder']} for training"
+        remedy = "take the section [collect] out of the settings, then sudo systemctl reload maskcam"
+        yield warn("collecting", f"{found}; {kept['problem']}" if kept.get("problem") else found, remedy)
     if said.get("configuration"):
         reason = " ".join(str(said["configuration"]).split())
         yield bad(

@@ -39,12 +39,18 @@ function showState(said) {
   $("logout").hidden = !guarded;
   $("old-label").hidden = !guarded;
   $("lasting").hidden = said.lasting;
+  showCollecting(said.collecting);
   $("snooze").hidden = said.snoozed === undefined;
   snoozed = said.snoozed ?? 0;
   $("snooze").textContent = snoozed ? `Snoozed, ${Math.ceil(snoozed / 60)} min left: end it` : "Snooze";
 }
 
 let snoozed = 0;
+
+function showCollecting(kept) {
+  $("collecting").hidden = $("wrong").hidden = !kept;
+  if (kept) $("collecting").textContent = `Pictures of people are collected for training: ${kept.pictures} in ${kept.folder}.${kept.problem ? ` ${kept.problem}` : ""}`;
+}
 
 function showFacts(said) {
   const board = said.board, rows = [["Camera", said.width ? `${said.camera}, ${said.width} × ${said.height}` : said.camera], ["Speed", `${said.fps.toFixed(1)} FPS`]];
@@ -152,6 +158,12 @@ $("snooze").onclick = async () => {
   try {
     await ask("/api/snooze", "POST", snoozed ? { seconds: 0 } : {});
     say($("done"), snoozed ? "Alerts are on again" : "No alerts for a while");
+  } catch (error) { say($("done"), error.message, true); }
+};
+$("wrong").onclick = async () => {
+  try {
+    await ask("/api/wrong", "POST", {});
+    say($("done"), "Kept, to be labelled");
   } catch (error) { say($("done"), error.message, true); }
 };
 $("logout").onclick = async () => { await ask("/api/logout", "POST"); location.assign("/login"); };

@@ -1,0 +1,23 @@
+"""Faces made unknowable."""
+
+from __future__ import annotations
+
+import cv2
+
+from edge.core.geometry import Box
+from edge.core.records import Image
+
+MARGIN = 0.35
+"""Part of a face's size that is blurred around it: hair and ears tell people too."""
+CELLS = 5
+"""What is left of a face: so many averages across and down."""
+
+
+def blurred(image: Image, box: Box) -> None:
+    """Changes `image` in place: a few averages, drawn out to the size of the face with what surrounds it."""
+    x, y = MARGIN * box.width, MARGIN * box.height
+    x0, y0 = (max(int(edge), 0) for edge in (box.x0 - x, box.y0 - y))
+    part = image[y0 : max(int(box.y1 + y) + 1, 0), x0 : max(int(box.x1 + x) + 1, 0)]
+    if part.size:
+        coarse = cv2.resize(part, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
+        part[:] = cv2.resize(coarse, part.shape[1::-1], interpolation=cv2.INTER_LINEAR)

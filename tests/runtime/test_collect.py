@@ -1,0 +1,195 @@
+"""Collecting for the door's own data set: off by default, visible, bounded, one face per picture, never sent."""
+
+import json
+import stat
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.core.errors import SinkError
+from edge.core.geometry import Box
+from edge.core.labels import Mask
+from edge.core.records import Decision, Frame, Observation, Track
+from edge.evaluation import formats
+from edge.runtime import collect
+from edge.runtime.collect import DAY, Collector, Doubts, Find, Folder
+
+NOW = 1_780_000_000.0
+FACE, OTHER = Box(100, 60, 180, 150), Box(420, 60, 500, 150)
+NOISE = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (240, 640, 3), dtype=np.uint8), (0, 0), 1)
+
+
+def seen(t, *people, clear=True):
+    """A frame with (number, mask) of each person, the first at FACE, the second at OTHER."""
+    tracks = [Track(k, box, t, 20) for (k, _), box in zip(people, (FACE, OTHER), strict=False)]
+    decisions = [Decision(k, mask, 0.6, 0.0) for k, mask in people]
+    return Observation(Frame(0, t, NOISE), tracks, decisions, clear=clear, min_face=20)
+
+
+def found(t=2.0, track=1, why="unsure", *others):
+    observation = seen(t, (track, Mask.UNSURE), *others)
+    return Find(observation, observation.tracks[0], "unsure", 0.6, why)
+
+
+def whys(doubts, *observations):
+    return [one.why for observation in observations for one in doubts.of(observation)]
+
+
+def test_only_doubts_are_chosen_each_once():
+    doubts = Doubts(["unsure", "changed", "wrong"], 0.0)
+    sure = [seen(t, (1, Mask.ON)) for t in (0.1, 2.0, 3.0)]
+    assert whys(doubts, *sure) == []
+    assert whys(doubts, seen(1.0, (2, Mask.UNSURE))) == [], "a person who has only just come is no doubt yet"
+    assert whys(doubts, seen(4.0, (2, Mask.UNSURE)), seen(5.0, (2, Mask.UNSURE))) == ["unsure"]
+    assert whys(doubts, seen(6.0, (1, Mask.UNSURE)), seen(7.0, (1, Mask.ON))) == ["unsure"]
+    assert whys(doubts, seen(8.0, (1, Mask.OFF)), seen(9.0, (1, Mask.OFF))) == ["changed"]
+    assert whys(doubts, seen(10.0, (3, Mask.UNSURE), clear=False)) == []
+    many = [seen(20.0 + t, (1, (Mask.ON, Mask.OFF)[t % 2])) for t in range(9)]
+    assert len(whys(doubts, *many)) == collect.PER_PERSON - 2, "one person fills no card"
+
+
+def test_what_comes_too_soon_and_faces_too_small_are_left_out():
+    doubts = Doubts(["unsure"], 10.0)
+    assert whys(doubts, seen(2.0, (1, Mask.UNSURE)), seen(9.0, (2, Mask.UNSURE)), seen(13.0, (3, Mask.UNSURE))) == [
+        "unsure",
+        "unsure",
+    ]
+    small = seen(30.0, (4, Mask.UNSURE))
+    assert whys(doubts, Observation(small.frame, small.tracks, small.decisions, min_face=200)) == []
+    assert whys(Doubts(["changed"], 0.0), seen(2.0, (1, Mask.UNSURE))) == []
+
+
+def test_a_picture_is_one_face_and_a_data_set_at_once(tmp_path):
+    folder = Folder(tmp_path / "stick", wall=lambda: NOW)
+    folder.add(found(2.0, 7))
+    folder.add(found(3.0, 8, "wrong"))
+    content = json.loads((tmp_path / "stick" / "coco.json").read_text())
+    first, second = content["images"]
+    assert (first["why"], second["why"], len({first["cluster"], second["cluster"]})) == ("unsure", "wrong", 2)
+    path = tmp_path / "stick" / "images" / first["file_name"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert cv2.imread(str(path)).shape[:2] == (first["height"], first["width"])
+    assert first["width"] < 300, "a face with its surroundings, not the frame"
+    annotation = content["annotations"][0]
+    assert (annotation["said"], annotation["confidence"], annotation["iscrowd"]) == ("unsure", 0.6, 0)
+    pictures = formats.read(tmp_path / "stick")
+    assert [p.categories.tolist() for p in pictures] == [[collect.UNLABELLED]] * 2
+    x0, y0, x1, y1 = pictures[0].boxes[0]
+    left, top = (
+        FACE.square(collect.SURROUNDINGS).clipped(640, 240).x0,
+        FACE.square(collect.SURROUNDINGS).clipped(640, 240).y0,
+    )
+    assert (x0 + int(left), y0 + int(top), x1 - x0, y1 - y0) == pytest.approx((100, 60, 80, 90), abs=1)
+
+
+def sharp(image, box):
+    part = image[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)].astype(float)
+    return float(cv2.Laplacian(part.mean(axis=2), cv2.CV_64F).std())
+
+
+def test_other_faces_cannot_be_known_and_are_not_learnt_from(tmp_path):
+    folder = Folder(tmp_path, "frame", wall=lambda: NOW)
+    folder.add(found(2.0, 1, "unsure", (2, Mask.ON)))
+    (picture,) = formats.read(tmp_path)
+    assert picture.ignored.tolist() == [False, True]
+    image = cv2.imread(str(picture.path))
+    assert image.shape == NOISE.shape
+    assert sharp(image, OTHER) < 0.2 * sharp(image, FACE)
+    near = Box(150, 60, 230, 150)
+    observation = seen(2.0, (1, Mask.UNSURE), (2, Mask.ON))
+    tracks = [observation.tracks[0], Track(2, near, 2.0, 20)]
+    close = Observation(observation.frame, tracks, observation.decisions)
+    image, boxes = collect.cut(Find(close, tracks[0], "unsure", 0.5, "unsure"), whole=False)
+    assert len(boxes) == 2
+    assert sharp(image, boxes[1]) < 3, "a face that covers the other one is blurred all the same"
+
+
+def test_number_bytes_and_days_are_bounds_and_labels_are_not_thrown_away(tmp_path):
+    now = [NOW]
+    folder = Folder(tmp_path, most=3, keep_days=2, wall=lambda: now[0])
+    for k in range(3):
+        folder.add(found(2.0 + k, k))
+        now[0] += 60
+    content = json.loads((tmp_path / "coco.json").read_text())
+    content["annotations"][0]["category_id"] = 1  # somebody labels the oldest one on the stick
+    (tmp_path / "coco.json").write_text(json.dumps(content))
+    folder.add(found(9.0, 9))
+    left = [image["id"] for image in json.loads((tmp_path / "coco.json").read_text())["images"]]
+    assert left == [1, 3, 4]
+    assert len(list((tmp_path / "images").iterdir())) == 3
+    assert len(formats.read(tmp_path)) == 3
+    now[0] += 3 * DAY
+    folder.expire()
+    assert folder.pictures == 0, "after these days every picture goes"
+    assert list((tmp_path / "images").iterdir()) == []
+    size = 40_000
+    small = Folder(tmp_path / "small", max_bytes=2 * size, wall=lambda: now[0])
+    for k in range(6):
+        small.add(found(2.0 + k, k))
+        now[0] += 1
+    used = sum(p.stat().st_size for p in (tmp_path / "small" / "images").iterdir())
+    assert 0 < small.pictures < 6
+    assert used <= 2 * size
+
+
+def test_days_are_not_counted_by_a_clock_that_is_not_set(tmp_path):
+    now, right = [NOW], [True]
+    folder = Folder(tmp_path, keep_days=2, clock_set=lambda: right[0], wall=lambda: now[0])
+    folder.add(found())
+    now[0], right[0] = NOW + 1000 * DAY, False
+    folder.expire()
+    assert folder.pictures == 1
+
+
+def test_what_somebody_says_is_wrong_is_kept_at_once_and_the_writer_never_holds_up_a_frame(tmp_path, caplog):
+    collector = Collector(Folder(tmp_path, wall=lambda: NOW), ["wrong"], 10.0)
+    assert "pictures of people are kept in" in caplog.text
+    collector.wrong()  # before the first frame there is nothing to say it of
+    collector.see(seen(2.0, (1, Mask.ON), (2, Mask.OFF)))
+    collector.wrong()
+    collector.close()
+    assert collector.report() == {"folder": str(tmp_path), "pictures": 2, "problem": ""}
+    said = [a["said"] for a in json.loads((tmp_path / "coco.json").read_text())["annotations"] if not a["iscrowd"]]
+    assert said == ["on", "off"]
+
+
+def test_a_damaged_list_is_left_alone(tmp_path):
+    (tmp_path / "coco.json").write_text("{cut")
+    with pytest.raises(SinkError, match=r"cannot be read .*: move it away, nothing is collected"):
+        Folder(tmp_path).add(found())
+    assert (tmp_path / "coco.json").read_text() == "{cut"
+
+
+def test_it_is_off_by_default_and_a_browser_cannot_turn_it_on(tmp_path):
+    from edge.config.settings import Settings
+    from edge.web.editor import FILES_ONLY
+
+    assert Settings().collect is None
+    assert ("collect",) in FILES_ONLY
+
+
+def test_a_folder_that_cannot_be_used_costs_the_pictures_and_not_the_camera(tmp_path, caplog):
+    from contextlib import ExitStack
+
+    from edge.assemble.collect import collecting
+    from edge.config.settings import Settings
+
+    (tmp_path / "file").write_text("")
+    settings = Settings.model_validate({"collect": {"path": str(tmp_path / "file" / "x")}})
+    with ExitStack() as stack:
+        assert collecting(settings, stack) is None
+    assert "the camera runs without" in caplog.text
+
+
+def test_the_light_flashes_twice_while_pictures_are_collected():
+    from edge.assemble import sink
+    from edge.assemble.sinks import own
+    from edge.config.settings import Settings
+    from edge.sinks.patterns import COLLECTING, LIGHT
+
+    settings = Settings.model_validate({"collect": {}, "sinks": {"gpio": {"driver": "mock", "heartbeat": False}}})
+    assert own("gpio", settings.sinks.gpio, settings) == {"collecting": True}
+    light = sink("gpio", settings.sinks.gpio, False, **own("gpio", settings.sinks.gpio, settings))
+    assert light._patterns["ok"] == COLLECTING != LIGHT["ok"]
+    light.close()
