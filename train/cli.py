@@ -29,6 +29,19 @@ Near-duplicates are kept on one side of the split. The working folder gets class
 report.json, card.md, history.png, confusion.png and reliability.png. Started again after a kill, training goes on
 after the last finished epoch."""
 
+TUNE = """\
+Goes on from a bundle's classifier with a few hundred faces of one door: first the head, then the upper blocks.
+The labels of the bundle stay, also where the door shows only some of them.
+
+A part of the door's faces is held back (near-duplicates stay together). What was is compared with what has become on
+those faces, and on a general check: heads and things drawn by code, and the sets that --general names. Where the check
+falls, less of the change is taken; where even a fifth of it makes it fall, nothing is kept.
+
+Afterwards:
+  maskcam-convert bundle --classifier runs/door --out door-bundle
+  maskcam pack --bundle door-bundle --key minisign.key door.tar
+  maskcam update door.tar                                   on the device"""
+
 SETTLE = """\
 Two detectors that others trained, and the one of a bundle, look at every picture of a COCO file:
   a face on which they agree, inside a box of a whole head, takes the place of that box
@@ -41,6 +54,7 @@ Look at some of what it changed before you train: a teacher can be wrong."""
 EXAMPLES = """\
 examples:
   maskcam-train classifier --data dataset
+  maskcam-train tune --data door --start edge/shipped
   maskcam-train classifier configs/train/classifier.toml --data crops.csv --data train.json --workdir runs/mask
   maskcam-train classifier configs/train/tutorial.toml --data tutorial/ --also crops.csv --workdir runs/tutorial
   maskcam-train detector configs/train/detector.toml --data train.json --val val.json --workdir runs/face
@@ -90,6 +104,38 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--weights", metavar="FILE", help="backbone weights without top instead of the configuration's")
     p.set_defaults(run=_classifier)
+
+    p = commands.add_parser(
+        "tune", help="tune a bundle's classifier for one door", description=TUNE, formatter_class=raw
+    )
+    p.add_argument(
+        "--data", type=Path, action="append", required=True, metavar="DOOR", help="labelled faces; may be repeated"
+    )
+    p.add_argument("--start", type=Path, metavar="BUNDLE", help="the bundle to go on from (default: the shipped one)")
+    p.add_argument(
+        "--general",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="labelled faces of the world on which it must not fall, besides the drawn ones; may be repeated",
+    )
+    p.add_argument("--label", action="append", default=[], metavar="OLD=NEW", help="what a class of the data is")
+    p.add_argument(
+        "--workdir",
+        type=Path,
+        default=Path("runs/door"),
+        metavar="DIR",
+        help="where everything is written (default: %(default)s)",
+    )
+    p.add_argument(
+        "--config",
+        type=Path,
+        default=Path("door"),
+        metavar="FILE.toml",
+        help="another recipe than door, as for maskcam-train classifier",
+    )
+    p.set_defaults(run=_tune)
 
     p = commands.add_parser("detector", help="train the face detector")
     p.add_argument("config", type=Path, metavar="CONFIG.toml", help="see configs/train/detector.toml")
@@ -155,6 +201,15 @@ def _classifier(args: argparse.Namespace) -> None:
     start = args.start or (None if args.config or args.weights else bundle.shipped())
     renamed = dict(text.rpartition("=")[::2] for text in args.label)
     training.run(args.config or Path("own"), args.data, args.workdir, args.weights, args.also, start, renamed)
+    print(f"\nmake a bundle of it: maskcam-convert bundle --classifier {args.workdir}", flush=True)
+
+
+def _tune(args: argparse.Namespace) -> None:
+    from edge.vision import bundle
+    from train.classifier import tune
+
+    renamed = dict(text.rpartition("=")[::2] for text in args.label)
+    tune.run(args.config, args.data, args.start or bundle.shipped(), args.workdir, args.general, renamed)
     print(f"\nmake a bundle of it: maskcam-convert bundle --classifier {args.workdir}", flush=True)
 
 

@@ -110,14 +110,22 @@ def parts(
     config: ClassifierConfig, way: str, patches: Sequence[Patch]
 ) -> tuple[list[Patch], list[Patch], dict[str, Any]]:
     """Training faces, validation faces, and what is to be said of the split. Raises DataError for one class."""
+    training, validation, said = divided(config, way, patches)
+    dataset.require_both([p.sample for p in training], "training part")
+    dataset.require_both([p.sample for p in validation], "validation part")
+    return training, validation, said
+
+
+def divided(
+    config: ClassifierConfig, way: str, patches: Sequence[Patch]
+) -> tuple[list[Patch], list[Patch], dict[str, Any]]:
+    """The same, whatever labels the parts hold."""
     trusted = splits.own_splits(p.sample for p in patches)
     samples = splits.split([p.sample for p in patches], way, config.validation, config.seed)
     placed = [replace(p, sample=s) for p, s in zip(patches, samples, strict=True)]
     wanted = [p for p in placed if p.sample.split == "train" and p.sample.label in config.labels]
     training = [dataset.shrunk(p, config.size) for p in wanted]
     validation = [p for p in placed if p.sample.split == "val"]
-    dataset.require_both([p.sample for p in training], "training part")
-    dataset.require_both([p.sample for p in validation], "validation part")
     at_random = splits.split([replace(s, split="") for s in samples], "random", config.validation, config.seed)
     said = {
         "split": way,
@@ -194,7 +202,6 @@ def train(
     keras.utils.set_random_seed(config.seed)
     batches = Augmented(training, config)
     checks = Fixed(validation, config.labels, config.size, config.margin, config.batch)
-    history: list[dict[str, float]] = []
     with loop.strategy_scope():
         model = network.build(config)
         if start:
@@ -203,13 +210,22 @@ def train(
             model, config, upper_blocks=config.tune.epochs > 0
         )  # an unknown layer is an error now, not in an hour
         lock()
-        for name, phase in (("head", config.head), ("tune", config.tune)):
-            if phase.epochs:
-                print(f"phase {name}: {phase.epochs} epochs of {len(batches)} batches", flush=True)
-                network.prepare(model, config, phase, phase.epochs * len(batches), upper_blocks=name == "tune")
-                rows = loop.fit(model, batches, folder / name, phase.epochs, checks)
-                history += [row | {"epoch": float(k)} for k, row in enumerate(rows, start=len(history))]
+        history = phases(model, config, batches, checks, folder)
     return model, history
+
+
+def phases(
+    model: keras.Model, config: ClassifierConfig, batches: Any, checks: Any, folder: Path
+) -> list[dict[str, float]]:
+    """Head, then upper blocks, in the strategy's scope; each in a folder of its own under `folder`. Their history."""
+    history: list[dict[str, float]] = []
+    for name, phase in (("head", config.head), ("tune", config.tune)):
+        if phase.epochs:
+            print(f"phase {name}: {phase.epochs} epochs of {len(batches)} batches", flush=True)
+            network.prepare(model, config, phase, phase.epochs * len(batches), upper_blocks=name == "tune")
+            rows = loop.fit(model, batches, folder / name, phase.epochs, checks)
+            history += [row | {"epoch": float(k)} for k, row in enumerate(rows, start=len(history))]
+    return history
 
 
 def begin(model: keras.Model, start: Path) -> None:

@@ -88,6 +88,12 @@ def assign(patches: Sequence[Patch], distance: int) -> list[Patch]:
     return result
 
 
+def copied(patches: Sequence[Patch], originals: Sequence[Patch], distance: int) -> list[int]:
+    """Indices of those `patches` that are near-duplicates of one of `originals`."""
+    found: list[int] = np.unique(alike(fingerprints(patches), fingerprints(originals), distance)[0]).tolist()
+    return found
+
+
 def copies(patches: Sequence[Patch], originals: Sequence[Patch], distance: int) -> int:
-    """How many of `patches` are near-duplicates of one of `originals`."""
-    return len(np.unique(alike(fingerprints(patches), fingerprints(originals), distance)[0]))
+    """How many those are."""
+    return len(copied(patches, originals, distance))
