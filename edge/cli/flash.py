@@ -58,6 +58,9 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--machine", choices=("aarch64", "x86_64"), help="processor, if the card is not for an Arm board"
     )
+    parser.add_argument(
+        "--page", action="store_true", help="switch the page on for the network, with a password that is said once"
+    )
     parser.add_argument("--out", type=Path, metavar="IMG", help="image to make of an .img.xz (default: beside it)")
     parser.add_argument("--dry-run", action="store_true", help="show the changes without writing")
     parser.add_argument("--yes", action="store_true", help="write the card; without this option nothing is changed")
@@ -77,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
 
             _flash(args, settings, host, checkout, open_target(args.boot), Path(scratch))
     if args.yes and not args.dry_run:
-        print(_readable(host))
+        print(_readable(host, args.page))
 
 
 def _packed(args: argparse.Namespace, settings: Settings, host: Host, checkout: Path, scratch: Path) -> None:
@@ -117,12 +120,29 @@ def _flash(
         files = plan.payload(checkout, packages, lock, _bundle(settings, args.config))
         ribbon = str(settings.camera.source).partition(":")[0] == "pi"
         text = args.config.read_text("utf-8-sig")
+        text, said = _page(args, text, card, board) if args.page else (text, "")
         planned = plan.build(card, system, host, text, files, board, args.offline, ribbon)
         for note in planned.notes:
             print(f"note: {note}")
         _write(args, card, planned, always)
+        print(said, end="")
     finally:
         card.close()
+
+
+def _page(args: argparse.Namespace, text: str, card: Target, board: str) -> tuple[str, str]:
+    """The settings with the page, and what its owner is told once they are on the card. Raises FlashError."""
+    from edge.config.settings import Web
+    from edge.operations.flash import page
+
+    if board == "cpu":
+        raise FlashError("--page: the packages of --board cpu have no page: leave --page out, or take another board")
+    secret = page.password()
+    text, new = page.added(text, (card.read("maskcam.toml") or b"").decode("utf-8", "replace"), secret)
+    known = f"password (said once): {secret}" if new else "with the password that was said before"
+    if args.dry_run and new:
+        known = "with a password that is made, and said once, when the card is written"
+    return text, f"page: http://{args.hostname or 'NAME'}.local:{Web().port}/ {known}\n"
 
 
 def _host(args: argparse.Namespace) -> Host:
@@ -213,10 +233,11 @@ def _write(args: argparse.Namespace, card: Target, planned: Plan, always: bool) 
         print(f"what was there before: {', '.join(backups)}")
 
 
-def _readable(host: Host) -> str:
+def _readable(host: Host, page: bool) -> str:
     """What anybody with a card reader can read."""
     parts = ["maskcam.toml with all that is in it"]
     parts += [f"the hash of {host.user}'s password"] if host.password else []
+    parts += ["the hash of the page's password"] if page else []
     parts += [f"the key of {host.ssid}, which opens that network"] if host.wifi_key else []
     return f"readable on the card for whoever holds it: {', '.join(parts)}"
 

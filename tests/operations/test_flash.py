@@ -4,6 +4,7 @@ The layouts are those of the published images: Raspberry Pi OS Lite 64-bit (Book
 and Ubuntu Server 24.04; kernels and firmware are empty here.
 """
 
+import re
 import shutil
 import struct
 import subprocess
@@ -642,3 +643,34 @@ def test_a_link_to_an_image_stays_a_link(flash, tmp_path):
     assert link.is_symlink()
     assert "raise_after" in on_card(image, "maskcam.toml")
     assert image.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_page_comes_with_a_password_that_is_said_once_and_kept_as_a_hash(flash, tmp_path, settings):
+    from edge import config
+    from edge.web.passwords import verify
+
+    image = make_image(tmp_path, "trixie")
+    code, said = flash(image, "--page", "--hostname", "door", "--dry-run")
+    assert (code, "said once, when the card is written" in said, "scrypt:" in said) == (0, True, False)
+    code, said = flash(image, "--page", "--hostname", "door", "--yes")
+    assert code == 0, said
+    secret = re.search(r"page: http://door\.local:8765/ password \(said once\): ([a-z2-9-]{19})\n", said)[1]
+    assert "the hash of the page's password" in said
+    text = on_card(image, "maskcam.toml")
+    assert secret not in text
+    (tmp_path / "card.toml").write_text(text)
+    web = config.load(tmp_path / "card.toml").web
+    assert (web.local, verify(secret, web.password)) == (False, True)
+
+    code, said = flash(image, "--page", "--hostname", "door", "--yes")
+    assert "with the password that was said before" in said
+    assert on_card(image, "maskcam.toml") == text, "flashing twice is flashing once"
+
+    settings.write_text("[alerts]\nraise_after = 3.0\n")
+    assert "said once" in flash(image, "--page", "--yes")[1]
+    settings.write_text("[web]\n")
+    code, said = flash(image, "--page", "--yes")
+    assert (code, "have a section [web] already" in said) == (2, True)
+    settings.write_text("[alerts]\n")
+    code, said = flash(image, "--page", "--board", "cpu", "--yes")
+    assert (code, "--board cpu have no page" in said) == (2, True)

@@ -1,0 +1,37 @@
+"""The page on a flashed card: a section [web] in its settings, with a password that is said once."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from edge.config.sources import tomllib
+from edge.core.errors import FlashError
+
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Without those that are taken for one another."""
+SECTION = (
+    '\n# The page, for everybody in the network who knows the password.\n[web]\naddress = "0.0.0.0"\npassword = "{}"\n'
+)
+PATTERN = re.compile(re.escape(SECTION).replace(re.escape("{}"), '(scrypt:[^"]+)') + r"\Z")
+
+
+def password() -> str:
+    """A new one: 16 letters and digits in groups, 79 bits."""
+    return "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(4))
+
+
+def added(settings: str, card: str, secret: str) -> tuple[str, bool]:
+    """The settings with the page, and whether `secret` is its password.
+
+    card: the settings that the card has; where they differ in nothing but what was added, they stay, with the password
+    that was said then. Raises FlashError for settings that have a page.
+    """
+    from edge.web.passwords import hashed
+
+    if "web" in tomllib.loads(settings):
+        raise FlashError("--page: the settings have a section [web] already: take it out, or leave --page out")
+    body = settings if settings.endswith("\n") else f"{settings}\n"
+    if PATTERN.search(card) and PATTERN.sub("", card) == body:
+        return card, False
+    return body + SECTION.format(hashed(secret)), True
