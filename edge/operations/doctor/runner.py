@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import platform
+import socket
 import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +16,7 @@ from edge.backends.registry import backends
 from edge.core.errors import ConfigError, SinkError
 from edge.core.findings import Finding, bad, warn
 from edge.core.probes import Run, run
-from edge.operations.doctor import cameras, configuration, gpio, networks, packages, power, system, unit
+from edge.operations.doctor import cameras, configuration, gpio, name, networks, packages, power, system, unit
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
@@ -56,6 +57,8 @@ def examine(
             chosen = backend.name in wanted
             yield from _guarded(backend.name, backend.check, root, chosen, run, _newer_runtime(found))
     yield from _guarded("bundle", networks.networks, settings, properties.get("ActiveState") == "active")
+    if settings.web and not settings.web.local:
+        yield from _guarded("name.local", name.name, socket.gethostname(), settings.web.port, root)
     yield from _guarded("service", unit.unit, properties)
     yield from _guarded("running", unit.status, root)
 
