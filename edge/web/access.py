@@ -36,13 +36,13 @@ class Throttle:
 
     def wait(self, address: str) -> float:
         """Seconds until this address may try again."""
-        count, last = self._failed.get(_network(address), (0, 0.0))
+        count, last = self._failed.get(network(address), (0, 0.0))
         if count < FREE:
             return 0.0
         return max(last + min(2.0 ** (count - FREE), LONGEST) - self._clock(), 0.0)
 
     def failed(self, address: str) -> None:
-        key = _network(address)
+        key = network(address)
         count, last = self._failed.pop(key, (0, 0.0))
         if self._clock() - last > 4 * LONGEST:
             count = 0
@@ -51,10 +51,11 @@ class Throttle:
             self._failed.popitem(last=False)
 
     def passed(self, address: str) -> None:
-        self._failed.pop(_network(address), None)
+        self._failed.pop(network(address), None)
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
+    """What counts as one caller: an IPv4 address, or the first 64 bits of an IPv6 one."""
     try:
         found = ip_address(address)
     except ValueError:

@@ -7,20 +7,56 @@ import logging
 import socket
 import sys
 import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edge.web.access import REMEMBERED, network
 from edge.web.worker import Governor
 
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 64
 """Open at one time: each is a file descriptor that a camera or a light may need."""
+ARRIVALS, ARRIVALS_AT_ONCE = 10.0, 32.0
+"""Connections a second that one address may open, and how many at once after a pause."""
+LONGEST = 5.0
+"""Seconds for which one who asks too much is not heard."""
 PATIENCE = 15.0
 """Seconds in which a connection must bring a whole request."""
+
+
+class Door(socket.socket):
+    """A listening socket that closes at once what comes too often from one address.
+
+    A connection that asyncio and uvicorn have taken has cost a hundred times as much.
+    """
+
+    clock: Callable[[], float] = staticmethod(time.monotonic)
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        for _ in range(64):
+            connection, address = super().accept()
+            if self.admits(network(address[0])):
+                return connection, address
+            connection.close()
+        raise BlockingIOError  # the event loop comes again
+
+    def admits(self, who: str) -> bool:
+        """Whether a connection more from there is taken now."""
+        known: OrderedDict[str, tuple[float, float]] = self.__dict__.setdefault("known", OrderedDict())
+        now = self.clock()
+        left, at = known.pop(who, (ARRIVALS_AT_ONCE, now))
+        left = min(left + (now - at) * ARRIVALS, ARRIVALS_AT_ONCE)
+        known[who] = max(left - 1, 0.0), now
+        if len(known) > REMEMBERED:
+            known.popitem(last=False)
+        return left >= 1
 
 
 class _Connection(H11Protocol):
@@ -47,6 +83,13 @@ class _Connection(H11Protocol):
         self._requests += 1
         self.governor.rest()
         super().on_response_complete()
+        if (wait := self.governor.debt()) and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self.loop.call_later(min(wait, LONGEST), self._hear)
+
+    def _hear(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -101,7 +144,7 @@ class PageServer:
         except BaseException:
             self._socket.close()
             raise
-        self._server = _Server(config, governor)
+        self._server, self._governor = _Server(config, governor), governor
         # The loop should not wait 5 ms, Python's default, whenever it comes back from a network or from OpenCV.
         self._interval = sys.getswitchinterval()
         sys.setswitchinterval(0.0005)
@@ -110,6 +153,7 @@ class PageServer:
 
     def close(self) -> None:
         self._server.should_exit = True
+        self._governor.release()  # a flood has left much to sleep off
         self._thread.join(4)
         sys.setswitchinterval(self._interval)
 
@@ -122,7 +166,8 @@ class PageServer:
             self._socket.close()
 
 
-def listening(address: str, port: int) -> socket.socket:
+def listening(address: str, port: int) -> Door:
     """A listening socket. Raises OSError."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return socket.create_server((address, port), family=family, backlog=128, dualstack_ipv6=address == "::")
+    made = socket.create_server((address, port), family=family, backlog=128, dualstack_ipv6=address == "::")
+    return Door(made.family, made.type, made.proto, fileno=made.detach())

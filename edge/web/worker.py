@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,8 @@ SHARE = 0.03
 """Part of the time that the page may occupy in the long run, the live picture apart, which has its own limit."""
 CREDIT = 0.3
 """Seconds saved up for a page that is opened."""
+PATIENCE = 4.0
+"""Seconds of debt before everybody waits."""
 
 
 def occupied() -> float:
@@ -31,10 +34,11 @@ def occupied() -> float:
 
 
 class Governor:
-    """Holds the page to its share of the time: its thread sleeps off what was too much, and the loop has the time.
+    """Holds the page to its share of the time.
 
-    With one interpreter lock for all threads, a flood of requests would take frames from the loop. A sleep of the whole
-    thread is what nobody can get around, not even by requests that are refused.
+    With one interpreter lock for all threads, a flood of requests would take frames from the loop. Who has asked while
+    the account is overdrawn is not heard again before it is even (`debt`); who comes new is served meanwhile. Where
+    that is not enough, the page's thread sleeps: nobody gets around that, not even by requests that are refused.
     """
 
     def __init__(
@@ -43,25 +47,35 @@ class Governor:
         credit: float = CREDIT,
         clock: Callable[[], float] = time.monotonic,
         used: Callable[[], float] = occupied,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
+        self._over = threading.Event()
         self._share, self._most, self._left = share, credit, credit
-        self._clock, self._used, self._sleep = clock, used, sleep
+        self._clock, self._used, self._sleep = clock, used, sleep or self._over.wait
         self._at: tuple[float, float] | None = None
 
     def charge(self, seconds: float) -> None:
         """Takes what another thread has occupied for the page."""
         self._left -= seconds
 
-    def rest(self) -> None:
-        """Sleeps as long as the account is overdrawn, at most a quarter of a second at a time."""
+    def release(self) -> None:
+        """No rest any more: the page ends."""
+        self._over.set()
+
+    def debt(self) -> float:
+        """Seconds until the account is even again; 0 while it is not overdrawn."""
         now, used = self._clock(), self._used()
         if self._at is not None:
             earned, spent = (now - self._at[0]) * self._share, used - self._at[1]
             self._left = min(self._left + earned - spent, self._most)
         self._at = now, used
-        if self._left < 0:
-            self._sleep(min(-self._left / self._share, 0.25))
+        return max(-self._left / self._share, 0.0)
+
+    def rest(self) -> None:
+        """Sleeps off what goes beyond PATIENCE, at most a quarter of a second at a time."""
+        surplus = self.debt() - PATIENCE
+        if surplus > 0 and not self._over.is_set():
+            self._sleep(min(surplus, 0.25))
 
 
 class Worker:

@@ -1,13 +1,15 @@
-"""What the page costs the loop, in one run: python tests/web/load.py [--seconds 4] [--rounds 5] [--paced 15]
+"""What the page costs the loop: python tests/web/load.py [--seconds 2] [--rounds 15] [--paced 15] [--memory MB]
 
 The loop runs the shipped networks on the synthetic camera, as fast as it can or, with --paced, at a camera's rate; with
---memory MB (root, control groups) it has no more than that, as on a small board. The cases take turns, so that whatever
-else the machine does hits all of them; the medians of the rounds are compared.
+--memory (root, control groups) it has no more than that, as on a small board. Everything runs on one core, the clients
+on the others. Each load is switched on and off by turns, its clients stopped and continued, and a time with it is
+compared with the times before and after, so that whatever else the machine does hits both; medians of the rounds.
 """
 
 import argparse
 import http.client
 import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -90,119 +92,124 @@ def page(hub, port):
         yield
 
 
-@contextmanager
-def viewer(port):
-    """A browser that shows the live picture and the state."""
-    code = (
-        "import http.client, sys, time\n"
-        "link = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]))\n"
-        "while True:\n"
-        "    for path in ('/api/frame.jpg', '/api/status', '/api/frame.jpg', '/api/frame.jpg', '/api/aim'):\n"
-        "        link.request('GET', path); link.getresponse().read(); time.sleep(0.2)\n"
-    )
-    with process(code, port):
-        yield
+VIEWER = """
+import http.client, sys, time
+link = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+while True:
+    for path in ("/api/frame.jpg", "/api/status", "/api/frame.jpg", "/api/frame.jpg", "/api/aim"):
+        link.request("GET", path); link.getresponse().read(); time.sleep(0.2)
+"""
+"""A browser that shows the live picture and the state."""
+IDLE = """
+import socket, sys, time
+links = [None] * 1000
+while True:
+    for i, link in enumerate(links):
+        try:
+            if link: link.recv(1); link.close()
+            links[i] = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 2)
+            links[i].setblocking(False)
+        except BlockingIOError: pass
+        except OSError: links[i] = None
+    time.sleep(5)
+"""
+"""Connections that say nothing, opened again when they are closed."""
 
 
 @contextmanager
-def process(code, port):
+def clients(code, port):
     others = sorted(os.sched_getaffinity(0) ^ ALL) or sorted(ALL)
     pin = f"import os; os.sched_setaffinity(0, {others})\n"
     leave = (lambda: (GROUP / "cgroup.procs").write_text("0")) if GROUP else None  # clients are another machine's
     child = subprocess.Popen([sys.executable, "-c", pin + code, str(port)], stderr=subprocess.DEVNULL, preexec_fn=leave)
     try:
         time.sleep(0.5)
-        yield
+        yield child
     finally:
         child.kill()
         child.wait()
 
 
 @contextmanager
-def idle(port, count=1000):
-    """Connections that say nothing, opened again when they are closed."""
-    code = (
-        "import socket, sys, time\n"
-        f"links = [None] * {count}\n"
-        "while True:\n"
-        "    for i, link in enumerate(links):\n"
-        "        try:\n"
-        "            if link: link.recv(1); link.close()\n"
-        "            links[i] = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 2)\n"
-        "            links[i].setblocking(False)\n"
-        "        except BlockingIOError: pass\n"
-        "        except OSError: links[i] = None\n"
-        "    time.sleep(15)\n"
-    )
-    with process(code, port):
-        yield
+def switched(code, port):
+    """`on(True)` continues the clients, `on(False)` stops them."""
+    with clients(code, port) as child:
+        yield lambda on: child.send_signal(signal.SIGCONT if on else signal.SIGSTOP)
 
 
 def answers(port):
-    """Whether the page still answers, and in how many seconds."""
+    """Seconds until somebody else at another address is answered, at most 10."""
     start = time.perf_counter()
-    try:
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as link:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10, source_address=("127.0.0.2", 0))) as link:
+        try:
             link.request("GET", "/healthz")
             link.getresponse().read()
-        return time.perf_counter() - start
-    except OSError:
-        return float("inf")
+        except OSError:
+            return 10.0
+    return time.perf_counter() - start
+
+
+def compare(turn, on, rounds):
+    """FPS and processor time a frame with a load, of those without: the median of the rounds, and the quartiles."""
+    on(False)
+    before, found, rates = turn(1), [], []
+    for _ in range(rounds):
+        on(True)
+        turn(1)  # what was saved up meanwhile is spent
+        loaded = turn(2)
+        on(False)
+        after = turn(1)
+        found.append([loaded[i] / ((before[i] + after[i]) / 2) for i in (0, 1)])
+        rates.append(loaded[0])
+        before = after
+    fps, cpu = zip(*found, strict=True)
+    low, middle, high = statistics.quantiles(fps, n=4)
+    return statistics.median(rates), low, middle, high, statistics.median(cpu)
+
+
+def measure(args):
+    # The camera and its page on one core, as on the smallest board.
+    os.sched_setaffinity(0, {min(ALL)})
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port = probe.getsockname()[1]
+    settings = config.load(None, ["camera.source=synthetic", "backend.detector=tflite", "backend.classifier=tflite"])
+    with assemble.runtime(settings, live=False) as runtime, ExitStack() as stack:
+        run(runtime, 2, paced=args.paced)
+        before, hub = resident(), Hub()
+        print(f"{'':<26}{'FPS':>6}{'of it':>8}{'quartiles':>18}{'CPU of it':>11}{'answers in s':>14}")
+
+        def turn(times):
+            return run(runtime, times * args.seconds, hub, args.paced)
+
+        def opened(on):
+            stack.enter_context(page(hub, port)) if on else stack.close()
+
+        found = {"page, nobody looks": (*compare(turn, opened, args.rounds), 0.0)}
+        opened(True)
+        http.client.HTTPConnection("127.0.0.1", port).request("GET", "/metrics")
+        turn(1)
+        more = resident() - before
+        for name, code in (("one viewer", VIEWER), ("1,000 idle connections", IDLE), ("flood, 16 clients", FLOOD)):
+            with switched(code, port) as on:
+                on(True)
+                turn(2)
+                row = compare(turn, on, args.rounds)
+                on(True)
+                found[name] = (*row, max(answers(port) for _ in range(3)))
+        for name, (fps, low, middle, high, cpu, wait) in found.items():
+            print(f"{name:<26}{fps:>6.1f}{middle:>8.1%}{low:>9.1%}{high:>9.1%}{cpu:>11.1%}{wait:>14.2f}")
+    print(f"memory: {more:.1f} MB more with the page (of {before:.0f} MB)")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--paced", type=float, default=0.0, metavar="FPS")
     parser.add_argument("--memory", type=int, default=0, metavar="MB")
     args = parser.parse_args()
     with limited(args.memory) if args.memory else nullcontext():
         measure(args)
-
-
-def measure(args):
-    os.sched_setaffinity(
-        0, {min(ALL)}
-    )  # the camera and its page on one core, as on the smallest board; clients elsewhere
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        port = probe.getsockname()[1]
-    settings = config.load(None, ["camera.source=synthetic", "backend.detector=tflite", "backend.classifier=tflite"])
-    cases = {"no page": None, "page, nobody looks": (), "one viewer": (viewer,)}
-    cases |= {"1,000 idle connections": (idle,), "flood, 16 clients": (lambda p: process(FLOOD, p),)}
-    found = {name: [] for name in cases}
-    waits = {name: [] for name in cases}
-    with assemble.runtime(settings, live=False) as runtime:
-        run(runtime, 2, paced=args.paced)
-        before = resident()
-        hub = Hub()
-        with page(hub, port):
-            run(runtime, 2, hub, args.paced)
-            http.client.HTTPConnection("127.0.0.1", port).request("GET", "/metrics")
-            run(runtime, 1, hub, args.paced)
-            more = resident() - before
-        for _ in range(args.rounds):
-            for name, load in cases.items():
-                with ExitStack() as stack:
-                    if load is not None:
-                        stack.enter_context(page(hub, port))
-                        for each in load:
-                            stack.enter_context(each(port))
-                    run(
-                        runtime, args.seconds, hub if load is not None else None, args.paced
-                    )  # what was saved up is spent
-                    found[name].append(run(runtime, args.seconds, hub if load is not None else None, args.paced))
-                    if load is not None:
-                        waits[name].append(answers(port))
-    print(f"memory: {more:.1f} MB more with the page (of {before:.0f} MB)")
-    base = [statistics.median(column) for column in zip(*found["no page"], strict=True)]
-    print(f"{'':<24}{'FPS':>7}{'of it':>8}{'CPU ms/frame':>14}{'of it':>8}{'answers in s':>14}")
-    for name, rows in found.items():
-        ratios = [statistics.median(r[i] / b[i] for r, b in zip(rows, found["no page"], strict=True)) for i in (0, 1)]
-        fps, cpu = (statistics.median(column) for column in zip(*rows, strict=True))
-        wait = f"{statistics.median(waits[name]):.3f}" if waits[name] else ""
-        print(f"{name:<24}{fps:>7.1f}{ratios[0]:>8.1%}{cpu:>14.2f}{ratios[1]:>8.1%}{wait:>14}")
-    assert base
 
 
 if __name__ == "__main__":

@@ -3,14 +3,15 @@
 import http.client
 import socket
 import subprocess
+import threading
 import time
 from contextlib import closing, suppress
 
 import pytest
 
 from edge.web import server
-from edge.web.server import PageServer
-from edge.web.worker import Governor
+from edge.web.server import ARRIVALS, ARRIVALS_AT_ONCE, PageServer, listening
+from edge.web.worker import PATIENCE, Governor, occupied
 
 
 class Account:
@@ -35,15 +36,51 @@ def test_who_stays_below_the_share_never_sleeps():
     assert account.slept == []
 
 
-def test_a_page_may_use_what_it_saved_and_then_sleeps_the_rest_off():
+def test_a_page_may_use_what_it_saved_and_then_who_asks_waits():
     account = Account(share=0.1, credit=0.5)
     account.spend(0.5, of=0.5)
-    assert account.slept == []
+    assert account.governor.debt() == 0
     account.spend(0.07, of=0.07)
-    assert account.slept == [pytest.approx(0.13, abs=0.01)]
+    assert account.governor.debt() == pytest.approx(0.13, abs=0.01)
+    assert account.slept == [], "somebody new is served"
+
+
+def test_where_that_is_not_enough_all_of_it_sleeps():
+    account = Account(share=0.1, credit=0.5)
+    account.governor.charge(0.5 + 0.1 * (PATIENCE + 0.1))
+    account.spend(0, of=0)
+    assert account.slept == [pytest.approx(0.1)]
     account.governor.charge(5)
     account.spend(0, of=0)
     assert account.slept[-1] == 0.25, "never so long that the service could not be stopped"
+
+
+def test_connections_from_one_address_are_taken_as_fast_as_is_useful():
+    now = [0.0]
+    with closing(listening("127.0.0.1", 0)) as door:
+        door.clock = lambda: now[0]
+        assert sum(door.admits("10.0.0.1") for _ in range(1000)) == ARRIVALS_AT_ONCE
+        assert door.admits("10.0.0.2"), "another one"
+        now[0] = 1.0
+        assert sum(door.admits("10.0.0.1") for _ in range(1000)) == ARRIVALS
+
+
+def test_a_page_that_ends_rests_no_more():
+    account = Account(share=0.1, credit=0.5)
+    account.governor.charge(100)
+    account.governor.release()
+    account.spend(0, of=0)
+    assert account.slept == []
+
+
+def test_a_thread_that_works_is_charged_and_one_that_sleeps_is_not():
+    before, ran = occupied(), time.thread_time()
+    while time.thread_time() - ran < 0.05:
+        pass
+    assert occupied() - before >= 0.04
+    before = occupied()
+    threading.Event().wait(0.1)
+    assert occupied() - before < 0.09
 
 
 @pytest.fixture
@@ -54,18 +91,20 @@ def running(stand):
         yield place
 
 
-def get(port, path="/healthz", timeout=10):
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)) as link:
+def get(port, path="/healthz", timeout=10, source="127.0.0.1"):
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout, (source, 0))) as link:
         link.request("GET", path)
         answer = link.getresponse()
         return answer.status, answer.read()
 
 
-def test_a_thousand_idle_connections_neither_lock_the_page_nor_take_descriptors(running):
+@pytest.mark.parametrize("addresses", [1, 100])
+def test_a_thousand_idle_connections_neither_lock_the_page_nor_take_descriptors(running, addresses):
     links = []
     try:
-        for _ in range(1000):
-            links.append(socket.create_connection(("127.0.0.1", running.port), 5))
+        for number in range(1000):
+            source = f"127.0.1.{1 + number % addresses}"
+            links.append(socket.create_connection(("127.0.0.1", running.port), 5, (source, 0)))
         assert get(running.port, "/api/sign")[0] == 200
         assert len(running.page.hub.told()) == 0
         sockets = _sockets_at(running.port)
