@@ -27,7 +27,7 @@ test-all:
 test-web: $(VENV)/.test$(comma)browser
 	mkdir -p $(VENV)/axe
 	cd $(VENV)/axe && { test -e package/axe.min.js || { npm pack --silent axe-core@4.14.1 && tar xzf axe-core-*.tgz; } || true; }
-	AXE=$(abspath $(VENV))/axe/package/axe.min.js TEST_WEB=1 $(BIN)/python -m pytest tests/web/test_browser.py tests/web/test_prometheus.py tests/web/test_api.py -rs --durations=5
+	AXE=$(abspath $(VENV))/axe/package/axe.min.js TEST_WEB=1 $(BIN)/python -m pytest tests/web/test_browser.py tests/train/labelling tests/web/test_prometheus.py tests/web/test_api.py -rs --durations=5
 
 # The service under a real systemd, in a container: needs root, debootstrap and systemd-nspawn; skips with a reason.
 test-systemd: $(VENV)/.test

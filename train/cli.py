@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -41,6 +42,13 @@ Afterwards:
   maskcam-convert bundle --classifier runs/door --out door-bundle
   maskcam pack --bundle door-bundle --key minisign.key door.tar
   maskcam update door.tar                                   on the device"""
+
+LABEL = """\
+Serves a page on this machine: one picture after the other, those about which the bundle is least sure first, its guess
+on them; a key or a button says what each face is, the mouse corrects the boxes. Nothing is sent anywhere.
+
+What is kept is written at once, whole: into the COCO file, or into coco.json in a folder of plain pictures. Guesses are
+written nowhere. From another machine: ssh -L 8766:127.0.0.1:8766 THIS-MACHINE"""
 
 SETTLE = """\
 Two detectors that others trained, and the one of a bundle, look at every picture of a COCO file:
@@ -137,6 +145,16 @@ def parser() -> argparse.ArgumentParser:
     )
     p.set_defaults(run=_tune)
 
+    p = commands.add_parser(
+        "label", help="say what the faces of a set are, in a browser", description=LABEL, formatter_class=raw
+    )
+    p.add_argument("data", type=Path, metavar="DATA", help="a folder of pictures, or COCO annotations")
+    p.add_argument(
+        "--bundle", type=Path, metavar="DIR", help="whose guesses are shown first (default: the shipped bundle)"
+    )
+    p.add_argument("--port", type=int, default=8766, metavar="N", help="of the page (default: %(default)s)")
+    p.set_defaults(run=_label, light=True)
+
     p = commands.add_parser("detector", help="train the face detector")
     p.add_argument("config", type=Path, metavar="CONFIG.toml", help="see configs/train/detector.toml")
     p.add_argument(
@@ -213,6 +231,24 @@ def _tune(args: argparse.Namespace) -> None:
     print(f"\nmake a bundle of it: maskcam-convert bundle --classifier {args.workdir}", flush=True)
 
 
+def _label(args: argparse.Namespace) -> None:
+    from edge.vision import bundle
+
+    try:
+        from train.labelling import page
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in ("train", "edge"):
+            raise
+        raise MissingPackage(error.name or "?", "web") from error
+
+    def opened(address: str) -> None:
+        print(f"label at {address} until Ctrl-C; everything is kept at once", flush=True)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        page.run(args.data, args.bundle or bundle.shipped(), args.port, opened)
+    print("\ntrain with it: maskcam-train tune --data " + str(args.data), flush=True)
+
+
 def _detector(args: argparse.Namespace) -> None:
     from train.detector import training
 
@@ -240,7 +276,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "TF_CPP_MIN_LOG_LEVEL", "3"
     )  # before TensorFlow is imported, or it tells of every GPU it lacks
     try:
-        _import_quietly()
+        if not getattr(args, "light", False):
+            _import_quietly()
         args.run(args)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in ("train", "edge"):

@@ -1,0 +1,1 @@
+"""`maskcam-train label`: says what faces are, in a page on this machine."""
