@@ -6,7 +6,7 @@ comma := ,
 # With CI set, the tests that need TensorFlow run too; without it they skip with a reason.
 TEST_EXTRAS = $(if $(CI),test$(comma)convert,test)
 
-.PHONY: demo demo-page docs test test-mqtt test-homeassistant test-history test-all test-web test-systemd test-guest test-virtual check clean test-arm64 test-faults test-soak test-fuzz
+.PHONY: demo demo-page docs test test-mqtt test-homeassistant test-history test-all test-web test-systemd test-guest test-virtual check audit clean test-arm64 test-faults test-soak test-fuzz
 
 demo: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml --duration 20 --sheet demo.png --overwrite
@@ -79,11 +79,15 @@ test-soak: $(VENV)/.test
 test-fuzz: $(VENV)/.test
 	TEST_FUZZ=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest tests/fuzz
 
-check: $(VENV)/.$(TEST_EXTRAS)
+check: $(VENV)/.$(TEST_EXTRAS) audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy edge
 	$(BIN)/lint-imports
+
+# Known weaknesses of our code (bandit) and, where PyPI's database is reachable, of all packages of the boards.
+audit: $(VENV)/.audit
+	$(BIN)/python .ci/audit
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

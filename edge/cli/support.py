@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from edge import config
+    from edge.core import json_text
     from edge.core.files import replacing
     from edge.core.probes import run as execute
     from edge.core.probes import text
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     journal = execute("journalctl", "-u", unit.UNIT, "-b", "-n", "500", "--no-pager", "-o", "short-iso") or ""
     said = text(Path("/") / unit.STATUS)
     try:
-        status = json.loads(said) if said else {}
+        status = json_text.parse(said) if said else {}
     except ValueError:
         status = {}
     data = support.archive(editor.described(loaded(args)), findings, journal.splitlines(), status)

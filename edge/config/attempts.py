@@ -12,6 +12,7 @@ import json
 import logging
 from pathlib import Path
 
+from edge.core import json_text
 from edge.core.files import write
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ def begin(folder: Path, settings: str) -> str:
     """Counts a start with `settings`, which are told apart by a digest; "" or why they should not be tried again."""
     path, digest = folder / FILE, hashlib.sha256(settings.encode()).hexdigest()
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = json_text.parse(path.read_text(encoding="utf-8"))
         starts = int(before["starts"]) if before["settings"] == digest else 0
     except (OSError, ValueError, TypeError, LookupError):  # none yet, or torn by a power cut
         starts = 0

@@ -22,7 +22,7 @@ def explain(error: ValidationError, origins: Mapping[Key, str]) -> Iterator[str]
         wrong.setdefault(_key(item), []).append(item)
     order = {place: number for number, place in enumerate(origins.values())}
     for key, items in sorted(wrong.items(), key=lambda pair: order.get(_place(pair[0], origins), -1)):
-        dotted, item = ".".join(key), items[0]
+        dotted, item = secrets.key(key), items[0]
         if item["type"] == "extra_forbidden":
             yield f"{_place(key, origins)}: unknown key '{dotted}'{_nearest(key)}"
         elif item["type"] == "value_error":
@@ -31,7 +31,7 @@ def explain(error: ValidationError, origins: Mapping[Key, str]) -> Iterator[str]
             what = f"[{dotted}]" if found and section(found.annotation) else dotted
             yield f"{_place(named[-1] if named else key, origins)}: {what} {said}"
         else:
-            expected = " or ".join(_expected(item, key) for item in items)
+            expected = " or ".join(dict.fromkeys(_expected(item, key) for item in items))
             given = secrets.value(item["input"], harmless(key))
             yield f"{_place(key, origins)}: {dotted} = {given}: expected {expected}"
 
@@ -59,7 +59,7 @@ def _nearest(key: Key) -> str:
     close = difflib.get_close_matches(key[-1], known, n=1)
     elsewhere = [".".join(other) for other in keys() if other[-1] == key[-1]]
     if close:
-        return f": did you mean '{'.'.join((*key[:-1], close[0]))}'?"
+        return f": did you mean '{secrets.key((*key[:-1], close[0]))}'?"
     if elsewhere:
         return f": did you mean '{elsewhere[0]}'?"
     return f": expected one of {', '.join(known)}"

@@ -16,6 +16,7 @@ from typing import Any
 HIDDEN = "not shown, for it may hold a password"
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+)(:\d{1,5})?")
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _SHORT = re.compile(r"[\w .,:;+/()-]{0,40}")
 _SUSPICIOUS = re.compile(r"[@?=&:#]")
 
@@ -57,6 +58,12 @@ def value(given: Any, harmless: bool) -> str:
         return f"[{', '.join(value(one, harmless) for one in given)}]"
     kinds = {str: "a text", int: "a number", float: "a number", list: "a list", dict: "a section"}
     return f"({next((name for kind, name in kinds.items() if isinstance(given, kind)), 'a value')}, {HIDDEN})"
+
+
+def key(parts: Sequence[str]) -> str:
+    """A setting's name as somebody wrote it, on one line and of no more than a line's length."""
+    dotted = ".".join(part if _NAME.fullmatch(part) else json.dumps(part) for part in parts)
+    return dotted if len(dotted) <= 80 else f"{dotted[:60]}... ({len(dotted)} characters)"
 
 
 def command(argv: Sequence[str]) -> str:

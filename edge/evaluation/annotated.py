@@ -25,6 +25,8 @@ NAMES = {
 """Class -> number of its category; a box that is no face is always `ignored` too."""
 IGNORE = 0
 """Meaning of a class that is left out."""
+MOST = 1_000_000
+"""Pixels: no side of a picture is longer, and no box lies further out."""
 
 
 @dataclass(frozen=True, eq=False)

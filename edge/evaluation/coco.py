@@ -6,7 +6,6 @@ without names is taken to number them 1 to 4 in the order of `NAMES`. `iscrowd` 
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -14,8 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from edge.core import json_text
 from edge.core.errors import DataError
-from edge.evaluation.annotated import FACE, IGNORE, NAMES, NOT_A_FACE, WITH_MASK, WITHOUT_MASK, WORN_WRONGLY, Annotated
+from edge.evaluation.annotated import (
+    FACE,
+    IGNORE,
+    MOST,
+    NAMES,
+    NOT_A_FACE,
+    WITH_MASK,
+    WITHOUT_MASK,
+    WORN_WRONGLY,
+    Annotated,
+)
 from edge.evaluation.labels import Labels
 from edge.evaluation.picture_names import Places, split_of
 
@@ -40,7 +50,7 @@ def files(root: Path) -> list[Path]:
 def _is_coco(path: Path) -> bool:
     """Whether a .json can be meant as annotations; a damaged one can, so that `read` says what is wrong with it."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
+        values = json_text.parse(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return True
     return isinstance(values, dict) and "images" in values
@@ -50,7 +60,7 @@ def read(path: Path | str, labels: Labels | None = None) -> list[Annotated]:
     """One file. Raises DataError, one line with file, entry and remedy, for whatever cannot be right in it."""
     path, labels = Path(path), labels or Labels({})
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json_text.parse(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     except ValueError as error:
@@ -86,17 +96,31 @@ def _images(path: Path, images: list[Any]) -> dict[Any, dict[str, Any]]:
             raise DataError(f"{path}: entry {k} of images: expected an id and a file_name, found {str(image)[:80]}")
         if isinstance(image["id"], (list, dict)) or image["id"] in found:
             raise DataError(f"{path}: entry {k} of images: id {image['id']} is not one of its own; number them anew")
+        for key in ("width", "height"):
+            if image.get(key) is not None and not _pixels(image[key]):
+                raise DataError(f"{path}: entry {k} of images: {key} {str(image[key])[:40]}: expected pixels, above 0")
         found[image["id"]] = image
     return found
+
+
+def _pixels(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value <= MOST
 
 
 def _meaning(path: Path, content: dict[str, Any], labels: Labels) -> dict[Any, int]:
     """Id of a category that boxes use -> number in `NAMES`, or IGNORE."""
     used = Counter(str(a.get("category_id")) for a in content["annotations"] if isinstance(a, dict))
-    named = {c.get("id"): str(c.get("name")) for c in content.get("categories") or () if isinstance(c, dict)}
+    categories = content.get("categories") or []
+    if not isinstance(categories, list):
+        raise DataError(f"{path}: categories {str(categories)[:40]}: expected a list")
+    named = {}
+    for k, c in enumerate(categories):
+        if not isinstance(c, dict) or not isinstance(c.get("id"), (int, str)):
+            raise DataError(f"{path}: entry {k} of categories: expected an id and a name, found {str(c)[:80]}")
+        named[c["id"]] = str(c.get("name"))
     if not named:
         named = {n: name for name, n in NAMES.items()} if "0" not in used else {}
-        named |= {int(n): n for n in used if n.isdigit() and (not named or int(n) not in named)}
+        named |= {int(n): n for n in used if n.isdecimal() and len(n) < 10 and (not named or int(n) not in named)}
     return {
         number: labels.require(name, f"{path}: categories", used[str(number)])
         for number, name in named.items()
@@ -118,10 +142,12 @@ def _annotation(
     bbox = a.get("bbox")
     if not isinstance(bbox, list) or len(bbox) != 4 or not all(type(v) in (int, float) for v in bbox):
         raise ValueError(f"{name}: bbox {str(bbox)[:60]}: expected four numbers x, y, width, height in pixels")
+    if any(type(v) is float and not math.isfinite(v) for v in bbox):
+        raise ValueError(f"{name}: bbox {str(bbox)[:60]}: not numbers; delete it or draw it again")
+    if any(abs(v) > MOST for v in bbox):
+        raise ValueError(f"{name}: bbox {str(bbox)[:60]}: no picture is that large; delete it or draw it again")
     x, y, w, h = bbox
     said = f"{name}: bbox [{x:g}, {y:g}, {w:g}, {h:g}]"
-    if not all(map(math.isfinite, bbox)):
-        raise ValueError(f"{said}: not numbers; delete it or draw it again")
     if w <= 0 or h <= 0:
         raise ValueError(f"{said}: width and height must be above 0 (x, y is the upper left corner)")
     if max(abs(x), abs(y), w, h) <= 1:

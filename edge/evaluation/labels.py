@@ -53,6 +53,7 @@ class Labels:
         """The same; raises DataError that says what to do."""
         number = self.number(name)
         if number is None:
+            name = name if len(name) <= 60 else f"{name[:60]}..."
             raise DataError(
                 f"{where}: class '{name}' ({boxes} boxes) is unknown: expected {', '.join(NAMES)}; "
                 f"say what it is with --label '{name}=with_mask' (or one of the others, or ignore)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -26,11 +27,11 @@ class Places:
         name = unquote(name).replace("\\", "/") if "%" in name else name.replace("\\", "/")
         parts = [p for p in name.split("/") if p not in ("", ".", "..")] or ["(no name)"]
         tail = parts[1:] if parts[0] == "images" and len(parts) > 1 else parts
-        if name.startswith("/") and Path(name).is_file():
+        if name.startswith("/") and os.path.isfile(name):
             return Path(name)
         likely = [base.joinpath(*tail) for base in (self.root / "images", self.folder, self.root)]
         for place in likely:
-            if place.is_file():
+            if os.path.isfile(place):  # unlike Path's, it raises nothing for a name that is too long
                 return place
         if self._by_name is None:
             self._by_name = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import secrets
 import time
@@ -11,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from edge.core import json_text
 from edge.sinks.mqtt_client import Broker
 
 TOLD = ("available", "state", "alert", "snooze", "info", "counts", "last_alert")
@@ -109,8 +109,8 @@ def render(fleet: Iterable[Camera]) -> str:
 
 def _object(payload: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(payload)
-    except (ValueError, RecursionError):
+        value = json_text.parse(payload)
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from edge.core import json_text
 from edge.core.errors import BundleError
 from edge.core.labels import CLASSIFIER_LABELS, WITH_MASK, WITHOUT_MASK
 from edge.vision.preprocess import InputSpec
@@ -172,7 +173,7 @@ def load(folder: Path | str | None = None) -> Bundle:
 
 def _parse(path: Path, text: str) -> Bundle:
     try:
-        values = json.loads(text)
+        values = json_text.parse(text)
         version = values.get("schema_version") if isinstance(values, dict) else None
         if version != SCHEMA:
             raise BundleError(
@@ -184,7 +185,9 @@ def _parse(path: Path, text: str) -> Bundle:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(k) for k in first["loc"])
-        raise BundleError(f"{path}: {key} = {first['input']!r}: {first['msg']}") from error
+        given = repr(first["input"])  # of a missing key that is all of its section
+        given = given if len(given) <= 80 else f"{given[:80]}..."
+        raise BundleError(f"{path}: {key} = {given}: {first['msg']}") from error
 
 
 def _check(folder: Path, name: str, expected: Digest | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import time
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from edge.assemble.sinks import history_file
+from edge.core import json_text
 from edge.core.errors import ConfigError, DataError
 from edge.history.reader import History
 from edge.web import aim, cameras, lights, passwords, support, update, views
@@ -33,7 +33,7 @@ async def body(request: Request) -> dict[str, Any]:
         data += chunk
         if len(data) > LARGEST:
             raise ConfigError(f"the request is larger than {LARGEST >> 10} kB")
-    found = json.loads(data or b"{}")
+    found = json_text.parse(data or b"{}")
     if not isinstance(found, dict):
         raise ConfigError("expected a JSON object")
     return found

@@ -105,7 +105,7 @@ def _bound(call: Callable[[Page, Request], Awaitable[Response]], page: Page) -> 
             return await call(page, request)
         except MaskcamError as error:
             return refused(422, str(error))
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        except (json.JSONDecodeError, UnicodeDecodeError):
             return refused(400, "expected JSON")
 
     return answer

@@ -197,3 +197,22 @@ def test_what_show_prints_loads_to_the_same(tmp_path_factory, settings):
     text = template.show(settings)
     data = tomllib.loads(text)
     assert schema.Settings.model_validate(data) == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('"a\\nERROR: all is lost" = 1', "unknown key '\"a\\nERROR: all is lost\"'"),
+        ('[camera]\n"\\u001b[31mwidth" = 3', "unknown key 'camera.\"\\u001b[31mwidth\"'"),
+        ("a" * 5000 + " = 1", "... (5000 characters)'"),
+        ("[sinks.webhook]\nurl = 'http://h/'\nkinds = [" + "'a'," * 2000 + "]", "or 'person'"),
+    ],
+)
+def test_a_mistake_is_one_short_line_without_control_characters(tmp_path, text, said):
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        config.load(tmp_path / "a.toml")
+    (line,) = str(caught.value).splitlines()
+    assert said in line
+    assert line.isprintable()
+    assert len(line) < 500

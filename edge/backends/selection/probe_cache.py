@@ -19,6 +19,7 @@ from edge import __version__
 from edge.backends import coral
 from edge.backends.registry import Backend
 from edge.backends.selection.probe import ProbeResult
+from edge.core import json_text
 from edge.core.files import write
 from edge.vision.bundle import Bundle
 
@@ -59,7 +60,7 @@ def recall(folder: Path | None, key: str) -> list[ProbeResult] | None:
     if folder is None:
         return None
     try:
-        kept = json.loads((folder / NAME).read_text())
+        kept = json_text.parse((folder / NAME).read_text())
         return [ProbeResult(**row) for row in kept["rows"]] if kept["key"] == key else None
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import math
 from pathlib import Path
 
 import numpy as np
 
 from edge.core.errors import DataError
-from edge.evaluation.annotated import IGNORE, NOT_A_FACE, Annotated
+from edge.evaluation.annotated import IGNORE, MOST, NOT_A_FACE, Annotated
 from edge.evaluation.labels import Labels
 from edge.evaluation.picture_names import Places
 
@@ -31,10 +30,14 @@ def read(path: Path, labels: Labels) -> list[Annotated]:
     columns = [c.strip() for c in head.split(delimiter)]
     if missing := [c for c in NEEDED if c not in columns]:
         raise DataError(
-            f"{path}: no column {', '.join(missing)}; found {', '.join(columns)}; expected {', '.join(NEEDED)}"
+            f"{path}: no column {', '.join(missing)}; found {', '.join(columns)[:200]}; expected {', '.join(NEEDED)}"
         )
+    try:
+        rows = list(csv.DictReader(lines[1:], columns, delimiter=delimiter))
+    except csv.Error as error:
+        raise DataError(f"{path}: not a table ({error}); damaged, or another kind of file?") from error
     places, result = Places(path.parent), []
-    for number, row in enumerate(csv.DictReader(lines[1:], columns, delimiter=delimiter), 2):
+    for number, row in enumerate(rows, 2):
         where = f"{path}:{number}"
         category = labels.require(row["label"] or "", where, 1)
         if category == IGNORE:
@@ -62,9 +65,9 @@ def _box(row: dict[str, str], where: str) -> list[float]:
     try:
         box = [float((row[c] or "").replace(",", ".")) for c in CORNERS]
     except ValueError as error:
-        said = ", ".join(f"{c} = {row[c]!r}" for c in CORNERS)
+        said = ", ".join(f"{c} = {(row[c] or '')[:40]!r}" for c in CORNERS)
         raise DataError(f"{where}: {said}: expected four numbers, the corners of the face in pixels") from error
-    if not all(map(math.isfinite, box)) or box[2] <= box[0] or box[3] <= box[1]:
+    if not all(abs(v) <= MOST for v in box) or box[2] <= box[0] or box[3] <= box[1]:
         said = ", ".join(f"{c} = {v:g}" for c, v in zip(CORNERS, box, strict=True))
         raise DataError(f"{where}: {said}: no box; expected x0 < x1 and y0 < y1, in pixels")
     return box

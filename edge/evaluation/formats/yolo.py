@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import re
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from edge.vision import pictures
 
 PARTS = {"train": "train", "val": "val", "valid": "val", "test": "val"}
 """Key of the file -> split."""
+DEEPEST = 20
 
 
 def read(path: Path, labels: Labels) -> list[Annotated]:
@@ -28,13 +32,20 @@ def read(path: Path, labels: Labels) -> list[Annotated]:
     except ImportError as error:
         raise MissingPackage("ruamel.yaml", "train") from error
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise DataError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from error
+        text = path.read_text(encoding="utf-8-sig")
+        if _depth(text) > DEEPEST:  # which the parser takes seconds to find
+            raise DataError(f"{path}: nested too deep; expected names, train and val")
+        content = YAML(typ="safe", pure=True).load(text)
+    except (OSError, ValueError, YAMLError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else (str(error).splitlines() or ["empty"])[0]
+        raise DataError(f"{path}: not readable as YAML ({reason[:200]})") from error
     names = content.get("names") if isinstance(content, dict) else None
     if not isinstance(names, (list, dict)) or not names:
         raise DataError(f"{path}: no 'names'; expected a list of class names, such as names: [with_mask, without_mask]")
-    named = {int(k): str(v) for k, v in (names.items() if isinstance(names, dict) else enumerate(names))}
+    pairs = list(names.items() if isinstance(names, dict) else enumerate(names))
+    if wrong := [k for k, _ in pairs if not str(k).isdecimal() or len(str(k)) > 6]:
+        raise DataError(f"{path}: names: {str(wrong[0])[:40]}: expected the number of a class and its name")
+    named = {int(k): str(v) for k, v in pairs}
     found = []
     for key, split in PARTS.items():
         for part in _listed(content.get(key)):
@@ -42,6 +53,11 @@ def read(path: Path, labels: Labels) -> list[Annotated]:
     if not found:
         raise DataError(f"{path}: names no pictures; expected train: and val: with folders of pictures")
     return [_annotated(picture, split, named, path, labels) for picture, split in found]
+
+
+def _depth(text: str) -> int:
+    """Of brackets within brackets."""
+    return max(accumulate((mark in "[{") - (mark in "]}") for mark in re.findall(r"[][{}]", text)), default=0)
 
 
 def _listed(value: Any) -> list[str]:
@@ -53,14 +69,21 @@ def _pictures(path: Path, content: dict[str, Any], part: str, key: str) -> list[
     base = path.parent / str(content.get("path") or "")
     stripped = part.replace("\\", "/").lstrip("./")
     tried = [root / name for root in (base, path.parent) for name in (part, stripped, f"images/{stripped}")]
-    place = next((p for p in tried if p.exists()), None)
+    place = next((p for p in tried if os.path.exists(p)), None)
     if place is None:
         if key == "test":
             return []  # Roboflow names a test part that it does not always write
         raise DataError(f"{path}: {key}: {part}: no such folder; expected one with pictures, beside this file")
     if place.is_dir():
         return pictures.find(place)
-    return [place.parent / line.strip() for line in place.read_text().splitlines() if line.strip()]
+    return [place.parent / line.strip() for line in _lines(place) if line.strip()]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 ({error})") from error
 
 
 def _annotated(picture: Path, split: str, named: dict[int, str], path: Path, labels: Labels) -> Annotated:
@@ -69,7 +92,7 @@ def _annotated(picture: Path, split: str, named: dict[int, str], path: Path, lab
     if where is not None:
         parts[where] = "labels"
     text = Path(*parts).with_suffix(".txt")
-    lines = text.read_text(encoding="utf-8-sig").splitlines() if text.is_file() else []
+    lines = _lines(text) if os.path.isfile(text) else []
     rows = [
         row for k, line in enumerate(lines, 1) if line.strip() and (row := _row(f"{text}:{k}", line, named, labels))
     ]

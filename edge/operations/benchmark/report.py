@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge.core import json_text
 from edge.core.errors import DataError
 from edge.operations.benchmark.faces import FacesResult
 from edge.operations.benchmark.latency import Latency
@@ -95,7 +96,7 @@ def _sweep(rows: Sequence[Combination]) -> Iterator[str]:
 def read(path: Path) -> dict[str, Any]:
     """An older report. Raises DataError."""
     try:
-        values: dict[str, Any] = json.loads(path.read_text())
+        values: dict[str, Any] = json_text.parse(path.read_text())
         dict(_figures(values))
         return values
     except OSError as error:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from edge.core import json_text
 from edge.core.findings import Finding, absent, bad, ok, warn
 from edge.core.probes import Run, assignments, text
 
@@ -49,7 +49,7 @@ def unit(properties: Mapping[str, str]) -> Iterator[Finding]:
 def status(root: Path) -> Iterator[Finding]:
     """What a running service says: state, camera, frame rate, settings."""
     try:
-        said = json.loads(text(root / STATUS))
+        said = json_text.parse(text(root / STATUS))
     except ValueError:
         return
     detail = f" ({said['detail']})" if said.get("detail") else ""

@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from edge.core import json_text
 from edge.core.errors import MaskcamError, UpdateError
 from edge.core.files import write
 
@@ -94,7 +95,7 @@ def _copy(source: Any, target: Any, size: int) -> None:
 def outcome(root: Path) -> dict[str, Any] | None:
     """What became of the last package; None where there was none, or nothing that can be read."""
     try:
-        found = json.loads((root / OUTCOME).read_bytes())
+        found = json_text.parse((root / OUTCOME).read_bytes())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

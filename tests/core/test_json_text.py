@@ -1,0 +1,20 @@
+"""JSON of others: one kind of error, whatever it is that is wrong."""
+
+import json
+
+import pytest
+
+from edge.core import json_text
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100000, "{" + '"a":{' * 50000, "9" * 5000, b"\xff", "nul", '"\\ud800'])
+def test_what_is_no_json_is_one_kind_of_error(text):
+    with pytest.raises((json.JSONDecodeError, UnicodeDecodeError)) as caught:
+        json_text.parse(text)
+    assert isinstance(caught.value, ValueError)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_what_is_json_is_read():
+    assert json_text.parse('{"a": [1, NaN]}')["a"][0] == 1
+    assert json_text.parse(b"[]") == []
