@@ -2,7 +2,7 @@
 import { $, ask, node } from "./common.js";
 
 const COLOURS = { with_mask: "#2bd19b", without_mask: "#ff6b57", mask_worn_incorrectly: "#ffb02e", not_a_face: "#9aa7ff", face: "#e8e8e8" };
-const NAMES = { with_mask: "Mask", without_mask: "No mask", mask_worn_incorrectly: "Worn wrongly", not_a_face: "No face", face: "Cannot tell" };
+const NAMES = { with_mask: "Mask", without_mask: "No mask", mask_worn_incorrectly: "Worn incorrectly", not_a_face: "No face", face: "Cannot tell" };
 const canvas = $("canvas"), pen = canvas.getContext("2d");
 let picture = null, image = null, chosen = 0, said = new Set(), skipped = [], drag = null, busy = false;
 
