@@ -25,6 +25,7 @@ COMMANDS = (
     "alerts",
     "history",
     "fleet",
+    "sign",
     "password",
     "support",
     "service",
