@@ -9,8 +9,9 @@ errs to the safe side.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import cv2
@@ -27,6 +28,10 @@ from train.data.dataset import Patch
 
 Array = NDArray[Any]
 TURNS = (0, -20, -10, 10, 20)
+BANDS, KEYS = 4, 1 << 16
+"""Of a hash, and values of each."""
+AT_ONCE = 4_000_000
+"""Pairs that are compared at a time: what bounds the memory."""
 BITS = np.array([bin(i).count("1") for i in range(1 << 16)], np.uint8)
 
 
@@ -53,15 +58,61 @@ def fingerprints(patches: Sequence[Patch]) -> Array:
 
 
 def near(a: Array, b: Array, distance: int) -> tuple[Array, Array]:
-    """Indices (i, j) of all pairs of uint64 hashes `a` (N,), `b` (M,) at most `distance` bits apart."""
+    """Indices (i, j) of all pairs of uint64 hashes `a` (N,), `b` (M,) at most `distance` bits apart.
+
+    Multi-index hashing (Norouzi, Punjani and Fleet 2012, doi 10.1109/CVPR.2012.6248043): of four bands of 16 bits one
+    differs in at most a quarter of `distance`, so only hashes that share nearly all of a band are compared. Every pair is
+    found.
+    """
     rows, columns = [np.zeros(0, int)], [np.zeros(0, int)]
-    step = max(1, 4_000_000 // max(len(b), 1))
-    for start in range(0, len(a), step):
-        differing = (a[start : start + step, None] ^ b[None]).view(np.uint16).reshape(-1, len(b), 4)
-        i, j = np.nonzero(BITS[differing].sum(-1, dtype=np.uint8) <= distance)
-        rows.append(i + start)
-        columns.append(j)
-    return np.concatenate(rows), np.concatenate(columns)
+    for band in range(BANDS):
+        mine, theirs = _band(a, band), _band(b, band)
+        order = np.argsort(theirs, kind="stable")
+        starts = np.searchsorted(theirs[order], np.arange(KEYS + 1))
+        for mask in _masks(distance // BANDS):
+            for i, j in _pairs(mine ^ mask, order, starts):
+                close = _bits(a[i] ^ b[j]) <= distance
+                # A pair belongs to the first band that finds it.
+                first = np.ones(len(i), bool)
+                for before in range(band):
+                    apart = _bits((_band(a[i], before) ^ _band(b[j], before)).astype(np.uint64))
+                    first &= apart > distance // BANDS
+                rows.append(i[close & first])
+                columns.append(j[close & first])
+    i, j = np.concatenate(rows), np.concatenate(columns)
+    sorted_by = np.lexsort((j, i))
+    return i[sorted_by], j[sorted_by]
+
+
+def _band(hashes: Array, number: int) -> Array:
+    return ((hashes >> np.uint64(16 * number)) & np.uint64(KEYS - 1)).astype(np.int64)
+
+
+def _masks(most: int) -> list[int]:
+    """All ways to change at most `most` of the bits of a band."""
+    return [sum(1 << bit for bit in bits) for n in range(most + 1) for bits in combinations(range(16), n)]
+
+
+def _pairs(wanted: Array, order: Array, starts: Array) -> Iterator[tuple[Array, Array]]:
+    """Indices (i, j) of candidates: `order` holds the others by band, `starts` where each value begins there."""
+    counts = starts[wanted + 1] - starts[wanted]
+    total = np.cumsum(counts)
+    begin = 0
+    while begin < len(wanted):
+        end = max(int(np.searchsorted(total, (total[begin - 1] if begin else 0) + AT_ONCE)), begin + 1)
+        some = counts[begin:end]
+        i = np.repeat(np.arange(begin, end), some)
+        offset = np.arange(len(i)) - np.repeat(np.cumsum(some) - some, some)
+        yield i, order[np.repeat(starts[wanted[begin:end]], some) + offset]
+        begin = end
+
+
+def _bits(values: Array) -> Array:
+    """How many bits are set: of uint64 (N,)."""
+    if hasattr(np, "bitwise_count"):  # NumPy 2
+        return np.bitwise_count(values)
+    table: Array = BITS[values.view(np.uint16).reshape(-1, 4)].sum(-1, dtype=np.uint8)
+    return table
 
 
 def alike(hashes: Array, others: Array, distance: int) -> tuple[Array, Array]:

@@ -210,6 +210,28 @@ def test_the_distance_of_hashes_counts_bits():
     assert pairs == {(0, 1), (1, 0), (1, 2)}
 
 
+@pytest.mark.parametrize("distance", [0, 3, 6, 9])
+def test_the_index_finds_every_pair_that_a_look_at_all_of_them_finds(distance, monkeypatch):
+    monkeypatch.setattr(near_duplicates, "AT_ONCE", 500)
+    rng = np.random.default_rng(distance)
+    a = rng.integers(0, 2**63, 900, dtype=np.uint64)
+    b = a[rng.integers(0, 60, 700)]  # many copies of few, as a camera at a door makes them
+    for k in range(len(b)):
+        for bit in rng.choice(64, k % 12, replace=False):
+            b[k] ^= np.uint64(1) << np.uint64(bit)
+    every = near_duplicates._bits((a[:, None] ^ b[None]).reshape(-1)).reshape(len(a), len(b)) <= distance
+    assert [x.tolist() for x in near_duplicates.near(a, b, distance)] == [x.tolist() for x in np.nonzero(every)]
+    assert every.sum() > 40
+
+
+def test_bits_are_counted_alike_with_and_without_the_newer_numpy(monkeypatch):
+    values = np.random.default_rng(0).integers(0, 2**63, 50, dtype=np.uint64)
+    expected = [bin(v).count("1") for v in values.tolist()]
+    assert near_duplicates._bits(values).tolist() == expected
+    monkeypatch.delattr(np, "bitwise_count", raising=False)
+    assert near_duplicates._bits(values).tolist() == expected
+
+
 def many():
     """40 clusters of 5 copies each, 20 per label."""
     return [sample(f"{c}-{i}", LABELS[c % 2], str(c)) for c in range(40) for i in range(5)]
