@@ -43,6 +43,11 @@ Afterwards:
   maskcam pack --bundle door-bundle --key minisign.key door.tar
   maskcam update door.tar                                   on the device"""
 
+INSPECT = """\
+Reads one data set or several, in any of the formats of maskcam-train classifier, and says what it found: pictures that
+cannot be used and why, classes by part, sizes of the faces, near-duplicates, pictures to validate on that have a
+near-duplicate to train on, and the labels that a bundle's classifier does not believe. Nothing is changed."""
+
 LABEL = """\
 Serves a page on this machine: one picture after the other, those about which the bundle is least sure first, its guess
 on them; a key or a button says what each face is, the mouse corrects the boxes. Nothing is sent anywhere.
@@ -62,6 +67,8 @@ Look at some of what it changed before you train: a teacher can be wrong."""
 EXAMPLES = """\
 examples:
   maskcam-train classifier --data dataset
+  maskcam-train inspect dataset --sheet sheet.jpg
+  maskcam-train label door
   maskcam-train tune --data door --start edge/shipped
   maskcam-train classifier configs/train/classifier.toml --data crops.csv --data train.json --workdir runs/mask
   maskcam-train classifier configs/train/tutorial.toml --data tutorial/ --also crops.csv --workdir runs/tutorial
@@ -155,6 +162,20 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--port", type=int, default=8766, metavar="N", help="of the page (default: %(default)s)")
     p.set_defaults(run=_label, light=True)
 
+    p = commands.add_parser(
+        "inspect", help="say what a data set is, and what is doubtful in it", description=INSPECT, formatter_class=raw
+    )
+    p.add_argument("data", type=Path, nargs="+", metavar="DATA", help="one set or several, which are compared")
+    p.add_argument("--label", action="append", default=[], metavar="OLD=NEW", help="what a class of the data is")
+    p.add_argument(
+        "--bundle",
+        type=Path,
+        metavar="DIR",
+        help="whose classifier is asked about the labels (default: the shipped one)",
+    )
+    p.add_argument("--sheet", type=Path, metavar="FILE.jpg", help="also write a contact sheet, doubtful faces first")
+    p.set_defaults(run=_inspect, light=True)
+
     p = commands.add_parser("detector", help="train the face detector")
     p.add_argument("config", type=Path, metavar="CONFIG.toml", help="see configs/train/detector.toml")
     p.add_argument(
@@ -247,6 +268,31 @@ def _label(args: argparse.Namespace) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         page.run(args.data, args.bundle or bundle.shipped(), args.port, opened)
     print("\ntrain with it: maskcam-train tune --data " + str(args.data), flush=True)
+
+
+def _inspect(args: argparse.Namespace) -> None:
+    from edge.backends import tflite
+    from edge.evaluation import formats
+    from edge.vision import bundle
+    from edge.vision.classifier import MaskClassifier
+    from train.inspection import sheet, survey
+
+    renamed = dict(text.rpartition("=")[::2] for text in args.label)
+    found = bundle.load(args.bundle or bundle.shipped())
+    classifier = MaskClassifier(tflite.open(found, "classifier", 2), found.classifier)
+
+    def progress(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\rlooked at {done} of {total} pictures", end="" if done < total else "\n", file=sys.stderr)
+        elif done % 1000 == 0:
+            print(f"looked at {done} of {total} pictures", file=sys.stderr)
+
+    result = survey.survey(args.data, renamed, classifier, found.classifier.labels, progress=progress)
+    print(survey.text(result))
+    if args.sheet:
+        truths = [truth for path in args.data for truth in formats.read(path, renamed)]
+        count = sheet.write_sheet(args.sheet, truths, result.doubts)
+        print(f"\n{count} faces on {args.sheet}, doubtful ones first")
 
 
 def _detector(args: argparse.Namespace) -> None:

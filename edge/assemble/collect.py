@@ -25,7 +25,7 @@ def collecting(settings: Settings, stack: ExitStack) -> Collector | None:
     path = in_state_folder(section.path, "collected")
     try:
         folder = Folder(path, section.what, section.most, section.max_bytes, section.keep_days, identity.clock_is_set)
-        return stack.enter_context(closing(Collector(folder, section.reasons, section.every)))
+        return stack.enter_context(closing(Collector(folder, section.reasons, section.every, section.sample)))
     except SinkError as error:
         log.error("%s; the camera runs without", error)
         return None

@@ -270,15 +270,17 @@ class Collect(_Section):
         "folder, such as one on a USB stick; empty: collected in the state folder of the service, /var/lib/maskcam",
         extra=_PATH,
     )
-    reasons: list[Literal["unsure", "changed", "wrong"]] = _setting(
-        ["unsure", "changed", "wrong"],
+    reasons: list[Literal["unsure", "changed", "sample", "wrong"]] = _setting(
+        ["unsure", "changed", "sample", "wrong"],
         "",
-        "people it could not judge (unsure), about whom it changed its mind (changed), whom somebody says it got wrong",
+        "people it could not judge (unsure), about whom it changed its mind (changed), some of all (sample), "
+        "and whom somebody says it got wrong (wrong)",
         min_length=1,
     )
     what: Literal["face", "frame"] = _setting(
         "face", "", "face: one face with its surroundings; frame: the whole picture; other faces are blurred"
     )
+    sample: int = _setting(10, "", "of so many people one is a sample", ge=1, le=100_000)
     every: float = _setting(10.0, "s", "shortest time between two pictures that it takes by itself", ge=0, le=86400)
     most: int = _setting(300, "", "maximum number of pictures; the oldest unlabelled one goes", ge=1, le=10_000)
     max_bytes: int = _setting(100_000_000, "bytes", "maximum size of all pictures", ge=100_000)

@@ -56,29 +56,32 @@ class Find:
     """One of `edge.core.records.OUTCOMES`."""
     confidence: float
     why: str
-    """ "unsure", "changed" or "wrong"."""
+    """ "unsure", "changed", "sample" or "wrong"."""
 
 
 class Doubts:
     """Chooses what to keep; time is that of the frames."""
 
-    def __init__(self, reasons: Sequence[str], every: float) -> None:
-        self._reasons, self._every = frozenset(reasons), every
+    def __init__(self, reasons: Sequence[str], every: float, sample: int = 10) -> None:
+        """`sample`: of so many people one is kept whatever was held of them."""
+        self._reasons, self._every, self._sample = frozenset(reasons), every, sample
         self._last = float("-inf")
         self._held: dict[int, Mask] = {}
         self._taken: Counter[int] = Counter()
         self._asked: set[tuple[int, str]] = set()
 
     def of(self, observation: Observation) -> list[Find]:
-        """At most one, the first change of mind before the first doubt."""
+        """At most one: a change of mind before a doubt, a doubt before a mere sample."""
         decisions = {d.track_id: d for d in observation.decisions if not d.not_a_face}
         tracks = [t for t in observation.tracks if t.id in decisions and judged(t, observation)]
         changed = [t for t in tracks if self._changes(decisions[t.id])]
-        unsure = [t for t in tracks if t.age >= SETTLED and decisions[t.id].mask is Mask.UNSURE]
+        settled = [t for t in tracks if t.age >= SETTLED]
+        unsure = [t for t in settled if decisions[t.id].mask is Mask.UNSURE]
+        sample = [t for t in settled if t.id % self._sample == 0 and not self._taken[t.id]]
         self._forget(observation)
         if observation.frame.t - self._last < self._every or not observation.clear:
             return []
-        for why, some in (("changed", changed), ("unsure", unsure)):
+        for why, some in (("changed", changed), ("unsure", unsure), ("sample", sample)):
             for track in some if why in self._reasons else ():
                 if self._taken[track.id] < PER_PERSON and (why == "changed" or (track.id, why) not in self._asked):
                     self._last = observation.frame.t
@@ -254,9 +257,9 @@ def cut(one: Find, whole: bool) -> tuple[Image, list[Box]]:
 class Collector:
     """Sees every turn of the loop, and writes in a thread of its own: a slow card never holds up a frame."""
 
-    def __init__(self, folder: Folder, reasons: Sequence[str], every: float) -> None:
+    def __init__(self, folder: Folder, reasons: Sequence[str], every: float, sample: int = 10) -> None:
         self.folder, self.problem, self.pictures = folder, "", folder.pictures
-        self._doubts = Doubts(reasons, every)
+        self._doubts = Doubts(reasons, every, sample)
         self._told = "wrong" in reasons
         self._seen: Observation | None = None
         self._work: queue.Queue[Find | None] = queue.Queue(maxsize=8)

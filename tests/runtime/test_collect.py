@@ -49,6 +49,13 @@ def test_only_doubts_are_chosen_each_once():
     assert len(whys(doubts, *many)) == collect.PER_PERSON - 2, "one person fills no card"
 
 
+def test_some_of_all_are_a_sample_and_never_twice():
+    doubts = Doubts(["sample"], 0.0, sample=3)
+    people = [seen(2.0 + k, (k, Mask.ON)) for k in range(1, 8)]
+    assert [one.track.id for p in people for one in doubts.of(p)] == [3, 6]
+    assert whys(doubts, seen(20.0, (6, Mask.ON))) == []
+
+
 def test_what_comes_too_soon_and_faces_too_small_are_left_out():
     doubts = Doubts(["unsure"], 10.0)
     assert whys(doubts, seen(2.0, (1, Mask.UNSURE)), seen(9.0, (2, Mask.UNSURE)), seen(13.0, (3, Mask.UNSURE))) == [

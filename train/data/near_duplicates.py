@@ -61,8 +61,8 @@ def near(a: Array, b: Array, distance: int) -> tuple[Array, Array]:
     """Indices (i, j) of all pairs of uint64 hashes `a` (N,), `b` (M,) at most `distance` bits apart.
 
     Multi-index hashing (Norouzi, Punjani and Fleet 2012, doi 10.1109/CVPR.2012.6248043): of four bands of 16 bits one
-    differs in at most a quarter of `distance`, so only hashes that share nearly all of a band are compared. Every pair is
-    found.
+    differs in at most a quarter of `distance`, so only hashes that share nearly all of a band are compared. Every pair
+    is found.
     """
     rows, columns = [np.zeros(0, int)], [np.zeros(0, int)]
     for band in range(BANDS):
