@@ -27,10 +27,10 @@ class ConvertConfig(toml_model.TomlModel):
     height: int = Field(288, ge=64, multiple_of=32, description="height of the detector's input, pixels")
     nms_iou: float = Field(0.4, gt=0, lt=1, description="faces that overlap more (IoU) are one face")
     box_margin: tuple[Share, Share, Share, Share] = Field(
-        (0.07, 0.1, 0.07, 0.07),
+        (0.0, 0.0, 0.0, 0.0),
         description="how far the left, top, right and bottom edge of a box move out, shares of its sides",
     )
-    margin: float = Field(0.06, ge=0, description="margin of the classifier's crop, share of the face's longer side")
+    margin: float = Field(0.15, ge=0, description="margin of the classifier's crop, share of the face's longer side")
     calibration_pictures: int = Field(300, ge=1, description="pictures that set the int8 ranges")
     false_alarms: float = Field(
         0.12, gt=0, description="false alarms per validation picture at which the score threshold is set"

@@ -66,8 +66,17 @@ class DetectorConfig(TomlModel):
     mosaic: float = Field(0.5, ge=0, le=1, description="share of training pictures put together from four scenes")
     smallest_face: float = Field(8.0, gt=0, description="pixels; training faces are scaled log-uniformly from here ...")
     largest_face: float = Field(230.0, gt=0, description="... to here")
+    averaged: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="with --start: share of that detector's weights in those that the training ends with",
+    )
     hard_examples: float = Field(
-        0.3, ge=0, le=1, description="with --start: share of samples that show what that detector got wrong"
+        0.3,
+        ge=0,
+        le=1,
+        description="with --start or settled pictures: share that shows false alarms, missed and turned faces",
     )
     hard_examples_from: float = Field(0.5, gt=0, lt=1, description="score from which a box of that detector counts")
     drawn_masks: float = Field(0.3, ge=0, le=1, description="share of bare faces that get a drawn mask")

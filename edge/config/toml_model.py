@@ -61,6 +61,16 @@ def current(values: Mapping[str, Any], model: type[TomlModel]) -> dict[str, Any]
     return {model.renamed.get(key, key): value for key, value in values.items()}
 
 
+def defaults(model: type[TomlModel]) -> dict[str, Any]:
+    """The keys that a file need not hold, with the values that they then have."""
+    values = {
+        name: field.get_default(call_default_factory=True)
+        for name, field in model.model_fields.items()
+        if not field.is_required()
+    }
+    return {name: v.model_dump() if isinstance(v, BaseModel) else v for name, v in values.items()}
+
+
 def load(path: Path, model: type[M], missing: str = "expected a TOML file") -> M:
     """Reads and checks a TOML file. Raises ConfigError, one line per fault."""
     return validated(path, read(path, missing), model)

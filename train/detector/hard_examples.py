@@ -21,6 +21,7 @@ from edge.core import files
 from edge.core.geometry import iou_matrix
 from edge.core.records import Image
 from edge.evaluation.coco import FACE, Annotated
+from edge.evaluation.slices import LARGE_ENOUGH, TURNED
 from train.data import dataset
 
 Corners = tuple[float, float, float, float]
@@ -81,6 +82,16 @@ def listed(paths: Sequence[Path], scenes: Sequence[Annotated]) -> list[Place]:
             x, y, w, h = alarm["bbox"]
             if (k := index.get(names[alarm["image_id"]])) is not None:
                 found.append((k, (x, y, x + w, y + h)))
+    return found
+
+
+def turned(scenes: Sequence[Annotated]) -> list[Place]:
+    """Faces of heads that are turned aside: narrow boxes, large enough to tell, not cut by the picture's left edge."""
+    found: list[Place] = []
+    for k, scene in enumerate(scenes):
+        width, height = (scene.boxes[:, 2:] - scene.boxes[:, :2]).T
+        narrow = (width < TURNED * height) & (height >= LARGE_ENOUGH) & ~scene.ignored & (scene.boxes[:, 0] > 1)
+        found += [(k, _corners(box)) for box in scene.boxes[narrow].tolist()]
     return found
 
 

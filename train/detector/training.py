@@ -48,7 +48,7 @@ def run(
     `start`: a detector.keras of the same width and channels, of any input size, to go on from, or a bundle's folder.
     Each stage goes on from the one before it, in a folder of its own under `workdir`.
     """
-    stages, workdir = load_stages(config_path), Path(workdir)
+    stages, workdir, origin = load_stages(config_path), Path(workdir), start
     if weights:
         stages = [config.model_copy(update={"weights": weights}) for config in stages]
     held_out = read(val)
@@ -58,7 +58,7 @@ def run(
         folder = workdir / f"stage-{number}" if len(stages) > 1 else workdir
         if len(stages) > 1:
             print(f"stage {number} of {len(stages)}: {config.epochs} epochs at {config.width} x {config.height}")
-        start = _stage(config, scenes, listed, held_out, folder, start)
+        start = _stage(config, scenes, listed, held_out, folder, start, origin)
     if len(stages) > 1:
         for name in ("detector.keras", "report.json", "history.png"):
             shutil.copyfile(folder / name, workdir / name)
@@ -72,11 +72,18 @@ def _stage(
     held_out: list[Annotated],
     workdir: Path,
     start: Path | None,
+    origin: Path | None,
 ) -> Path:
-    """One stage; returns its `detector.keras`, at once where it is already trained. `listed`: known false alarms."""
-    origin = _digest(start) if start else None
-    done = workdir / "detector.keras"
-    mark = {"config": config.model_dump(), "scenes": len(scenes), "val": len(held_out), "start": origin}
+    """One stage; returns its `detector.keras`, at once where it is already trained.
+
+    `listed`: known false alarms; `origin`: the detector that the first stage went on from.
+    """
+    done, digest = workdir / "detector.keras", _digest(start) if start else None
+    if config.averaged and origin is None:
+        raise DataError(
+            f"averaged = {config.averaged}: needs --start, whose weights are averaged with the trained ones"
+        )
+    mark = {"config": config.model_dump(), "scenes": len(scenes), "val": len(held_out), "start": digest}
     loop.check(workdir, mark, DetectorConfig)
     if done.exists() and (workdir / "report.json").exists():
         return done
@@ -86,17 +93,10 @@ def _stage(
     with loop.strategy_scope():
         model = _first(config, start)
     loop.lock_workdir(workdir, mark, DetectorConfig)
-    wrong: Sequence[list[Place]] = ()
-    if listed:
-        wrong = [listed]
-    elif start and config.hard_examples:
-        *wrong, better = hard_examples.find(
-            scenes, finder(model, config.hard_examples_from), cache(workdir), config.ignored_from
-        )
-        heads = sum(a is not b for a, b in zip(scenes, better, strict=True))
-        print(f"{len(wrong[0])} false alarms, {len(wrong[1])} missed faces, {heads} pictures with heads drawn tight")
-        scenes = better
-    batches = Scenes(scenes, config, hard_examples=wrong)
+    hard: Sequence[list[Place]] = ()
+    if config.hard_examples and (listed or start):
+        hard, scenes = _hard(config, scenes, listed, model if start else None, workdir)
+    batches = Scenes(scenes, config, hard_examples=hard)
     if batches.skipped:
         print(f"skipped {len(batches.skipped)} of {len(scenes)} pictures, the first is {batches.skipped[0]}")
     with loop.strategy_scope():
@@ -107,10 +107,13 @@ def _stage(
     find = finder(model)
     measure = MeasureAP(shown, find)
     history = loop.fit(trainer, batches, workdir, config.epochs, callbacks=[measure])
+    if config.averaged and origin is not None:
+        first = _fitted(_first(config, origin), origin, config, batches)
+        average(model, first, config.averaged)
     loop.save(model, done)
     report = {
         "config": config.model_dump() | {"weights": Path(config.weights).name},
-        "start": origin,
+        "start": digest,
         "pictures": len(batches.readable),
         "sources": sorted({scene.source for scene in scenes if scene.source}),
         "skipped": [str(p.name) for p in batches.skipped],
@@ -121,6 +124,38 @@ def _stage(
     files.write(workdir / "report.json", json.dumps(report, indent=1))
     curves(history, ["loss", "AP", "AP50"], workdir / "history.png", "face detector")
     return done
+
+
+def _hard(
+    config: DetectorConfig, scenes: list[Annotated], listed: list[Place], model: keras.Model | None, workdir: Path
+) -> tuple[list[list[Place]], list[Annotated]]:
+    """What is shown more often: false alarms, faces that `model` misses (None: not trained yet), faces turned aside.
+
+    Also the scenes, which a trained model corrects, unless they were settled before: then false alarms are `listed`.
+    """
+    alarms, missed, better = listed, list[Place](), scenes
+    if model is not None:
+        find = finder(model, config.hard_examples_from)
+        said, missed, corrected = hard_examples.find(scenes, find, cache(workdir), config.ignored_from)
+        if not listed:
+            alarms, better = said, corrected
+    turned = hard_examples.turned(better)
+    heads = sum(a is not b for a, b in zip(scenes, better, strict=True))
+    print(
+        f"shown more often: {len(alarms)} false alarms, {len(missed)} missed faces, {len(turned)} faces turned aside; "
+        f"{heads} pictures with heads drawn tight",
+        flush=True,
+    )
+    return [alarms, missed, turned], better
+
+
+def average(model: keras.Model, other: keras.Model, share: float) -> None:
+    """Moves the weights of `model` towards those of `other`, which it was tuned from, by `share`.
+
+    Keeps more of what the first could do than tuning alone: Wortsman et al. (2022), arXiv 2109.01903.
+    """
+    pairs = zip(model.get_weights(), other.get_weights(), strict=True)
+    model.set_weights([(1 - share) * mine + share * theirs for mine, theirs in pairs])
 
 
 def cache(workdir: Path) -> Path:

@@ -145,7 +145,7 @@ def check(workdir: Path, settings: dict[str, Any], model: type[TomlModel] = Toml
         return
     try:
         old = json.loads(mark.read_text())
-        old["config"] = toml_model.current(old.get("config", {}), model)
+        old["config"] = json.loads(_text(toml_model.defaults(model))) | toml_model.current(old.get("config", {}), model)
     except (ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f"{mark}: damaged; choose another --workdir, or delete this one") from error
     new = json.loads(_text(settings))

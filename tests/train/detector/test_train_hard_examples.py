@@ -1,6 +1,7 @@
 """A second training goes on from the first and looks for what that one got wrong."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -210,3 +211,14 @@ def test_a_bundle_is_a_start(tmp_path):
     (tmp_path / "text.onnx").write_text("no model")
     with pytest.raises(DataError, match="not an ONNX file"):
         from_bundle.restore(wide, bundle("text"))
+
+
+def test_narrow_faces_are_turned_aside():
+    from edge.evaluation.coco import Annotated
+    from train.detector import hard_examples
+
+    corners = [[10, 10, 30, 50], [50, 10, 80, 50], [10, 60, 20, 80], [0, 10, 20, 50], [40, 50, 60, 90]]
+    boxes = np.array(corners, np.float32)
+    ignored = np.array([False, False, False, False, True])
+    scene = Annotated(Path("a.png"), boxes, np.full(5, 2), ignored, "test")
+    assert hard_examples.turned([scene, scene]) == [(0, (10, 10, 30, 50)), (1, (10, 10, 30, 50))]

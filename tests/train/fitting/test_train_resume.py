@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import errno
+import json
 
 import numpy as np
 import pytest
@@ -14,9 +15,9 @@ pytest.importorskip("tensorflow", reason="needs the extra 'train'")
 
 import keras
 
-from edge.core.errors import DataError
+from edge.core.errors import ConfigError, DataError
 from train.classifier import batches, network, training
-from train.config import Augmentation, ClassifierConfig, Phase
+from train.config import Augmentation, ClassifierConfig, DetectorConfig, Phase
 from train.data.dataset import Patch, Sample
 from train.fitting import checkpoint, loop
 
@@ -172,3 +173,12 @@ def test_a_start_that_fails_claims_nothing(tmp_path, monkeypatch):
         training.train(settings(), faces(), faces(), tmp_path, lambda: claimed.append(1))
     assert claimed == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_before_a_setting_existed_is_still_its_own(tmp_path):
+    settings = {"config": DetectorConfig().model_dump()}
+    older = {"config": {k: v for k, v in settings["config"].items() if k != "averaged"}}
+    (tmp_path / "settings.json").write_text(json.dumps(older))
+    loop.check(tmp_path, settings, DetectorConfig)
+    with pytest.raises(ConfigError, match="other settings"):
+        loop.check(tmp_path, {"config": DetectorConfig(averaged=0.5).model_dump()}, DetectorConfig)
