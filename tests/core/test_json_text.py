@@ -1,10 +1,10 @@
-"""JSON of others: one kind of error, whatever it is that is wrong."""
+"""JSON and YAML of others: one kind of error, whatever it is that is wrong."""
 
 import json
 
 import pytest
 
-from edge.core import json_text
+from edge.core import json_text, nesting
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100000, "{" + '"a":{' * 50000, "9" * 5000, b"\xff", "nul", '"\\ud800'])
@@ -18,3 +18,13 @@ def test_what_is_no_json_is_one_kind_of_error(text):
 def test_what_is_json_is_read():
     assert json_text.parse('{"a": [1, NaN]}')["a"][0] == 1
     assert json_text.parse(b"[]") == []
+
+
+@pytest.mark.parametrize("text", ["[" * 60, "{a: " * 60, "- " * 60, "? " * 60, "a: " + "[{" * 30])
+def test_what_is_nested_too_deep_for_a_parser_of_yaml_is_told_without_one(text):
+    assert nesting.too_deep(text)
+
+
+@pytest.mark.parametrize("text", ["", "a: [1, 2]\n" * 500, "]" * 99 + "[" * 50, "- a\n- b\n" * 99, "- - [a, {b: c}]"])
+def test_what_people_write_is_not(text):
+    assert not nesting.too_deep(text)

@@ -21,7 +21,7 @@ from edge.vision import bundle
 
 MANY = int(os.environ.get("TEST_FUZZ", "60"))
 SLOW = 5.0
-"""Seconds: a hang, on a machine that has other things to do as well."""
+"""Seconds of the processor: a hang, whatever else the machine has to do."""
 fuzz = settings(max_examples=MANY, deadline=None, suppress_health_check=list(HealthCheck))
 
 NASTY = [
@@ -36,7 +36,7 @@ NASTY = [
 def test_settings(tmp_path_factory, parts):
     folder = tmp_path_factory.mktemp("fuzz")
     (folder / "a.toml").write_text("".join(parts), encoding="utf-8", errors="replace")
-    before = time.monotonic()
+    before = time.process_time()
     got, said = None, ""
     try:
         got = config.load(folder / "a.toml")
@@ -48,7 +48,7 @@ def test_settings(tmp_path_factory, parts):
         assert config.load(folder / "b.toml") == got
     loaded = config.load_or_last_good([folder / "a.toml"], parts[:2], {}, folder)
     assert loaded.settings
-    assert time.monotonic() - before < SLOW
+    assert time.process_time() - before < SLOW
 
 
 @fuzz
@@ -84,13 +84,13 @@ SEEDS = [(suffix, cv2.imencode(suffix, PICTURE)[1].tobytes()) for suffix in (".j
 def test_pictures(tmp_path_factory, seed, changes):
     path = tmp_path_factory.mktemp("fuzz") / f"a{seed[0]}"
     path.write_bytes(damaged(seed[1], changes))
-    before = time.monotonic()
+    before = time.process_time()
     try:
         image = files.read(path)
         assert (image.dtype, image.ndim) == (np.uint8, 3)
     except (CameraError, DataError):
         pass
-    assert time.monotonic() - before < SLOW
+    assert time.process_time() - before < SLOW
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def film(tmp_path_factory):
 def test_video_headers(tmp_path_factory, film, changes):
     path = tmp_path_factory.mktemp("fuzz") / "a.avi"
     path.write_bytes(damaged(film[:2000], changes) + film[2000:])
-    before = time.monotonic()
+    before = time.process_time()
     try:
         with files.open_recording(path) as camera:
             for number, frame in enumerate(camera):
@@ -118,7 +118,7 @@ def test_video_headers(tmp_path_factory, film, changes):
                     break
     except (CameraError, DataError):
         pass
-    assert time.monotonic() - before < SLOW
+    assert time.process_time() - before < SLOW
 
 
 BUNDLE = (bundle.shipped() / "bundle.json").read_bytes()
@@ -130,7 +130,7 @@ def test_bundles(tmp_path_factory, changes, nasty):
     folder = tmp_path_factory.mktemp("fuzz")
     for text in (damaged(BUNDLE, changes), BUNDLE.replace(b"320", nasty.encode(), 1)):
         (folder / "bundle.json").write_bytes(text)
-        before = time.monotonic()
+        before = time.process_time()
         with pytest.raises(BundleError):  # its files are not there, so even a whole one is refused
             bundle.load(folder)
-        assert time.monotonic() - before < SLOW
+        assert time.process_time() - before < SLOW

@@ -106,7 +106,7 @@ def look(folder, name, text):
 @example(changes=[(0.5, 0, "9" * 5000)])
 @example(changes=[(0.5, 0, "[" * 5000)])
 def test_damaged_annotations(folder, name, changes):
-    before, said = time.monotonic(), ""
+    before, said = time.process_time(), ""
     try:
         pictures = look(folder, name, mutated(SEEDS[name], changes))
         assert runner.score(pictures, lambda image: np.zeros((0, 6)), 0.5)["all"]
@@ -114,4 +114,4 @@ def test_damaged_annotations(folder, name, changes):
         said = str(error)
     assert len(said.splitlines()) <= 1, repr(said)
     assert len(said) < 2000
-    assert time.monotonic() - before < SLOW
+    assert time.process_time() - before < SLOW

@@ -174,9 +174,9 @@ def test_a_snooze_clears_the_alert_that_stands_and_can_be_ended():
     policy = AlertPolicy(raise_after=1.0, cooldown=3.0)
     play(policy, [{1: OFF}] * 15)
     assert policy.active
-    assert [e.kind for e in policy.snooze(60.0, 1.5)] == ["all_clear", "snooze"]
+    assert [(e.kind, e.t) for e in policy.snooze(60.0, 1.5)] == [("all_clear", 1.5), ("snooze", 1.5)]
     assert (policy.active, kinds(play(policy, [{1: OFF}] * 20, start=1.5))) == (False, [])
-    assert [(e.kind, e.state) for e in policy.snooze(0, 3.5)] == [("snooze", "off")]
+    assert [(e.kind, e.t, e.state) for e in policy.snooze(0, 3.5)] == [("snooze", 3.5, "off")]
     assert policy.snooze(0, 3.5) == []
     assert kinds(play(policy, [{1: OFF}] * 2, start=3.5)) == ["no_mask"]  # no cool-down: nobody was told to be calm
 
@@ -189,13 +189,22 @@ def test_a_snooze_outlasts_darkness_and_a_clock_that_begins_anew():
     assert [(e.kind, e.state) for e in policy.events(dark)] == [("snooze", "off")]
 
 
+def test_the_shortest_snooze_is_one():
+    policy = AlertPolicy()
+    assert [e.state for e in policy.snooze(0.5, 0.0)] == ["on"]
+    assert policy.snoozed(0.25) == 0.25
+    assert (policy.snoozed(0.5), policy.snoozed(9.0)) == (0.0, 0.0)
+
+
 def test_of_pictures_every_face_is_told_with_the_name_and_no_alert():
     policy = StillsPolicy(["a.jpg", "b/c.jpg"])
     seen = [Decision(1, OFF, 0.9, 0.0), Decision(2, UNSURE, 0.5, 0.0)]
     events = policy.events(Observation(Frame(1, 0.5, BLACK), [], seen))
-    assert [(e.kind, e.file, e.decision) for e in events] == [("decision", "b/c.jpg", d) for d in seen]
+    assert [(e.kind, e.t, e.file, e.decision) for e in events] == [("decision", 0.5, "b/c.jpg", d) for d in seen]
     [dark] = policy.events(Observation(Frame(0, 0.0, BLACK), [], [], "too dark"))
-    assert (dark.kind, dark.state, dark.file, dark.detail) == ("state", "blind", "a.jpg", "too dark")
+    assert (dark.kind, dark.t, dark.state) == ("state", 0.0, "blind")
+    assert (dark.file, dark.detail) == ("a.jpg", "too dark")
+    assert (policy.snooze(9.0, 0.0), policy.snoozed(0.0)) == ([], 0.0)
     assert not policy.active
 
 

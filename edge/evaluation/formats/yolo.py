@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import re
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edge.core import nesting
 from edge.core.errors import DataError, MissingPackage
 from edge.evaluation.annotated import IGNORE, NOT_A_FACE, Annotated
 from edge.evaluation.labels import Labels
@@ -18,7 +17,6 @@ from edge.vision import pictures
 
 PARTS = {"train": "train", "val": "val", "valid": "val", "test": "val"}
 """Key of the file -> split."""
-DEEPEST = 20
 
 
 def read(path: Path, labels: Labels) -> list[Annotated]:
@@ -33,7 +31,7 @@ def read(path: Path, labels: Labels) -> list[Annotated]:
         raise MissingPackage("ruamel.yaml", "train") from error
     try:
         text = path.read_text(encoding="utf-8-sig")
-        if _depth(text) > DEEPEST:  # which the parser takes seconds to find
+        if nesting.too_deep(text):
             raise DataError(f"{path}: nested too deep; expected names, train and val")
         content = YAML(typ="safe", pure=True).load(text)
     except (OSError, ValueError, YAMLError, RecursionError) as error:
@@ -55,11 +53,6 @@ def read(path: Path, labels: Labels) -> list[Annotated]:
     return [_annotated(picture, split, named, path, labels) for picture, split in found]
 
 
-def _depth(text: str) -> int:
-    """Of brackets within brackets."""
-    return max(accumulate((mark in "[{") - (mark in "]}") for mark in re.findall(r"[][{}]", text)), default=0)
-
-
 def _listed(value: Any) -> list[str]:
     return [str(v) for v in value] if isinstance(value, list) else [str(value)] if value else []
 
@@ -73,7 +66,7 @@ def _pictures(path: Path, content: dict[str, Any], part: str, key: str) -> list[
     if place is None:
         if key == "test":
             return []  # Roboflow names a test part that it does not always write
-        raise DataError(f"{path}: {key}: {part}: no such folder; expected one with pictures, beside this file")
+        raise DataError(f"{path}: {key}: {part[:80]}: no such folder; expected one with pictures, beside this file")
     if place.is_dir():
         return pictures.find(place)
     return [place.parent / line.strip() for line in _lines(place) if line.strip()]

@@ -10,6 +10,7 @@ import re
 from io import StringIO
 from typing import Any
 
+from edge.core import nesting
 from edge.core.errors import FlashError, MissingPackage
 from edge.operations.flash.host import GROUPS, Host
 from edge.operations.flash.release import Release
@@ -222,6 +223,8 @@ def _yaml() -> Any:
 def _load(name: str, text: str) -> Any:
     """A mapping. A file of comments only has no value to hang them on; they come back through a first key."""
     yaml = _yaml()
+    if nesting.too_deep(text):
+        raise FlashError(f"{name}: nested too deep, so nothing can be added to it: expected what cloud-init reads")
     try:
         data = yaml.load(text)
         if data is None:
