@@ -88,7 +88,7 @@ test-mutation: $(VENV)/.test$(comma)mutation
 check: $(VENV)/.$(TEST_EXTRAS) audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy edge
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 # Known weaknesses of our code (bandit) and, where PyPI's database is reachable, of all packages of the boards.

@@ -135,7 +135,6 @@ def _bundle(args: argparse.Namespace) -> int:
         from convert.bundle.publish import publish
     detector, classifier = (_network(getattr(args, name), name) for name in ("detector", "classifier"))
     faces = classifier.parent / "faces.csv"
-    data = [given or faces for given in (args.calibration, args.validation)]
     if not all((args.calibration, args.validation)) and not faces.is_file():
         raise DataError(f"--calibration and --validation: name the pictures (there is no {faces} to take them from)")
     if not (args.detector or args.classifier):
@@ -145,7 +144,8 @@ def _bundle(args: argparse.Namespace) -> int:
     out = publish(
         detector,
         classifier,
-        *data,
+        args.calibration or faces,
+        args.validation or faces,
         args.out,
         load(args.config),
         args.against,

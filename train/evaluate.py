@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from tqdm import tqdm
 
 from edge.backends import opencv, tflite
 from edge.core.errors import DataError
 from edge.core.labels import of_outputs
+from edge.core.progress import Progress
 from edge.evaluation import formats
 from edge.evaluation.runner import BundleDetector, score, table
 from edge.vision import bundle as bundles
@@ -48,10 +48,8 @@ def of_bundle(folder: Path, path: Path, backend: str, renamed: Labels = NONE) ->
     bundle = bundles.load(folder)
     detector = BundleDetector(bundle, *(ENGINES[backend].open(bundle, n, 2) for n in ("detector", "classifier")))
     pictures = formats.read(path, renamed)
-    with tqdm(total=len(pictures), unit="picture") as bar:
-        return score(
-            pictures, detector.rows, detector.operating, lambda done, _: bar.update(done - bar.n), detector.named
-        )
+    with Progress("measuring", len(pictures), "pictures") as progress:
+        return score(pictures, detector.rows, detector.operating, progress.update, detector.named)
 
 
 def of_detector(path: Path, annotations: Path, renamed: Labels = NONE) -> dict[str, float]:

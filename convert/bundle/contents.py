@@ -93,7 +93,7 @@ def _quantisation(path: Path, outputs: dict[str, list[int]]) -> dict[str, Any]:
         scale, zero_point = detail["quantization"]
         return {"dtype": np.dtype(detail["dtype"]).name, "scale": float(scale), "zero_point": int(zero_point)}
 
-    found = {"input": of(interpreter.get_input_details()[0])}
+    found: dict[str, Any] = {"input": of(interpreter.get_input_details()[0])}
     for detail in interpreter.get_output_details():
         found |= {n: of(detail) for n, shape in outputs.items() if shape == list(map(int, detail["shape"][1:]))}
     return found
@@ -101,7 +101,7 @@ def _quantisation(path: Path, outputs: dict[str, list[int]]) -> dict[str, Any]:
 
 def reports(sources: dict[str, Path], kept: dict[str, bundles.Bundle]) -> dict[str, Any]:
     """The reports that `train` left beside the models, without histories; of a kept network what its bundle says."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, path in sources.items():
         report = path.parent / "report.json"
         if name in kept:

@@ -100,4 +100,4 @@ def write(path: Path, engine: Engine, outputs: list[str], width: int, height: in
             f"{path.name}: of {CANDIDATES} drawn pictures none gets an answer that differs from a blank one's by more "
             f"than {share:.2f} of its spread, expected {TELLING}: a device with a lost input would not be noticed"
         )
-    np.savez_compressed(path, input=pattern(width, height, best), **dict(zip(outputs, answers[best], strict=True)))
+    np.savez_compressed(path, input=pattern(width, height, best), **dict(zip(outputs, answers[best], strict=True)))  # type: ignore[arg-type]

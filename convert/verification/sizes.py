@@ -13,7 +13,6 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
 
 from convert.config import ConvertConfig
 from convert.export import representative
@@ -23,6 +22,7 @@ from convert.networks.calibrated import calibrated
 from convert.verification import verify
 from edge.backends.tflite import TFLiteEngine
 from edge.core.errors import ConfigError
+from edge.core.progress import track
 from edge.evaluation import formats, slices
 from edge.evaluation.annotated import Annotated
 from edge.evaluation.runner import LOWEST
@@ -91,7 +91,7 @@ def measure(detectors: dict[str, FaceDetector], pictures: list[Annotated]) -> li
     """
     scorers = {(name, part): Scorer() for name in detectors for part in TITLES}
     times: dict[str, list[float]] = {name: [] for name in detectors}
-    for truth, image in tqdm(verify.images(pictures), total=len(pictures), unit="picture"):
+    for truth, image in track(verify.images(pictures), "measuring all sizes", len(pictures)):
         for name, detector in detectors.items():
             start = time.perf_counter()
             found = detector.rows(image)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from convert.config import ConvertConfig
 from edge.backends import opencv, tflite
 from edge.core.errors import BundleError
 from edge.core.geometry import iou_matrix
 from edge.core.ports import Engine
+from edge.core.progress import Progress
 from edge.evaluation import formats
 from edge.evaluation.annotated import Annotated
 from edge.evaluation.outcomes import Outcomes, compare
@@ -49,14 +49,9 @@ def measure(of: dict[str, BundleDetector], pictures: list[Annotated]) -> tuple[F
     figures: Figures = {}
     said = {name: Outcomes(detector.operating) for name, detector in of.items()}
     for name, detector in of.items():
-        with tqdm(total=len(pictures), desc=f"verify {name}", unit="picture", mininterval=5) as bar:
+        with Progress(f"measuring {name}", len(pictures), "pictures") as progress:
             result = score(
-                pictures,
-                detector.rows,
-                detector.operating,
-                lambda n, _, bar=bar: bar.update(n - bar.n),
-                detector.named,
-                said[name].hear,
+                pictures, detector.rows, detector.operating, progress.update, detector.named, said[name].hear
             )
         figures[name] = result["all"]
         figures["sources"] = result

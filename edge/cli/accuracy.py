@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from edge.cli.arguments import command, labels, positive, renamed
+from edge.core.progress import Progress
 
 
 def add(commands: Any) -> None:
@@ -36,9 +36,6 @@ def run(args: argparse.Namespace) -> None:
     from edge import accuracy
     from edge.evaluation import runner
 
-    def tell(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{done} of {total} pictures ", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-    result = accuracy.run(args.data, args.bundle, args.backend, args.threads, tell, renamed(args))
+    with Progress("measuring", unit="pictures") as progress:
+        result = accuracy.run(args.data, args.bundle, args.backend, args.threads, progress.update, renamed(args))
     print(json.dumps(runner.without_nan(result), indent=1) if args.json else runner.table(result))

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from edge.cli.arguments import command, load, overwriting, positive, settings
+from edge.core.progress import left
 
 AGAIN = 2
 """Measurements more, before a figure is called worse."""
@@ -92,7 +93,7 @@ def _run(args: argparse.Namespace, source: str) -> int:
     if file:
         outputs.check_output(file, source, overwrite=args.overwrite)
     settings = load(args, camera__source=source).model_copy(update={"sinks": Sinks(log=False)})
-    measure = partial(suite.run, settings, args.seconds, args.frames, args.faces, args.sweep, _health, _progress)
+    measure = partial(suite.run, settings, args.seconds, args.frames, args.faces, args.sweep, _health, _tell)
     report = measure()
     print(report.json() if args.json == "-" else report.render())
     if file:
@@ -109,9 +110,9 @@ def _run(args: argparse.Namespace, source: str) -> int:
     return int(worse)
 
 
-def _progress(text: str) -> None:
+def _tell(text: str, seconds: float) -> None:
     if sys.stderr.isatty():
-        print(f"measuring: {text}", file=sys.stderr, flush=True)
+        print(f"measuring {text}, {left(seconds)}", file=sys.stderr, flush=True)
 
 
 def _health() -> dict[str, str]:

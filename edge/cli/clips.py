@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from edge.cli.arguments import command, load, settings
+from edge.core.progress import Progress
 
 
 def add(commands: Any) -> None:
@@ -45,11 +45,8 @@ def _play(args: argparse.Namespace, clip: Path, labels: Any) -> dict[str, Any]:
 
     chosen = load(args, camera__source=str(clip), model__bundle=args.bundle and str(args.bundle), sinks__log=False)
     scorer = ClipScorer(labels.people)
-    with assemble.runtime(chosen, live=False) as runtime:
+    with assemble.runtime(chosen, live=False) as runtime, Progress(clip.name, unit="frames") as progress:
         for observation in observations(runtime, Step(runtime)):
             scorer.add(observation, runtime.policy.active)
-            if sys.stderr.isatty() and observation.frame.index % 10 == 0:
-                print(f"\r{clip.name}: {observation.frame.t:.0f} s ", end="", file=sys.stderr, flush=True)
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+            progress.update(observation.frame.index + 1, note=f"{observation.frame.t:.0f} s")
     return scorer.result()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.cli.arguments import command
 from edge.core.errors import FlashError
+from edge.core.progress import Progress
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
@@ -92,7 +93,8 @@ def _packed(args: argparse.Namespace, settings: Settings, host: Host, checkout: 
         raise FlashError(f"{out}: exists: remove it, or give it as BOOT instead of {args.boot.name}")
     part = out.with_name(f".{out.name}{image.PART}") if write else scratch / out.name
     try:
-        image.unpack(args.boot, part, lambda done: _progress(f"unpacking: {done >> 20} MB"), whole=write)
+        with Progress("unpacking", unit="MB") as progress:
+            image.unpack(args.boot, part, lambda done: progress.update(done >> 20), whole=write)
         _flash(args, settings, host, checkout, image.Image(part, final=out), scratch, always=True)
     finally:
         part.unlink(missing_ok=True)
@@ -227,8 +229,9 @@ def _write(args: argparse.Namespace, card: Target, planned: Plan, always: bool) 
         if not args.dry_run:
             raise FlashError("nothing was written: add --yes to write what stands above")
         return
-    backups = plan.write(card, planned, lambda done, total: _progress(f"writing: {done >> 20} of {total >> 20} MB"))
-    print(f"\nwritten and read back: {len(planned.files)} files")
+    with Progress("writing", unit="MB") as progress:
+        backups = plan.write(card, planned, lambda done, total: progress.update(done >> 20, total >> 20))
+    print(f"written and read back: {len(planned.files)} files")
     if backups:
         print(f"what was there before: {', '.join(backups)}")
 
@@ -240,8 +243,3 @@ def _readable(host: Host, page: bool) -> str:
     parts += ["the hash of the page's password"] if page else []
     parts += [f"the key of {host.ssid}, which opens that network"] if host.wifi_key else []
     return f"readable on the card for whoever holds it: {', '.join(parts)}"
-
-
-def _progress(text: str) -> None:
-    if sys.stdout.isatty():
-        print(f"\r{text}", end="", flush=True)

@@ -6,11 +6,13 @@ import argparse
 import sys
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.cli.arguments import command, load, overwriting, print_events, settings
 from edge.core.errors import DataError
+from edge.core.progress import Progress
 
 if TYPE_CHECKING:
     from edge.assemble import Runtime
@@ -63,8 +65,8 @@ def run(args: argparse.Namespace) -> None:
             if piped:
                 jsonl = outputs.UntilClosed(jsonl, stop.request)
             runtime = replace(runtime, sinks=[*runtime.sinks, jsonl])
-        progress = _progress if sys.stderr.isatty() else None
-        counters = replay.replay(runtime, stop, watchers, progress)
+        progress = stack.enter_context(Progress("replaying", unit="frames"))
+        counters = replay.replay(runtime, stop, watchers, partial(_tell, progress))
     print(f"{runtime.timers.render()}\n{counters.render()}", file=sys.stderr if piped else sys.stdout)
 
 
@@ -96,7 +98,5 @@ def _annotated(args: argparse.Namespace, runtime: Runtime) -> AbstractContextMan
     return outputs.pictures(args.out, runtime.pictures, root, args.overwrite)
 
 
-def _progress(counters: Counters) -> None:
-    """One line on the terminal, written over and over."""
-    if counters.frames % 10 == 0:
-        print(f"\r{counters.frames} frames, {counters.fps:.1f} FPS ", end="", file=sys.stderr, flush=True)
+def _tell(progress: Progress, counters: Counters) -> None:
+    progress.update(counters.frames, note=f"{counters.fps:.1f} FPS")

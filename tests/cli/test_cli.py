@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from edge import __version__, cli, config
-from edge.cli import replay
 from edge.config import template
 from edge.core.errors import CameraError
 
@@ -114,16 +113,6 @@ def test_python_m_edge_and_a_closed_pipe():
     assert (done.returncode, done.stderr) == (0, b"")
     version = subprocess.run([sys.executable, "-m", "edge", "--version"], capture_output=True, text=True)
     assert version.stdout == f"maskcam {__version__}\n"
-
-
-def test_progress_is_one_line_written_over(capsys):
-    class Counters:
-        frames, fps = 20, 12.34
-
-    replay._progress(Counters())
-    Counters.frames = 21
-    replay._progress(Counters())
-    assert capsys.readouterr().err == "\r20 frames, 12.3 FPS "
 
 
 def actions(parser, path=()):

@@ -44,9 +44,9 @@ def _laid(image: Image, face: Box, paint: Floats, alpha: Floats, rng: np.random.
     left, top = round(face.x0), round(face.y0)
     width, height = max(round(face.width), 2), max(round(face.height), 2)
     paint = paint + rng.normal(0, rng.uniform(0, 5), paint.shape[:2]).astype(np.float32)[..., None]
-    paint = cv2.resize(paint, (width, height), interpolation=cv2.INTER_AREA)
-    alpha = cv2.GaussianBlur(alpha, (0, 0), 0.7)  # OpenCV draws smooth edges on bytes only
-    alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA)[..., None]
+    paint = cv2.resize(paint, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 0.7)  # type: ignore[assignment]  # OpenCV draws smooth edges on bytes only
+    alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA)[..., None]  # type: ignore[assignment]
     x0, y0 = max(left, 0), max(top, 0)
     x1, y1 = min(left + width, image.shape[1]), min(top + height, image.shape[0])
     result = image.copy()
@@ -89,7 +89,7 @@ def _hand(skin: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
         cv2.ellipse(paint, centre, axes, 0, 0, 360, tuple(map(float, colour * 0.96)), -1)
         cv2.ellipse(alpha, centre, axes, 0, 0, 360, 1.0, -1)
     turn = cv2.getRotationMatrix2D(_point(0.5, 0.75), rng.uniform(-55, 55), 1)
-    paint, alpha = (cv2.warpAffine(a, turn, (SIDE, SIDE)) for a in (paint, alpha))
+    paint, alpha = (cv2.warpAffine(a, turn, (SIDE, SIDE)) for a in (paint, alpha))  # type: ignore[assignment]
     alpha[: round(SIDE * 0.42)] = 0  # the eyes stay free, or the face would be hidden, not covered
     if rng.random() < 0.5:
         paint, alpha = paint[:, ::-1].copy(), alpha[:, ::-1].copy()
@@ -121,7 +121,7 @@ def _thing(skin: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
         corners = cv2.boxPoints((_point(*centre), _point(2 * axes[0], 2 * axes[1]), rng.uniform(-40, 40)))
         cv2.fillConvexPoly(alpha, np.round(corners).astype(np.int32), 1.0)
     alpha[: round(SIDE * 0.5)] = 0
-    return paint, alpha
+    return paint, alpha  # type: ignore[return-value]
 
 
 def _glasses(skin: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -144,4 +144,4 @@ def _hair(skin: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
     alpha = np.zeros((SIDE, SIDE), np.float32)
     left, right = rng.uniform(0.1, 0.4, 2)
     cv2.fillConvexPoly(alpha, np.array([_point(0, 0), _point(1, 0), _point(1, right), _point(0, left)], np.int32), 1.0)
-    return paint, cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.8, 3))
+    return paint, cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.8, 3))  # type: ignore[return-value]

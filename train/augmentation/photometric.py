@@ -12,21 +12,21 @@ def jitter(image: Image, rng: np.random.Generator) -> Image:
     """A copy of `image` (RGB uint8) as another camera would have seen it; each effect by its own chance."""
     image = _tone(image, rng)
     if rng.random() < 0.3:  # two of the sources are grey: colour must not tell the source
-        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)  # type: ignore[assignment]
     if rng.random() < 0.12:
         image = _gradient(image, rng)
     if rng.random() < 0.15:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.8))
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.8))  # type: ignore[assignment]
     elif rng.random() < 0.12:
         image = _shaken(image, rng)
     if rng.random() < 0.25:
         noise = np.empty(image.shape, np.int16)
         cv2.setRNGSeed(int(rng.integers(2**31 - 1)))
-        cv2.randn(noise, 0, np.exp(rng.uniform(np.log(2), np.log(40))))
-        image = cv2.add(image, noise, dtype=cv2.CV_8U)
+        cv2.randn(noise, 0, np.exp(rng.uniform(np.log(2), np.log(40))))  # type: ignore[call-overload]
+        image = cv2.add(image, noise, dtype=cv2.CV_8U)  # type: ignore[assignment]
     if rng.random() < 0.15:
         code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 75))])[1]
-        image = cv2.imdecode(code, cv2.IMREAD_COLOR)
+        image = cv2.imdecode(code, cv2.IMREAD_COLOR)  # type: ignore[assignment]
     return image
 
 
@@ -37,7 +37,7 @@ def _tone(image: Image, rng: np.random.Generator) -> Image:
     gain = rng.uniform(0.1, 0.5) if dark else rng.uniform(0.65, 1.35)
     cast = rng.uniform(0.85, 1.15, 3)
     table = np.clip((x ** rng.uniform(0.7, 1.4)) * gain * cast + rng.uniform(-0.1, 0.1), 0, 1)
-    return cv2.LUT(image, (table * 255).astype(np.uint8).reshape(1, 256, 3))
+    return cv2.LUT(image, (table * 255).astype(np.uint8).reshape(1, 256, 3))  # type: ignore[return-value]
 
 
 def _gradient(image: Image, rng: np.random.Generator) -> Image:
@@ -55,5 +55,5 @@ def _shaken(image: Image, rng: np.random.Generator) -> Image:
     kernel = np.zeros((n, n), np.float32)
     kernel[n // 2] = 1
     angle = rng.normal(0, 25) if rng.random() < 0.7 else rng.uniform(0, 180)
-    kernel = cv2.warpAffine(kernel, cv2.getRotationMatrix2D(((n - 1) / 2, (n - 1) / 2), angle, 1), (n, n))
-    return cv2.filter2D(image, -1, kernel / kernel.sum())
+    kernel = cv2.warpAffine(kernel, cv2.getRotationMatrix2D(((n - 1) / 2, (n - 1) / 2), angle, 1), (n, n))  # type: ignore[assignment]
+    return cv2.filter2D(image, -1, kernel / kernel.sum())  # type: ignore[return-value]

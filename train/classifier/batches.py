@@ -71,7 +71,7 @@ def turned(image: Image, box: Box, how: Augmentation, rng: np.random.Generator) 
     matrix[:, 1] += matrix[:, 0] * slant
     matrix[:, 2] -= matrix[:, 0] * slant * y  # the middle stays where it is
     size = (image.shape[1], image.shape[0])
-    return cv2.warpAffine(image, matrix, size, borderValue=(PADDING, PADDING, PADDING))
+    return cv2.warpAffine(image, matrix, size, borderValue=(PADDING, PADDING, PADDING))  # type: ignore[return-value]
 
 
 def jittered(box: Box, how: Augmentation, rng: np.random.Generator) -> Box:

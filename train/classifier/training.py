@@ -65,9 +65,10 @@ def run(
         loop.lock_workdir(workdir, mark, ClassifierConfig)
 
     results = []
-    for way in config.splits:
-        folder = workdir if way == config.splits[0] else workdir / f"split-{way}"
-        results.append(train_and_measure(config, way, patches, sets, folder, lock, start))
+    for number, way in enumerate(config.splits, 1):
+        folder = workdir if number == 1 else workdir / f"split-{way}"
+        ahead = (config.head.epochs + config.tune.epochs) * (len(config.splits) - number)
+        results.append(train_and_measure(config, way, patches, sets, folder, lock, start, ahead))
     whole = results[0] | {
         "config": config.model_dump() | {"weights": Path(config.weights).name},
         "labels": list(config.labels),
@@ -158,12 +159,14 @@ def train_and_measure(
     folder: Path,
     lock: Callable[[], None],
     start: Path | None = None,
+    others: int = 0,
 ) -> dict[str, Any]:
+    """One training by one split and what it is worth. `others`: epochs of the trainings that follow."""
     training, validation, result = parts(config, way, patches)
     print(f"split by {way}: {len(training)} faces to train on, {len(validation)} to validate on", flush=True)
     print(report.leakage(result), flush=True)
     known = [p for p in validation if p.sample.label in config.labels]
-    model, history = train(config, training, known, folder, lock, start)
+    model, history = train(config, training, known, folder, lock, start, others)
 
     def predict(faces: Sequence[Patch]) -> Any:
         return model.predict(Fixed(faces, config.labels, config.size, config.margin, config.batch), verbose=0)
@@ -194,10 +197,11 @@ def train(
     folder: Path,
     lock: Callable[[], None] = lambda: None,
     start: Path | None = None,
+    others: int = 0,
 ) -> tuple[keras.Model, list[dict[str, float]]]:
     """Both phases; each has a folder of its own under `folder`, so a killed training knows where it stood.
 
-    `lock` is called once the network stands, before anything is written.
+    `lock` is called once the network stands, before anything is written. `others`: epochs of the trainings that follow.
     """
     keras.utils.set_random_seed(config.seed)
     batches = Augmented(training, config)
@@ -210,20 +214,23 @@ def train(
             model, config, upper_blocks=config.tune.epochs > 0
         )  # an unknown layer is an error now, not in an hour
         lock()
-        history = phases(model, config, batches, checks, folder)
+        history = phases(model, config, batches, checks, folder, others)
     return model, history
 
 
 def phases(
-    model: keras.Model, config: ClassifierConfig, batches: Any, checks: Any, folder: Path
+    model: keras.Model, config: ClassifierConfig, batches: Any, checks: Any, folder: Path, others: int = 0
 ) -> list[dict[str, float]]:
-    """Head, then upper blocks, in the strategy's scope; each in a folder of its own under `folder`. Their history."""
+    """Head, then upper blocks, in the strategy's scope; each in a folder of its own under `folder`. Their history.
+
+    `others`: epochs of the trainings that follow, for the time that is reported to be left.
+    """
     history: list[dict[str, float]] = []
-    for name, phase in (("head", config.head), ("tune", config.tune)):
+    for name, phase, after in (("head", config.head, config.tune.epochs), ("tune", config.tune, 0)):
         if phase.epochs:
             print(f"phase {name}: {phase.epochs} epochs of {len(batches)} batches", flush=True)
             network.prepare(model, config, phase, phase.epochs * len(batches), upper_blocks=name == "tune")
-            rows = loop.fit(model, batches, folder / name, phase.epochs, checks)
+            rows = loop.fit(model, batches, folder / name, phase.epochs, checks, afterwards=after + others)
             history += [row | {"epoch": float(k)} for k, row in enumerate(rows, start=len(history))]
     return history
 

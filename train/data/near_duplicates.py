@@ -47,7 +47,7 @@ def views(face: Image) -> list[Image]:
     for degrees in TURNS:
         matrix = cv2.getRotationMatrix2D((size / 2, size / 2), degrees, 1)
         turned.append(cv2.warpAffine(face, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE))
-    return turned + [np.ascontiguousarray(view[:, ::-1]) for view in turned]
+    return turned + [np.ascontiguousarray(view[:, ::-1]) for view in turned]  # type: ignore[return-value]
 
 
 def fingerprints(patches: Sequence[Patch]) -> Array:

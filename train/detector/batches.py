@@ -70,8 +70,9 @@ class Scenes(keras.utils.PyDataset):
         """`hard_examples`: kinds of places, shown equally often in a share `config.hard_examples` of the samples."""
         super().__init__(workers=workers, max_queue_size=6)
         self.config, self.epoch = config, 0
-        self.hard_examples = [kind for kind in hard_examples if kind]
-        self.pictures, self.boxes, self.skipped = [], [], []
+        self.pictures: list[Image | None] = []
+        self.boxes: list[NDArray[np.float32]] = []
+        self.skipped: list[Path] = []
         for scene in scenes:
             picture = dataset.picture_of(scene)
             if picture is None:
@@ -81,6 +82,8 @@ class Scenes(keras.utils.PyDataset):
         self.readable = [k for k, picture in enumerate(self.pictures) if picture is not None]
         if not self.readable:
             raise DataError(f"none of the {len(scenes)} pictures can be read; the first is {scenes[0].path}")
+        shown = [[place for place in kind if self.pictures[place[0]] is not None] for kind in hard_examples]
+        self.hard_examples = [kind for kind in shown if kind]
         counts = Counter(scenes[k].source for k in self.readable)
         self.shares = np.cumsum([counts[scenes[k].source] ** -0.5 for k in self.readable])
         """A source of n pictures is drawn in proportion to sqrt(n), so that no large one drowns the others."""
@@ -111,7 +114,9 @@ class Scenes(keras.utils.PyDataset):
                 part, found = nothing(x1 - x0, y1 - y0, rng)
             else:
                 k, shown = self._choice(rng)
-                part, found = sample(self.pictures[k], self.boxes[k], x1 - x0, y1 - y0, c, rng, shown)
+                picture = self.pictures[k]
+                assert picture is not None, "only readable pictures are chosen"
+                part, found = sample(picture, self.boxes[k], x1 - x0, y1 - y0, c, rng, shown)
             image[y0:y1, x0:x1] = part
             boxes.append(found + np.array([x0, y0, x0, y0, 0], np.float32))
         return image, np.concatenate(boxes)
@@ -119,8 +124,8 @@ class Scenes(keras.utils.PyDataset):
     def _choice(self, rng: np.random.Generator) -> tuple[int, tuple[float, float, float, float] | None]:
         """Number of a picture, and the box that must be seen if it was chosen as a hard example."""
         if self.hard_examples and rng.random() < self.config.hard_examples:
-            kind = self.hard_examples[rng.integers(len(self.hard_examples))]
-            return kind[rng.integers(len(kind))]
+            kind = self.hard_examples[int(rng.integers(len(self.hard_examples)))]
+            return kind[int(rng.integers(len(kind)))]
         k = int(np.searchsorted(self.shares, rng.uniform(0, self.shares[-1]), side="right"))
         return self.readable[k], None
 
@@ -211,9 +216,9 @@ def _cut(image: Image, move: Affine, width: int, height: int, rng: np.random.Gen
     if scale < 0.7:
         size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
         shrunk = np.array(size) / image.shape[1::-1]
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
         move = np.c_[move[:, :2] / shrunk, move[:, 2]]
-    return cv2.warpAffine(image, move, (width, height), flags=cv2.INTER_LINEAR, borderValue=fill)
+    return cv2.warpAffine(image, move, (width, height), flags=cv2.INTER_LINEAR, borderValue=fill)  # type: ignore[return-value]
 
 
 def _visible(boxes: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,9 @@ def coco_ap(scenes: list[Annotated], find: Callable[[Image], NDArray[np.float64]
 
     `find(RGB picture) -> (M, 5)` rows x0, y0, x1, y1, score in pixels. Regions to ignore are COCO's `iscrowd`.
     """
-    images, annotations, results = [], [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for n, scene in enumerate(scenes, 1):
         picture = dataset.picture_of(scene)
         if picture is None:

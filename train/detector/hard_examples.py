@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from edge.core import files
 from edge.core.geometry import iou_matrix
+from edge.core.progress import track
 from edge.core.records import Image
 from edge.evaluation.coco import FACE, Annotated
 from edge.evaluation.slices import LARGE_ENOUGH, TURNED
@@ -49,7 +49,7 @@ def find(
         alarms: list[Place] = []
         missed: list[Place] = []
         heads, forgotten = {}, {}
-        for k, scene in enumerate(tqdm(scenes, "looking for hard examples", mininterval=5)):
+        for k, scene in enumerate(track(scenes, "looking for hard examples")):
             picture = dataset.picture_of(scene)
             if picture is not None:
                 rows = detect(picture)

@@ -58,11 +58,17 @@ def run(
         folder = workdir / f"stage-{number}" if len(stages) > 1 else workdir
         if len(stages) > 1:
             print(f"stage {number} of {len(stages)}: {config.epochs} epochs at {config.width} x {config.height}")
-        start = _stage(config, scenes, listed, held_out, folder, start, origin)
+        afterwards = sum(map(_cost, stages[number:])) / _cost(config) * config.epochs
+        start = _stage(config, scenes, listed, held_out, folder, start, origin, afterwards)
     if len(stages) > 1:
         for name in ("detector.keras", "report.json", "history.png"):
             shutil.copyfile(folder / name, workdir / name)
     return workdir / "detector.keras"
+
+
+def _cost(config: DetectorConfig) -> int:
+    """Pixels that a training sees: what it takes, compared with another."""
+    return config.epochs * config.steps_per_epoch * config.batch * config.width * config.height
 
 
 def _stage(
@@ -73,10 +79,12 @@ def _stage(
     workdir: Path,
     start: Path | None,
     origin: Path | None,
+    afterwards: float,
 ) -> Path:
     """One stage; returns its `detector.keras`, at once where it is already trained.
 
-    `listed`: known false alarms; `origin`: the detector that the first stage went on from.
+    `listed`: known false alarms; `origin`: the detector that the first stage went on from. `afterwards`: the work of the
+    stages that follow, in epochs of this one.
     """
     done, digest = workdir / "detector.keras", _digest(start) if start else None
     if config.averaged and origin is None:
@@ -106,7 +114,7 @@ def _stage(
     shown = held_out[:: max(len(held_out) // config.evaluate_pictures, 1)]
     find = finder(model)
     measure = MeasureAP(shown, find)
-    history = loop.fit(trainer, batches, workdir, config.epochs, callbacks=[measure])
+    history = loop.fit(trainer, batches, workdir, config.epochs, callbacks=[measure], afterwards=afterwards)
     if config.averaged and origin is not None:
         first = _fitted(_first(config, origin), origin, config, batches)
         average(model, first, config.averaged)

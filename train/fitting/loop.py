@@ -9,7 +9,6 @@ import io
 import json
 import os
 import platform
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from edge.config import toml_model
 from edge.config.toml_model import TomlModel
 from edge.core import files
 from edge.core.errors import ConfigError
+from edge.core.progress import Progress, duration, left
 from train.fitting import checkpoint
 
 
@@ -108,13 +108,34 @@ class AveragedWeights(keras.callbacks.Callback):
         self.own = []
 
 
+class ShowProgress(keras.callbacks.Callback):
+    """First of all: how far the training is between two epochs, and how long all of it will take."""
+
+    def __init__(self, batches: int, done: int, epochs: int, afterwards: float) -> None:
+        super().__init__()
+        self.progress = Progress("training", round(batches * (epochs - done + afterwards)), "batches")
+        self.epochs, self.seen = epochs, 0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.note = f"epoch {epoch + 1} of {self.epochs}"
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.seen += 1
+        self.progress.update(self.seen, note=self.note)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.progress.clear()
+
+
 class SaveCheckpoint(keras.callbacks.Callback):
     """Last at the end of an epoch: writes checkpoint and history, and tells how it goes."""
 
-    def __init__(self, taken: TakeState, folder: Path, history: list[checkpoint.Row], epochs: int) -> None:
+    def __init__(
+        self, taken: TakeState, folder: Path, history: list[checkpoint.Row], epochs: int, afterwards: float
+    ) -> None:
         super().__init__()
         self.taken, self.folder, self.history, self.epochs = taken, folder, history, epochs
-        self.start, self.first = time.monotonic(), len(history)
+        self.start, self.first, self.afterwards = time.monotonic(), len(history), afterwards
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         row = {"epoch": float(epoch)} | {k: float(v) for k, v in sorted((logs or {}).items())}
@@ -122,17 +143,10 @@ class SaveCheckpoint(keras.callbacks.Callback):
         checkpoint.write(self.folder, self.taken.values, self.history)
         write_history(self.folder / "history.csv", self.history)
         each = (time.monotonic() - self.start) / (epoch + 1 - self.first)
-        left = f", about {duration(each * (self.epochs - epoch - 1))} left" if epoch + 1 < self.epochs else ""
+        ahead = self.epochs - epoch - 1 + self.afterwards
+        waiting = f", {left(each * ahead)}" if ahead else ""
         figures = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in ("epoch", "learning_rate"))
-        print(f"epoch {epoch + 1} of {self.epochs}: {figures}; {duration(each)} each{left}", flush=True)
-
-
-def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, by what is readable."""
-    for unit, name in ((3600, "h"), (60, "min")):
-        if seconds >= 2 * unit:
-            return f"{seconds / unit:.0f} {name}" if seconds >= 10 * unit else f"{seconds / unit:.1f} {name}"
-    return f"{seconds:.0f} s"
+        print(f"epoch {epoch + 1} of {self.epochs}: {figures}; {duration(each)} each{waiting}", flush=True)
 
 
 def check(workdir: Path, settings: dict[str, Any], model: type[TomlModel] = TomlModel) -> None:
@@ -185,20 +199,23 @@ def fit(
     epochs: int,
     validation: Any = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    afterwards: float = 0.0,
 ) -> list[dict[str, float]]:
     """Trains a compiled model and returns the history, one dict per epoch (also `history.csv` in `workdir`).
 
     A killed training, called again with the same `workdir`, goes on after the last finished epoch to exactly what it
     would have become; a finished one returns at once. Where the optimizer averages weights (`use_ema`), the average
-    is what `callbacks` see and what the model holds at the end. Raises DataError, OSError.
+    is what `callbacks` see and what the model holds at the end. `afterwards`: the work that follows this training, in
+    epochs of it, for the time that is reported to be left. Raises DataError, OSError.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     history = checkpoint.restore(workdir, model)
     if history:
         print(f"{workdir}: {len(history)} of {epochs} epochs are done", flush=True)
     if len(history) < epochs:
+        progress = ShowProgress(len(batches), len(history), epochs, afterwards)
         taken = TakeState()
-        keep = SaveCheckpoint(taken, workdir, history, epochs)
+        keep = SaveCheckpoint(taken, workdir, history, epochs, afterwards)
         averaged = [AveragedWeights()] if model.optimizer.use_ema else []
         model.fit(
             batches,
@@ -206,8 +223,8 @@ def fit(
             initial_epoch=len(history),
             validation_data=validation,
             shuffle=False,
-            verbose=1 if sys.stdout.isatty() else 0,
-            callbacks=[SetEpoch(batches), taken, *averaged, *callbacks, keep],
+            verbose=0,
+            callbacks=[progress, SetEpoch(batches), taken, *averaged, *callbacks, keep],
         )
     else:
         model.optimizer.finalize_variable_values(model.trainable_variables)

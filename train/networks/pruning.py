@@ -8,6 +8,7 @@ exact; layer by layer as in He et al. 2017, arXiv 1707.06168). A training then c
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import keras
 import numpy as np
@@ -74,7 +75,7 @@ def keep(covariance: Floats, weights: Array, number: int) -> NDArray[np.intp]:
     """
     left = np.arange(len(covariance))
     inverse = np.linalg.inv(_firm(covariance))
-    w = np.asarray(weights, np.float64).copy()
+    w: Floats = np.asarray(weights, np.float64).copy()
     while len(left) > number:
         j = int(np.argmin((w**2).sum(1) / np.diag(inverse)))
         column = inverse[:, j] / inverse[j, j]
@@ -88,8 +89,7 @@ def keep(covariance: Floats, weights: Array, number: int) -> NDArray[np.intp]:
 def refit(covariance: Floats, weights: Array, kept: NDArray[np.intp]) -> Floats:
     """Weights (K, N) of the `kept` inputs that come nearest to what `weights` (C, N) make of all of them."""
     firm = _firm(covariance)
-    fitted: Floats = np.linalg.solve(firm[np.ix_(kept, kept)], firm[kept] @ weights)
-    return fitted
+    return np.asarray(np.linalg.solve(firm[np.ix_(kept, kept)], firm[kept] @ weights), np.float64)
 
 
 def _firm(covariance: Floats) -> Floats:
@@ -102,7 +102,7 @@ def _firm(covariance: Floats) -> Floats:
 def _moments(wide: keras.Model, blocks: list[str], pictures: Array) -> list[tuple[Floats, Floats]]:
     """Mean (C,) and covariance (C, C) of what enters each block's projection."""
     looks = keras.Model(wide.input, [wide.get_layer(f"{block}_project").input for block in blocks])
-    sums = [(0.0, 0.0, 0)] * len(blocks)
+    sums: list[tuple[Any, Any, int]] = [(0.0, 0.0, 0)] * len(blocks)
     for k in range(0, len(pictures), 8):
         for i, values in enumerate(looks.predict_on_batch(pictures[k : k + 8])):
             x = np.asarray(values, np.float64).reshape(-1, values.shape[-1])

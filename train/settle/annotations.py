@@ -21,11 +21,11 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from edge.core import files
 from edge.core.errors import DataError
 from edge.core.geometry import iou_matrix
+from edge.core.progress import track
 from edge.evaluation import coco
 from train.data import dataset
 from train.settle.agreement import AGREED_IOU, Findings, faces_in_heads, near
@@ -62,7 +62,7 @@ def settled(
     for annotation in annotated["annotations"]:
         rows[annotation["image_id"]].append(annotation)
     looks, said = {}, Counter[str]()
-    for entry in tqdm(annotated["images"], "two teachers look", mininterval=10):
+    for entry in track(annotated["images"], "two teachers look"):
         image = dataset.picture(images / entry["file_name"])
         if image is None:
             said["pictures that cannot be read"] += 1

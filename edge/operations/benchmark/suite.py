@@ -38,16 +38,17 @@ def run(
     numbers: Sequence[int],
     sweep: bool,
     health: Callable[[], Mapping[str, str]],
-    say: Callable[[str], None] = lambda text: None,
+    say: Callable[[str, float], None] = lambda text, seconds: None,
 ) -> Report:
     """`seconds` (or `frames`) for the source, a fifth of it for every further figure; see `Report` for what comes out.
 
     numbers: of faces in a frame. health: what the board says of its temperature and supply, asked at the end. say: is
-    told what is measured now.
+    told what is measured now, and in how many seconds all will be measured.
     Raises CameraError, BundleError, DataError, EngineError and MissingPackage.
     """
     short = seconds / 5
-    say("loading the networks")
+    several, combined = 2 * short * len(numbers), short * sum(map(len, _combinations().values())) * sweep
+    say("how long the networks take to load", seconds + short + several + combined)
     with assemble.runtime(settings, live=False) as runtime:
         pipeline = runtime.pipeline
         with closing(assemble.camera(settings, live=False)) as scout:
@@ -56,13 +57,13 @@ def run(
             pipeline.warm_up(first.image)
             start = machine.age()
             portrait = _clearest(pipeline, [first, *seen])
-        say(f"the source, for {seconds:g} s")
+        say("the source", seconds + short + several + combined)
         speed = stages.measure_speed(runtime.camera, pipeline, seconds, frames)
         size = (speed.width, speed.height)
         pictures = {"no_mask": faces.picture(portrait, 1, *size), "all_clear": faces.picture(None, 0, *size)}
-        say("from a frame to a pin")
+        say("the time from a frame to a pin", short + several + combined)
         to_pin = _to_pin(pipeline, pictures, short)
-        say(f"{', '.join(map(str, numbers))} faces, for {2 * short:g} s each")
+        say(f"{', '.join(map(str, numbers))} faces", several + combined)
         rows = faces.rows(pipeline, portrait, numbers, size, short, settings.decision.recheck_every)
         peak = machine.peak_memory()
         running = {network: stage.running for network, stage in runtime.backends.items()}
@@ -106,20 +107,28 @@ def _to_pin(pipeline: Pipeline, pictures: Mapping[str, Image], seconds: float) -
         return latency.measure_latency(pipeline, AlertPolicy(0, 0, 0), sink, light.pin, pictures, seconds)
 
 
-def _sweep(settings: Settings, image: Image, seconds: float, say: Callable[[str], None]) -> Iterator[Combination]:
-    """Every backend with 1, 2, 4, ... threads; one that does not work is tried once."""
-    processors = os.cpu_count() or 1
-    threads = sorted({1, 2, processors, *(n for n in (4, 8) if n < processors)})
-    for name, candidate in backends().items():
-        if not candidate.auto:
-            continue
-        for n in threads[:1] if candidate.isolated else threads:
-            say(f"{name}, threads: {n}")
+def _sweep(
+    settings: Settings, image: Image, seconds: float, say: Callable[[str, float], None]
+) -> Iterator[Combination]:
+    """Every one of `_combinations`; a backend that does not work is tried once."""
+    wanted = _combinations()
+    ahead = sum(map(len, wanted.values()))
+    for name, threads in wanted.items():
+        for done, n in enumerate(threads):
+            say(f"{name}, threads: {n}", seconds * (ahead - done))
             try:
                 yield _combination(settings, name, n, image, seconds)
             except MaskcamError as error:
                 yield Combination(name, n, problem=str(error).splitlines()[0])
                 break
+        ahead -= len(threads)
+
+
+def _combinations() -> dict[str, list[int]]:
+    """Every backend -> 1, 2, 4, ... threads; one thread where it runs on a device of its own."""
+    processors = os.cpu_count() or 1
+    threads = sorted({1, 2, processors, *(n for n in (4, 8) if n < processors)})
+    return {name: threads[:1] if one.isolated else threads for name, one in backends().items() if one.auto}
 
 
 def _combination(settings: Settings, name: str, threads: int, image: Image, seconds: float) -> Combination:

@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("tqdm", reason="training needs the extra 'train'")
 from train.settle import teachers as detectors
 from train.settle.annotations import settled as settle
 
@@ -91,6 +90,7 @@ def test_the_margin_of_a_bundle_is_taken_off_under_its_old_name_too(key, monkeyp
 
 
 def test_the_command_wants_two_teachers_and_says_so(tmp_path, capsys):
+    pytest.importorskip("keras", reason="needs the extra 'train'")
     from train import cli
 
     path = tmp_path / "coco.json"
