@@ -6,7 +6,7 @@ comma := ,
 # With CI set, the tests that need TensorFlow run too; without it they skip with a reason.
 TEST_EXTRAS = $(if $(CI),test$(comma)convert,test)
 
-.PHONY: demo demo-page docs test test-mqtt test-homeassistant test-history test-all test-web test-systemd test-guest test-virtual check audit clean test-arm64 test-faults test-soak test-fuzz test-mutation
+.PHONY: demo demo-page docs release test test-mqtt test-homeassistant test-history test-all test-web test-systemd test-guest test-virtual check audit clean test-arm64 test-faults test-soak test-fuzz test-mutation
 
 demo: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml --duration 20 --sheet demo.png --overwrite
@@ -17,8 +17,10 @@ demo: $(VENV)/.demo
 demo-page: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml
 
+# With CI set it also measures how much of the code the tests run: the line TOTAL.
 test: $(VENV)/.$(TEST_EXTRAS)
-	$(BIN)/python -m pytest
+	$(BIN)/$(if $(CI),coverage run,python) -m pytest
+	$(if $(CI),$(BIN)/coverage report | tail -n 1)
 
 test-all:
 	$(MAKE) test CI=true
@@ -85,6 +87,10 @@ test-fuzz: $(VENV)/.test$(comma)fuzz
 test-mutation: $(VENV)/.test$(comma)mutation
 	$(BIN)/python .ci/mutation $(PARTS)
 
+# dist/: sdist, wheel, bills of materials and digests of the commit, built twice and compared.
+release: $(VENV)/.release
+	$(BIN)/python .ci/release
+
 check: $(VENV)/.$(TEST_EXTRAS) audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -104,4 +110,4 @@ $(VENV)/.%: pyproject.toml $(VENV)/bin/python
 	@touch "$@"
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
