@@ -83,8 +83,8 @@ def _stage(
 ) -> Path:
     """One stage; returns its `detector.keras`, at once where it is already trained.
 
-    `listed`: known false alarms; `origin`: the detector that the first stage went on from. `afterwards`: the work of the
-    stages that follow, in epochs of this one.
+    `listed`: known false alarms; `origin`: the detector that the first stage went on from.
+    `afterwards`: the work of the stages that follow, in epochs of this one.
     """
     done, digest = workdir / "detector.keras", _digest(start) if start else None
     if config.averaged and origin is None:
