@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from convert.bundle import known_answer
+from convert import known_answer
 from edge.core.errors import BundleError
 
 
