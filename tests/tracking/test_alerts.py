@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge.core.labels import Mask
 from edge.core.records import Decision, Frame, Observation
-from edge.tracking.alerts import AlertPolicy, StillsPolicy
+from edge.tracking.alerts import _REMEMBERED, AlertPolicy, StillsPolicy
 
 ON, OFF, UNSURE = Mask.ON, Mask.OFF, Mask.UNSURE
 BLACK = np.zeros((2, 2, 3), np.uint8)
@@ -288,3 +288,28 @@ def test_what_keeps_an_alert_up_is_what_may_raise_it():
 
 def test_a_thing_is_nobody():
     assert worn(AlertPolicy(raise_after=0.0), 20, not_a_face=True) == []
+
+
+def test_by_default_two_seconds_clear_it_and_three_more_pass_before_the_next():
+    events = play(AlertPolicy(raise_after=0.5), [{7: OFF}] * 10 + [{7: ON}] * 25 + [{7: OFF}] * 40)
+    told = [(kind, t) for kind, t, _ in events if kind != "decision"]
+    assert told == [("no_mask", 0.5), ("all_clear", 2.9), ("no_mask", 5.9)]
+
+
+def test_two_frames_of_the_same_moment_do_not_begin_a_hold_anew():
+    policy = AlertPolicy(raise_after=1.0)
+    told = [play(policy, [{1: OFF}], start=t) for t in (0.0, 0.5, 0.5, 1.0)]
+    assert kinds(told[-1]) == ["no_mask"]
+
+
+def test_the_share_is_of_the_hold_and_not_of_a_frame_before_it():
+    """Three of four frames of the last 0.75 s are OFF, which is less than 0.8; with the one before it would be 0.8."""
+    policy = AlertPolicy(raise_after=0.75, raise_share=0.8)
+    assert "no_mask" not in kinds(play(policy, [{1: OFF}, {1: OFF}, {1: ON}, {1: OFF}, {1: OFF}], fps=4))
+
+
+def test_who_stays_is_remembered_though_many_pass_by():
+    many = _REMEMBERED + 20
+    policy = AlertPolicy(raise_after=(many - 5) / 10)
+    told = play(policy, [{1: OFF, 100 + i: ON} for i in range(many)])
+    assert [track for kind, _, track in told if kind == "no_mask"] == [1]
