@@ -1,10 +1,8 @@
 """The picture that proves an engine right: chosen so that a lost input shows, whatever the network is."""
 
 import numpy as np
-import pytest
 
-from convert import known_answer
-from edge.core.errors import BundleError
+from convert.bundle import known_answer
 
 
 class Means:
@@ -42,7 +40,6 @@ def test_the_same_seed_draws_the_same_picture():
     assert (one != other).any()
 
 
-def test_a_network_that_ignores_its_input_gets_no_bundle(tmp_path):
-    with pytest.raises(BundleError, match=r"none gets an answer that differs from a blank one's by more than 0\.0"):
-        known_answer.write(tmp_path / "a.npz", Indifferent(), ["means"], 64, 64)
-    assert not (tmp_path / "a.npz").exists()
+def test_a_network_that_ignores_its_input_is_told(tmp_path, capsys):
+    known_answer.write(tmp_path / "a.npz", Indifferent(), ["means"], 64, 64)
+    assert "none gets an answer that differs from a blank one's by more than 0.0" in capsys.readouterr().err
