@@ -6,6 +6,7 @@ the file away undoes everything. A change is first read together with all the re
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -35,6 +36,7 @@ FILES_ONLY = (
     ("sinks", "snapshots"),
     ("collect",),
     ("model",),
+    ("collect",),
 )
 """Not to be changed from a browser: what runs programs, writes files, decides who may look or what may be installed."""
 SECRET = ("password", "token", "username", "url", "source", "key")
@@ -94,7 +96,7 @@ class Editor:
                 try:
                     self._read(part)
                 except ConfigError as error:
-                    raise ConfigError(str(error).replace(str(part), "the page")) from None
+                    raise ConfigError(re.sub(rf"{re.escape(str(part))}(:\d+)?: ", "", str(error))) from None
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written ({error.strerror}): nothing was changed") from None
 

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 SHARE = 0.03
 """Part of the time that the page may occupy in the long run, the live picture apart, which has its own limit."""
-CREDIT = 0.3
+CREDIT = 0.6
 """Seconds saved up for a page that is opened."""
 PATIENCE = 4.0
 """Seconds of debt before everybody waits."""

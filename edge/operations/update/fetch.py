@@ -17,10 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from edge.core.errors import UpdateError
-from edge.operations.update.package import HEAD
+from edge.operations.update.package import HEAD, PREFIX
 
-PREFIX = ".update-"
-"""Of a download's name, by which one that a power cut left is found."""
 LARGEST = 1 << 30
 """Bytes, whatever a signed manifest says."""
 RESERVE = 16 << 20

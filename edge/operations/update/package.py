@@ -26,6 +26,8 @@ from edge.operations.update import keys
 MANIFEST, SIGNATURE = "manifest.json", "manifest.json.minisig"
 LIMIT = 1 << 20
 """Bytes of a manifest, before anybody has vouched for it."""
+PREFIX = ".update-"
+"""Of a download's name, by which one that a power cut left is found."""
 BLOCK = 512
 """Of a tar."""
 HEAD = 2 * (LIMIT + BLOCK)

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.core.errors import UpdateError
-from edge.operations.update import fetch
 from edge.operations.update.activate import COMPLETE
-from edge.operations.update.package import Manifest, unpack
+from edge.operations.update.package import PREFIX, Manifest, unpack
 
 Run = Callable[[Sequence[str]], None]
 
@@ -89,7 +88,7 @@ def sweep(home: Installation) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     for folder in home.root.glob("bundles/*.part"):
         shutil.rmtree(folder, ignore_errors=True)
-    for file in home.root.glob(f"{fetch.PREFIX}*"):
+    for file in home.root.glob(f"{PREFIX}*"):
         file.unlink(missing_ok=True)
 
 

@@ -54,6 +54,7 @@ function paint(shape) {
 }
 
 async function save(values) {
+  say($("done"), "Saving …");
   try {
     await ask("/api/settings", "PATCH", { "camera.region": values.map((value) => Math.round(value * 1000) / 1000) });
     say($("done"), "The part that counts is saved; the camera opens anew.");

@@ -11,14 +11,16 @@ export class Refused extends Error {
   constructor(status, message) { super(message); this.status = status; }
 }
 
-// JSON from an address; a session that has ended leads to the login.
-export async function ask(path, method = "GET", body) {
-  const options = { method, signal: AbortSignal.timeout(body instanceof Blob ? 900000 : method === "GET" ? 8000 : 30000) };
+// JSON from an address; a session that has ended leads to the login. What was asked while a password was being set is
+// asked once more: the cookie has come meanwhile.
+export async function ask(path, method = "GET", body, again = false) {
+  const options = { method, signal: AbortSignal.timeout(body instanceof Blob ? 900000 : method === "GET" ? 20000 : 30000) };
   if (body !== undefined) {
     options.body = body instanceof Blob ? body : JSON.stringify(body);
     options.headers = { "content-type": body instanceof Blob ? "application/octet-stream" : "application/json" };
   }
   const answer = await fetch(path, options);
+  if (answer.status === 401 && !again) return ask(path, method, body, true);
   if (answer.status === 401) { location.assign("/login"); throw new Refused(401, "log in again"); }
   const said = await answer.json();
   if (!answer.ok) throw new Refused(answer.status, said.error ?? answer.statusText);

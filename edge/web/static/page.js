@@ -89,7 +89,10 @@ async function state() {
   showState(said);
   showFacts(said);
   showPeople(said.people);
-  if (said.setup && !offered) { offered = true; wizard(said); }
+  if (said.setup && !offered) {
+    offered = true;
+    wizard(said).catch(() => { offered = false; });  // a busy board was too slow: once more, with the next state
+  }
 }
 
 function eventText(e) {
@@ -149,12 +152,14 @@ $("pause").onclick = () => {
 };
 $("level").onchange = filterLog;
 $("test").onclick = async () => {
+  say($("done"), "…");
   try {
     const { shown } = await ask("/api/alert-test", "POST");
     say($("done"), `Shown for 3 s on: ${shown.join(", ")}`);
   } catch (error) { say($("done"), error.message, true); }
 };
 $("snooze").onclick = async () => {
+  say($("done"), "…");
   try {
     await ask("/api/snooze", "POST", snoozed ? { seconds: 0 } : {});
     say($("done"), snoozed ? "Alerts are on again" : "No alerts for a while");
@@ -169,6 +174,7 @@ $("wrong").onclick = async () => {
 $("logout").onclick = async () => { await ask("/api/logout", "POST"); location.assign("/login"); };
 $("password").onsubmit = async (event) => {
   event.preventDefault();
+  say($("set"), "…");
   try {
     await ask("/api/password", "POST", { old: $("old").value, new: $("new").value });
     say($("set"), "The password is set; other browsers have to log in again.");

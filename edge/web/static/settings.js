@@ -62,6 +62,7 @@ function value(item, field) {
 }
 
 async function save(item, given) {
+  say($("saved"), `Saving ${item.key} …`);
   try {
     const { restart, lasting } = await ask("/api/settings", "PATCH", { [item.key]: given });
     say($("saved"), `${item.key} is saved${lasting ? "" : " until maskcam ends"}${restart.length ? "; restart maskcam to use it" : " and in use"}.`);
