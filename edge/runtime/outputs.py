@@ -77,7 +77,9 @@ def video(path: Path, fps: float) -> Iterator[Watcher]:
                     raise DataError(f"output '{path}': this OpenCV cannot write MP4 video there")
             picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
             due = round((frame.t - start) * fps) + 1
-            for _ in range(min(due - written, MOST_REPEATS)):
+            for _ in range(min(due - written - 1, MOST_REPEATS)):
+                writer.write(last[0])  # until this frame's time the one before was to be seen
+            if due > written:
                 writer.write(picture)
             written = max(due, written)
             last = picture, frame.t - shown

@@ -142,7 +142,11 @@ def test_a_recording_of_a_variable_rate_keeps_its_length(tmp_path):
     with outputs.video(tmp_path / "out.mp4", 10.0) as watch:
         for index, t in enumerate([*(i / 10 for i in range(10)), 1.0, 2.0]):
             watch(Frame(index, t, grey(20 * index)), grey(20 * index))
-    assert cv2.VideoCapture(str(tmp_path / "out.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 30
+    video = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 30
+    shown = [float(video.read()[1].mean()) for _ in range(30)]
+    assert shown[15] == pytest.approx(200, abs=10), "a picture stays until the next one's time"
+    assert shown[20] == pytest.approx(220, abs=10)
 
 
 def test_what_is_there_is_not_overwritten_unasked(tmp_path):
