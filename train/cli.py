@@ -185,6 +185,16 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--workdir", type=Path, required=True, metavar="DIR", help="where everything is written")
     p.add_argument("--weights", metavar="FILE", help="backbone weights without top instead of the configuration's")
     p.add_argument("--start", type=Path, metavar="FILE.keras|BUNDLE", help="a trained detector to go on from")
+    p.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="threads that make batches (default: %(default)s)"
+    )
+    p.add_argument(
+        "--memory",
+        type=int,
+        default=4000,
+        metavar="MB",
+        help="decoded pictures that are kept; others are read again when they are shown (default: %(default)s)",
+    )
     p.set_defaults(run=_detector)
 
     p = commands.add_parser(
@@ -298,7 +308,9 @@ def _inspect(args: argparse.Namespace) -> None:
 def _detector(args: argparse.Namespace) -> None:
     from train.detector import training
 
-    training.run(args.config, args.data, args.val, args.workdir, args.weights, args.start)
+    if args.workers < 1 or args.memory < 1:
+        raise ConfigError(f"--workers {args.workers}, --memory {args.memory}: expected 1 or more of each")
+    training.run(args.config, args.data, args.val, args.workdir, args.weights, args.start, args.workers, args.memory)
 
 
 def _settle(args: argparse.Namespace) -> None:

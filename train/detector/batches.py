@@ -21,6 +21,7 @@ from train.augmentation import drawn_objects, occlusion
 from train.augmentation.photometric import jitter
 from train.config import DetectorConfig
 from train.data import dataset
+from train.data.kept import MEGABYTES, KeptPictures
 from train.detector.hard_examples import Place
 
 MOST_BOXES = 48
@@ -66,23 +67,22 @@ class Scenes(keras.utils.PyDataset):
         config: DetectorConfig,
         workers: int = 1,
         hard_examples: Sequence[Sequence[Place]] = (),
+        megabytes: float = MEGABYTES,
     ) -> None:
-        """`hard_examples`: kinds of places, shown equally often in a share `config.hard_examples` of the samples."""
+        """`hard_examples`: kinds of places, shown equally often in a share `config.hard_examples` of the samples.
+
+        `workers`: threads that make batches beside the training. `megabytes`: of decoded pictures that are kept.
+        """
         super().__init__(workers=workers, max_queue_size=6)
         self.config, self.epoch = config, 0
-        self.pictures: list[Image | None] = []
-        self.boxes: list[NDArray[np.float32]] = []
-        self.skipped: list[Path] = []
-        for scene in scenes:
-            picture = dataset.picture_of(scene)
-            if picture is None:
-                self.skipped.append(scene.path)
-            self.pictures.append(picture)
-            self.boxes.append(np.c_[scene.boxes, np.where(scene.ignored, 0, scene.categories)].astype(np.float32))
-        self.readable = [k for k, picture in enumerate(self.pictures) if picture is not None]
+        self.pictures = KeptPictures(scenes, megabytes)
+        self.boxes = [np.c_[s.boxes, np.where(s.ignored, 0, s.categories)].astype(np.float32) for s in scenes]
+        self.readable = self.pictures.readable
+        self.skipped = [scenes[k].path for k in sorted(set(range(len(scenes))) - set(self.readable))]
         if not self.readable:
             raise DataError(f"none of the {len(scenes)} pictures can be read; the first is {scenes[0].path}")
-        shown = [[place for place in kind if self.pictures[place[0]] is not None] for kind in hard_examples]
+        known = set(self.readable)
+        shown = [[place for place in kind if place[0] in known] for kind in hard_examples]
         self.hard_examples = [kind for kind in shown if kind]
         counts = Counter(scenes[k].source for k in self.readable)
         self.shares = np.cumsum([counts[scenes[k].source] ** -0.5 for k in self.readable])

@@ -22,6 +22,7 @@ from edge.evaluation.coco import Annotated
 from edge.vision import bundle
 from edge.vision.detector import float_rows
 from train.config import DetectorConfig, load_stages
+from train.data.kept import MEGABYTES
 from train.detector import hard_examples, network
 from train.detector.batches import Scenes, read
 from train.detector.coco_ap import coco_ap
@@ -42,11 +43,14 @@ def run(
     workdir: Path,
     weights: str | None = None,
     start: Path | None = None,
+    workers: int = 1,
+    megabytes: int = MEGABYTES,
 ) -> Path:
     """Trains (or resumes) all stages and returns the path of `detector.keras`. Raises ConfigError, DataError.
 
     `start`: a detector.keras of the same width and channels, of any input size, to go on from, or a bundle's folder.
-    Each stage goes on from the one before it, in a folder of its own under `workdir`.
+    Each stage goes on from the one before it, in a folder of its own under `workdir`. `workers`, `megabytes`: see
+    `Scenes`; they change the speed and nothing else.
     """
     stages, workdir, origin = load_stages(config_path), Path(workdir), start
     if weights:
@@ -59,7 +63,7 @@ def run(
         if len(stages) > 1:
             print(f"stage {number} of {len(stages)}: {config.epochs} epochs at {config.width} x {config.height}")
         afterwards = sum(map(_cost, stages[number:])) / _cost(config) * config.epochs
-        start = _stage(config, scenes, listed, held_out, folder, start, origin, afterwards)
+        start = _stage(config, scenes, listed, held_out, folder, start, origin, afterwards, workers, megabytes)
     if len(stages) > 1:
         for name in ("detector.keras", "report.json", "history.png"):
             shutil.copyfile(folder / name, workdir / name)
@@ -80,6 +84,8 @@ def _stage(
     start: Path | None,
     origin: Path | None,
     afterwards: float,
+    workers: int,
+    megabytes: int,
 ) -> Path:
     """One stage; returns its `detector.keras`, at once where it is already trained.
 
@@ -104,7 +110,7 @@ def _stage(
     hard: Sequence[list[Place]] = ()
     if config.hard_examples and (listed or start):
         hard, scenes = _hard(config, scenes, listed, model if start else None, workdir)
-    batches = Scenes(scenes, config, hard_examples=hard)
+    batches = Scenes(scenes, config, workers, hard, megabytes)
     if batches.skipped:
         print(f"skipped {len(batches.skipped)} of {len(scenes)} pictures, the first is {batches.skipped[0]}")
     with loop.strategy_scope():

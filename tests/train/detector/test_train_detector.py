@@ -91,6 +91,44 @@ def test_scenes_depend_on_seed_epoch_and_number_alone(setup):
     assert (one[1][0] != two[1][0]).any()
 
 
+def test_few_kept_pictures_and_many_workers_give_the_same_batches(setup, monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from train.config import DetectorConfig, load
+    from train.data import kept
+    from train.detector.batches import Scenes, read
+
+    folder, data = setup
+    config = load(folder / "c.toml", DetectorConfig)
+    all_kept = Scenes(read(data), config)
+    first = all_kept.pictures.decoded
+    expected = [all_kept[k] for k in range(6)]
+    assert all_kept.pictures.decoded == first, "nothing is read twice while there is room"
+    few = Scenes(read(data), config, workers=3, megabytes=0.06)
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(few.__getitem__, range(6)))
+    for (a, b), (c, d) in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(a, c)
+        np.testing.assert_array_equal(b, d)
+    assert few.pictures.decoded > first
+    assert sum(image.nbytes for image in few.pictures._kept.values()) <= 60_000
+    assert kept.MEGABYTES == 4000
+
+
+def test_a_picture_that_is_gone_in_the_middle_is_named(setup):
+    from edge.core.errors import DataError
+    from train.data.kept import KeptPictures
+    from train.detector.batches import read
+
+    _, data = setup
+    scenes = read(data)
+    pictures = KeptPictures(scenes, 0.03)
+    gone = pictures.readable[1]
+    scenes[gone].path.unlink()
+    with pytest.raises(DataError, match="could be read when the training began, and no longer can"):
+        pictures[gone]
+
+
 def loss_of(boxes_said, logits, truth):
     from train.detector.loss import DetectionLoss
 
