@@ -114,9 +114,7 @@ class Scenes(keras.utils.PyDataset):
                 part, found = nothing(x1 - x0, y1 - y0, rng)
             else:
                 k, shown = self._choice(rng)
-                picture = self.pictures[k]
-                assert picture is not None, "only readable pictures are chosen"
-                part, found = sample(picture, self.boxes[k], x1 - x0, y1 - y0, c, rng, shown)
+                part, found = sample(self.pictures[k], self.boxes[k], x1 - x0, y1 - y0, c, rng, shown)
             image[y0:y1, x0:x1] = part
             boxes.append(found + np.array([x0, y0, x0, y0, 0], np.float32))
         return image, np.concatenate(boxes)
