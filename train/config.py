@@ -113,7 +113,7 @@ class Augmentation(TomlModel):
         0.3, description="bare faces behind a hand, a beard, a cup; a third as many under glasses or hair"
     )
     drawn: Share = Field(0.25, description="masked faces made by drawing a mask on a bare one")
-    drawn_low: Share = Field(0.25, description="masks worn wrongly made by drawing one that hangs too low")
+    drawn_low: Share = Field(0.25, description="incorrectly worn masks made by drawing one that hangs too low")
     drawn_things: Share = Field(0.25, description="things that are no faces made by drawing: wheels, signs, windows")
 
 

@@ -14,11 +14,11 @@ from edge.core.errors import DataError
 from edge.core.records import Image
 from edge.vision import pictures
 
-WITH_MASK, WITHOUT_MASK, WORN_WRONGLY, FACE, NOT_A_FACE = 1, 2, 3, 4, 5
+WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN, FACE, NOT_A_FACE = 1, 2, 3, 4, 5
 NAMES = {
     labels.WITH_MASK: WITH_MASK,
     labels.WITHOUT_MASK: WITHOUT_MASK,
-    labels.INCORRECTLY_WORN: WORN_WRONGLY,
+    labels.INCORRECTLY_WORN: INCORRECTLY_WORN,
     "face": FACE,
     labels.NOT_A_FACE: NOT_A_FACE,
 }

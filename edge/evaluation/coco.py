@@ -18,18 +18,18 @@ from edge.core.errors import DataError
 from edge.evaluation.annotated import (
     FACE,
     IGNORE,
+    INCORRECTLY_WORN,
     MOST,
     NAMES,
     NOT_A_FACE,
     WITH_MASK,
     WITHOUT_MASK,
-    WORN_WRONGLY,
     Annotated,
 )
 from edge.evaluation.labels import Labels
 from edge.evaluation.picture_names import Places, split_of
 
-__all__ = ["FACE", "NAMES", "WITHOUT_MASK", "WITH_MASK", "WORN_WRONGLY", "Annotated", "files", "read"]
+__all__ = ["FACE", "INCORRECTLY_WORN", "NAMES", "WITHOUT_MASK", "WITH_MASK", "Annotated", "files", "read"]
 Box = tuple[float, float, float, float]
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from edge.core.errors import DataError
-from edge.evaluation.annotated import FACE, IGNORE, NAMES, NOT_A_FACE, WITH_MASK, WITHOUT_MASK, WORN_WRONGLY
+from edge.evaluation.annotated import FACE, IGNORE, INCORRECTLY_WORN, NAMES, NOT_A_FACE, WITH_MASK, WITHOUT_MASK
 
 KNOWN = {
     WITH_MASK: "mask masked facemask withmask facewithmask withfacemask maskon wearingmask maskwearing wearmask "
@@ -14,7 +14,7 @@ KNOWN = {
     "withmaskcorrect",
     WITHOUT_MASK: "nomask nomasks withoutmask without unmasked maskoff facewithoutmask withoutfacemask nofacemask "
     "nonmask notmasked notwearingmask facenomask bareface bare maskless nomaskworn",
-    WORN_WRONGLY: "maskwornincorrectly maskwearedincorrect maskwornincorrect incorrectmask incorrectlywornmask "
+    INCORRECTLY_WORN: "maskwornincorrectly maskwearedincorrect maskwornincorrect incorrectmask incorrectlywornmask "
     "incorrectlyworn maskincorrect wrongmask maskwrong wronglyworn wornwrongly improperlyworn impropermask "
     "maskimproper badmask partialmask masknotproper wearingincorrectly incorrectwithmask withmaskincorrect "
     "improperly incorrect",

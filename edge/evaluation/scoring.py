@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.core.geometry import iou_matrix
-from edge.evaluation.coco import WITH_MASK, WITHOUT_MASK, WORN_WRONGLY, Annotated
+from edge.evaluation.coco import INCORRECTLY_WORN, WITH_MASK, WITHOUT_MASK, Annotated
 
 Array = NDArray[Any]
 BARE, MASKED, WRONGLY, UNSAID = 0, 1, 2, -1
@@ -84,11 +84,11 @@ class Scorer:
         self._face.append((scores, hits))
         for label, category in LABELS.items():
             wanted = truth.categories == category
-            unknown = ignored | (truth.categories >= WORN_WRONGLY)
+            unknown = ignored | (truth.categories >= INCORRECTLY_WORN)
             k = wanted | unknown
             self._label[label].append(match(rows[two == label], truth.boxes[k], unknown[k], self.threshold))
             self._wanted[label] += int((wanted & ~ignored).sum())
-        self._wrongly_faces += int(((truth.categories == WORN_WRONGLY) & ~ignored).sum())
+        self._wrongly_faces += int(((truth.categories == INCORRECTLY_WORN) & ~ignored).sum())
         self._count_labels(truth, rows[rows[:, 4] >= self.operating], ignored)
 
     def _count_labels(self, truth: Annotated, rows: Array, ignored: Array) -> None:
@@ -103,7 +103,7 @@ class Scorer:
                     self._found[label] += 1
                     if said >= 0:
                         self._confusion[label, said] += 1
-            if category == WORN_WRONGLY and said >= 0:
+            if category == INCORRECTLY_WORN and said >= 0:
                 self._wrongly[said] += 1
 
     @property
@@ -118,7 +118,7 @@ class Scorer:
 
     @property
     def right_and_named(self) -> tuple[int, int]:
-        """Found faces whose label is right, found faces that were given one; a mask worn wrongly counts as bare."""
+        """Found faces with the right label, found faces with any; an incorrectly worn mask counts as bare."""
         c = self._confusion
         return int(c[BARE, BARE] + c[BARE, WRONGLY] + c[MASKED, MASKED]), int(c.sum())
 

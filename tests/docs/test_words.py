@@ -1,6 +1,8 @@
 """Users read the field's standard terms: the old words of the project are in no help, setting, message or page."""
 
+import argparse
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -58,9 +60,24 @@ def messages(path):
             yield node.value
 
 
-@pytest.mark.parametrize("room", sorted(path.name for path in (ROOT / "edge").iterdir() if path.is_dir()))
+@pytest.mark.parametrize("program", ["train.cli", "convert.cli"])
+def test_no_help_of_the_workstation_has_an_old_word(program):
+    def helps(parser):
+        yield parser.format_help()
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for below in action.choices.values():
+                    yield from helps(below)
+
+    assert [old for text in helps(importlib.import_module(program).parser()) for old in found(text)] == []
+
+
+ROOMS = [path for package in ("edge", "train", "convert") for path in (ROOT / package).iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize("room", sorted(str(path.relative_to(ROOT)) for path in ROOMS))
 def test_no_message_has_an_old_word(room):
-    modules = [path for path in (ROOT / "edge" / room).rglob("*.py") if path.name != "renamed.py"]
+    modules = [path for path in (ROOT / room).rglob("*.py") if path.name != "renamed.py"]
     assert [(str(path), old) for path in modules for text in messages(path) for old in found(text)] == []
 
 

@@ -148,7 +148,7 @@ def test_pascal_voc_is_read_as_the_public_set_has_it(name, tmp_path):
     found = only(tmp_path)
     assert (found.path, found.size) == (there, (W, H))
     assert found.boxes.tolist() == [CORNERS]
-    assert found.categories.tolist() == [annotated.WORN_WRONGLY]
+    assert found.categories.tolist() == [annotated.INCORRECTLY_WORN]
 
 
 def test_a_difficult_object_is_a_region_to_ignore(tmp_path):

@@ -2,7 +2,7 @@
 
 Augmentation imitates a door camera before a real detector: the box is never quite right, the face is turned,
 far away, badly lit, partly covered. A bare face with a hand, a beard or a cup stays bare; a bare face with a
-mask drawn on it is a masked one, and one whose mask hangs too low wears it wrongly. Pixels are only ever cut out by
+mask drawn on it is a masked one, and one whose mask hangs too low wears it incorrectly. Pixels are only ever cut out by
 `edge.vision.preprocess.crop`, as on the device.
 """
 
@@ -31,7 +31,7 @@ Array = NDArray[Any]
 MASKED, BARE, WRONGLY, THING = range(4)
 """Places of `edge.core.labels.CLASSIFIER_LABELS`."""
 LOWERED = (masks.NOSE_FREE + 0.05, 0.6)
-"""How far a mask that is worn wrongly hangs too low, in heights of the face: from a free nose to under the chin."""
+"""How far an incorrectly worn mask hangs too low, in heights of the face: from a free nose to under the chin."""
 
 
 def augmented(patch: Patch, drawn: float | None, size: int, how: Augmentation, rng: np.random.Generator) -> Image:

@@ -48,7 +48,7 @@ def classifier(report: dict[str, Any]) -> str:
         "",
         "## Limits",
         "",
-        "Masks worn wrongly are the hardest to tell: see the rows that name them.",
+        "Incorrectly worn masks are the hardest to tell: see the rows that name them.",
         "Faces of few pixels, in profile or in the dark are the least sure: see the rows by size.",
         "Accuracy by age, skin colour or dress was not measured: the pictures do not say.",
         "",

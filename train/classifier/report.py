@@ -80,7 +80,7 @@ def sliced(patches: Sequence[Patch], probabilities: Array, labels: Sequence[str]
 def hard_cases(
     patches: Sequence[Patch], predict: Predict, labels: Sequence[str], seed: int
 ) -> dict[str, dict[str, float]]:
-    """Accuracy where cameras err: masks worn wrongly, things, and faces changed by drawing.
+    """Accuracy where cameras err: incorrectly worn masks, things, and faces changed by drawing.
 
     "Alarmed" is either answer that raises the alert. The drawn ones say how well the augmentation was learnt, not how
     well a real hand is told from a mask.
@@ -93,7 +93,7 @@ def hard_cases(
     wrongly = [p for p in patches if p.sample.label == INCORRECTLY_WORN]
     alarms = (WITHOUT_MASK, INCORRECTLY_WORN)
     cases: dict[str, tuple[list[Patch], tuple[str, ...]]] = {
-        "mask worn wrongly: alarmed": (wrongly, alarms),
+        "incorrectly worn mask: alarmed": (wrongly, alarms),
         "bare behind a drawn hand, beard or cup": (covered, (WITHOUT_MASK,)),
         "mask drawn on a bare face": (drawn, (WITH_MASK,)),
         "shrunk to 16 px, with mask": ([shrunk(p, 16) for p in known if p.sample.label == WITH_MASK], (WITH_MASK,)),
@@ -101,7 +101,7 @@ def hard_cases(
     }
     if INCORRECTLY_WORN in labels:
         masked = [p for p in known if p.sample.label == WITH_MASK]
-        cases["with mask: not called worn wrongly"] = (masked, tuple(x for x in labels if x != INCORRECTLY_WORN))
+        cases["with mask: not called incorrectly worn"] = (masked, tuple(x for x in labels if x != INCORRECTLY_WORN))
         low = [replace(p, image=masks.draw(p.image, p.box, rng, masks.NOSE_FREE + 0.1)) for p in bare]
         cases["mask drawn below the nose: alarmed"] = (low, alarms)
     if NOT_A_FACE in labels:

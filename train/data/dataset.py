@@ -190,7 +190,7 @@ def _free_place(columns: int, rows: int, boxes: NDArray[np.float32], rng: np.ran
 
 
 def truth(patches: Sequence[Patch], labels: Sequence[str]) -> NDArray[np.int64]:
-    """Place of each face's label in `labels`: (N,). A mask worn wrongly is bare for a network that does not tell."""
+    """Place of each face's label in `labels`: (N,). Incorrectly worn is bare for a network that does not tell."""
     places = {INCORRECTLY_WORN: labels.index(WITHOUT_MASK)} | {label: k for k, label in enumerate(labels)}
     return np.array([places[p.sample.label] for p in patches], np.int64)
 

@@ -74,7 +74,7 @@ def test_masks_worn_wrongly_are_a_slice_and_not_in_the_table():
     result = report.measure(faces, says(0), TWO)
     assert result["faces"] == 2
     assert result["accuracy"] == 1.0
-    assert result["hard_cases"]["mask worn wrongly: alarmed"] == {"accuracy": 0.75, "faces": 4}
+    assert result["hard_cases"]["incorrectly worn mask: alarmed"] == {"accuracy": 0.75, "faces": 4}
 
 
 def test_hard_cases_change_the_pictures_and_know_the_truth():
@@ -126,8 +126,8 @@ def test_four_labels_are_all_in_the_table_and_in_the_confusion():
     assert result["labels"][INCORRECTLY_WORN] == {"precision": 0.25, "recall": 1.0, "f1": 0.4, "support": 1}
     assert [row[2] for row in result["confusion"]] == [1, 1, 1, 1]
     cases = {name: case["accuracy"] for name, case in result["hard_cases"].items()}
-    assert cases["mask worn wrongly: alarmed"] == 1.0
-    assert cases["with mask: not called worn wrongly"] == 0.0
+    assert cases["incorrectly worn mask: alarmed"] == 1.0
+    assert cases["with mask: not called incorrectly worn"] == 0.0
     assert cases["drawn wheels, lamps, signs, windows"] == 0.0
     assert cases["with or without mask: not called a thing"] == 1.0
     assert "mask_worn_incorrectly" in report.text(result, "title")
