@@ -1,6 +1,7 @@
-"""Guided by coverage: python tests/fuzz/guided.py TARGET [libFuzzer's options] [CORPUS ...]
+"""Guided by coverage: python tests/fuzz/guided.py TARGET CORPUS [libFuzzer's options] [more CORPUS folders]
 
-atheris (Google, Apache-2.0) changes inputs that reach new lines. `make test-fuzz` runs it for every target.
+atheris (Google, Apache-2.0) changes inputs that reach new lines, from the seeds of the tests on, which it puts into
+CORPUS. `make test-fuzz` runs it for every target.
 """
 
 import sys
@@ -12,10 +13,13 @@ import atheris
 sys.path.insert(0, str(Path(__file__).parents[2]))
 with atheris.instrument_imports(include=["edge"]):
     from tests.fuzz import targets
+from tests.fuzz.test_fuzz_targets import NASTY, seeds
 
 
 def main() -> None:
-    name = sys.argv.pop(1)
+    name, corpus = sys.argv.pop(1), Path(sys.argv[1])
+    for number, seed in enumerate([*seeds(name), *NASTY]):
+        (corpus / f"seed-{number}").write_bytes(seed)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "only"
         folder.mkdir()
