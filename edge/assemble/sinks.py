@@ -14,7 +14,7 @@ from edge.runtime import identity
 from edge.runtime.controls import Controls
 from edge.runtime.systemd import state_directory
 from edge.sinks.isolated import Isolated
-from edge.sinks.registry import SinkKind, kinds
+from edge.sinks.registry import HISTORY, SinkKind, Surroundings, kinds
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
@@ -53,9 +53,8 @@ def chosen(settings: Settings, live: bool, controls: Controls, film: Film | None
         from edge.testing.sink import MemorySink
 
         yield MemorySink()
-    asked: dict[str, dict[str, Any]] = {"mqtt": {"snooze": controls.snooze}, "snapshots": {"film": film}}
     for kind, section in sections(settings):
-        more = own(kind.name, section, settings) | asked.get(kind.name, {})
+        more = own(kind.name, section, settings, snooze=controls.snooze, film=film)
         open = partial(opened, kind, section, live, **more)
         if live:
             yield Isolated(
@@ -74,30 +73,27 @@ def chosen(settings: Settings, live: bool, controls: Controls, film: Film | None
 
 def history_file(section: Any) -> Path:
     """Where the history is: the section's file, or in the service's own folder."""
-    return in_state_folder(section.path, "history.db")
+    return in_state_folder(section.path, HISTORY)
 
 
 def in_state_folder(path: str, name: str) -> Path:
     return Path(path) if path else (state_directory() or Path("/var/lib/maskcam")) / name
 
 
-def own(name: str, section: Any, settings: Settings) -> dict[str, Any]:
-    """What a sink takes besides its section, and keeps when it is opened again."""
-    if name == "history":
-        return {"path": history_file(section), "kept": {}}
-    if name == "gpio":
-        return {"collecting": settings.collect is not None}
-    if name == "snapshots":
-        return {"path": in_state_folder(section.path, "snapshots"), "clock_set": identity.clock_is_set}
-    if name == "mqtt":
-        device, camera = settings.device.name, settings.camera.name
-        return {
-            "topic": identity.mqtt_topic(section.topic, device, camera),
-            "device": identity.origin(device).device,
-            "camera": camera,
-            "board": identity.device_id(),
-        }
-    return {}
+def own(name: str, section: Any, settings: Settings, **more: Any) -> dict[str, Any]:
+    """What a sink takes besides its section, and keeps when it is opened again. more: fields of `Surroundings`."""
+    device, camera = settings.device.name, settings.camera.name
+    around = Surroundings(
+        camera=camera,
+        device=identity.origin(device).device,
+        board=identity.device_id,
+        topic=lambda wanted: identity.mqtt_topic(wanted, device, camera),
+        file=in_state_folder,
+        clock_set=identity.clock_is_set,
+        collecting=settings.collect is not None,
+        **more,
+    )
+    return kinds()[name].own(section, around)
 
 
 def opened(kind: SinkKind, section: Any, live: bool, **own: Any) -> Sink:

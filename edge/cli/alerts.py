@@ -66,7 +66,7 @@ def _show(settings: Settings, seconds: float, name: str, section: Any) -> None:
     from edge.runtime.identity import Stamper, origin
     from edge.sinks.gpio import GpioSink
 
-    own = assemble.own(name, section, settings) | ({"visitor": True} if name == "mqtt" else {})
+    own = assemble.own(name, section, settings, visitor=True)
     with closing(assemble.sink(name, section, live=False, **own)) as sink:
         if isinstance(sink, GpioSink):
             play(sink, seconds)

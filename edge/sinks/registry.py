@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edge.core.plugins import installed
@@ -19,6 +20,31 @@ from edge.core.section import Section
 
 log = logging.getLogger("edge.assemble.sinks")
 
+HISTORY = "history.db"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the camera around a sink offers to those that need more than their section; see `SinkKind.own`."""
+
+    camera: str
+    """Its name in the settings; the device's likewise, or the host's."""
+    device: str
+    board: Callable[[], str]
+    """A number that stays with this board."""
+    topic: Callable[[str], str]
+    """What this camera's MQTT topics begin with, for a wish."""
+    file: Callable[[str, str], Path]
+    """A path of the settings, or where it is empty a name in the service's own folder."""
+    clock_set: Callable[[], bool | None]
+    collecting: bool = False
+    visitor: bool = False
+    """Whether the sink is opened beside the camera that runs, for `maskcam alerts test`."""
+    snooze: Callable[[float | None], None] | None = None
+    """Takes seconds of silence that somebody asked for."""
+    film: Any = None
+    """What snapshots are cut from."""
+
 
 @dataclass(frozen=True)
 class SinkKind:
@@ -27,8 +53,7 @@ class SinkKind:
     name: str
     """Of its section: [sinks.NAME]."""
     open: Callable[..., Sink]
-    """`open(section, live)`; ours may take more, which `edge.assemble.sinks.own` gives. Raises ConfigError, SinkError
-    and MissingPackage."""
+    """`open(section, live)`; more where `own` says so. Raises ConfigError, SinkError and MissingPackage."""
     section: type[Section] | None = None
     """Its settings, where another package brings it; ours are fields of `Sinks`."""
     needs: frozenset[str] = frozenset()
@@ -49,6 +74,8 @@ class SinkKind:
     """Whether it drives a pin, which `maskcam alerts off` puts into its safe state."""
     in_replays: Callable[[Any], bool] = lambda section: False
     """Whether a replay opens it too: what reaches nobody else."""
+    own: Callable[[Any, Surroundings], dict[str, Any]] = lambda section, around: {}
+    """`own(section, surroundings)`: further arguments of `open`, which stay when the sink is opened again."""
 
 
 def _arguments(section: Any) -> dict[str, Any]:
@@ -113,6 +140,17 @@ def _mqtt(section: Any, live: bool, **own: Any) -> Sink:
     return MqttSink(**_arguments(section) | own)
 
 
+def _mqtt_own(section: Any, around: Surroundings) -> dict[str, Any]:
+    return {
+        "topic": around.topic(section.topic),
+        "device": around.device,
+        "camera": around.camera,
+        "board": around.board(),
+        "snooze": around.snooze,
+        "visitor": around.visitor,
+    }
+
+
 def _history(section: Any, live: bool, **own: Any) -> Sink:
     from edge.sinks.history import HistorySink
 
@@ -131,7 +169,14 @@ def _mock(section: Any) -> bool:
 
 BUILT_IN = (
     SinkKind("jsonl", _jsonl, in_replays=lambda section: True),
-    SinkKind("gpio", _gpio, restates=True, pin=True, in_replays=_mock),
+    SinkKind(
+        "gpio",
+        _gpio,
+        restates=True,
+        pin=True,
+        in_replays=_mock,
+        own=lambda section, around: {"collecting": around.collecting},
+    ),
     SinkKind("buzzer", _buzzer, restates=True, pin=True, in_replays=_mock),
     SinkKind("webhook", _webhook, needs=frozenset({"network"})),
     SinkKind("command", _command, needs=frozenset({"sound"}), attempts=1),  # no sound is wanted a minute later
@@ -143,9 +188,25 @@ BUILT_IN = (
         restates=True,
         events=(*KINDS, "counts"),
         longest_pause=10.0,  # who waits for what holds waits for the broker alone
+        own=_mqtt_own,
     ),
-    SinkKind("history", _history, events=("person", "summary"), tried=False),
-    SinkKind("snapshots", _snapshots, tried=False),
+    SinkKind(
+        "history",
+        _history,
+        events=("person", "summary"),
+        tried=False,
+        own=lambda section, around: {"path": around.file(section.path, HISTORY), "kept": {}},
+    ),
+    SinkKind(
+        "snapshots",
+        _snapshots,
+        tried=False,
+        own=lambda section, around: {
+            "path": around.file(section.path, "snapshots"),
+            "clock_set": around.clock_set,
+            "film": around.film,
+        },
+    ),
 )
 
 
