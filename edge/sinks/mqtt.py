@@ -90,7 +90,7 @@ class MqttSink:
             client_id or f"maskcam{self._id}",  # 23 letters and digits: every broker must take that many
             self._at_connection,
             self._heard,
-            self._leave_will,
+            self._prepare,
             username,
             password_file,
             tls,
@@ -159,7 +159,9 @@ class MqttSink:
             self._holds |= new
         return new
 
-    def _leave_will(self, client: Client) -> None:
+    def _prepare(self, client: Client) -> None:
+        """Before it connects: from then on paho's thread may hear of something before `_broker` is there."""
+        self._client = client
         if not self._visitor:
             client.will_set(f"{self._topic}/available", "offline", qos=1, retain=True)
 
@@ -186,7 +188,7 @@ class MqttSink:
         """In paho's thread."""
         if topic == f"{self._topic}/available":
             if payload == b"offline" and not self._closing:
-                self._broker.client.publish(topic, "online", qos=0, retain=True)
+                self._client.publish(topic, "online", qos=0, retain=True)
         elif self._snooze:
             try:
                 self._snooze(wish(payload))
@@ -200,7 +202,7 @@ class MqttSink:
         self._publish(topic, payload, retain=True)
 
     def _publish(self, topic: str, payload: str, retain: bool = False) -> None:
-        message: Any = self._broker.client.publish(topic, payload, qos=1, retain=retain)
+        message: Any = self._client.publish(topic, payload, qos=1, retain=retain)
         try:
             message.wait_for_publish(self._timeout)
             taken = message.is_published()

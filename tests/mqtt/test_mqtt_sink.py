@@ -369,3 +369,23 @@ def test_tls_with_the_systems_certificates(guarded, certificates, known, said):
     command = [sys.executable, "-c", CLIENT, str(guarded.port), *shown]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.splitlines() == [f"localhost {said}", "127.0.0.1 refused"], done.stderr
+
+
+def test_what_is_heard_while_it_connects_is_answered(monkeypatch):
+    """A retained "offline" of an earlier life may come before the constructor is through."""
+    published = []
+
+    class Client:
+        def publish(self, topic, payload, **options):
+            published.append((topic, payload))
+
+        def will_set(self, topic, payload, **options): ...
+
+    class Broker:
+        def __init__(self, host, port, client_id, connected, heard, prepare, *rest):
+            prepare(Client())
+            heard("door/available", b"offline")
+
+    monkeypatch.setattr("edge.sinks.mqtt.Broker", Broker)
+    MqttSink("nowhere", topic="door")
+    assert published == [("door/available", "online")]

@@ -155,11 +155,11 @@ def test_a_killed_training_goes_on_in_the_phase_and_epoch_where_it_stood(faces, 
     settings = settings.with_name("one.toml")
     settings.write_text(SETTINGS.replace(', "random"]', "]"))
 
-    def dies_in_tune(model, batches, workdir, epochs, *rest):
+    def dies_in_tune(model, batches, workdir, epochs, *rest, **more):
         phases.append(workdir.name)
         if workdir.name == "tune":
             raise KilledError
-        return plain(model, batches, workdir, epochs, *rest)
+        return plain(model, batches, workdir, epochs, *rest, **more)
 
     monkeypatch.setattr(loop, "fit", dies_in_tune)
     with pytest.raises(KilledError):
