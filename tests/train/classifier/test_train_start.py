@@ -51,7 +51,7 @@ def test_a_bundle_that_names_no_classifier_to_go_on_from_is_refused(tmp_path, wr
 def test_recipes_go_by_their_names_and_a_file_goes_first(tmp_path, monkeypatch):
     assert load(Path("own"), ClassifierConfig).head.epochs == 0
     assert load(Path("vgg16"), ClassifierConfig).backbone == "vgg16"
-    with pytest.raises(ConfigError, match="nope: no such file; expected a TOML file, or own, vgg16"):
+    with pytest.raises(ConfigError, match="nope: no such file; expected a TOML file, or door, own, vgg16"):
         load(Path("nope"), ClassifierConfig)
     with pytest.raises(ConfigError, match="or a trained one to --start from"):
         training.settings(Path("own"), None)
