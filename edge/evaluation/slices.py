@@ -50,9 +50,8 @@ def of(truth: Annotated, image: Image, rows: Rows, overlap: float) -> Iterator[t
             on = iou_matrix(rows, truth.boxes[inside]).max(1, initial=0) >= overlap
             keep = on | (own >= low) & (own < high)
             yield of_sizes(low, high), replace(truth, ignored=truth.ignored | ~inside), rows[keep]
-    width, height = (truth.boxes[:, 2:] - truth.boxes[:, :2]).T
-    readable = ~truth.ignored & (height >= LARGE_ENOUGH)
-    yield from _faces("turned aside", readable & (width < TURNED * height), truth, rows, overlap)
+    yield from _faces("turned aside", turned_aside(truth), truth, rows, overlap)
+    readable = _readable(truth)
     looks = np.array(
         [
             look(image, box) if wanted else ""
@@ -66,6 +65,18 @@ def of(truth: Annotated, image: Image, rows: Rows, overlap: float) -> Iterator[t
     yield "grey" if grey else "colour", truth, rows
     if sample.mean() < DARK:
         yield "dark", truth, rows
+
+
+def turned_aside(truth: Annotated) -> NDArray[np.bool_]:
+    """Which of the annotated faces (N,) are of heads turned aside: narrow boxes, large enough to tell."""
+    width, height = (truth.boxes[:, 2:] - truth.boxes[:, :2]).T
+    narrow: NDArray[np.bool_] = _readable(truth) & (width < TURNED * height)
+    return narrow
+
+
+def _readable(truth: Annotated) -> NDArray[np.bool_]:
+    readable: NDArray[np.bool_] = ~truth.ignored & (truth.boxes[:, 3] - truth.boxes[:, 1] >= LARGE_ENOUGH)
+    return readable
 
 
 def _faces(

@@ -21,7 +21,7 @@ from edge.core.geometry import iou_matrix
 from edge.core.progress import track
 from edge.core.records import Image
 from edge.evaluation.coco import FACE, Annotated
-from edge.evaluation.slices import LARGE_ENOUGH, TURNED
+from edge.evaluation.slices import turned_aside
 from train.data import dataset
 
 Corners = tuple[float, float, float, float]
@@ -89,8 +89,7 @@ def turned(scenes: Sequence[Annotated]) -> list[Place]:
     """Faces of heads that are turned aside: narrow boxes, large enough to tell, not cut by the picture's left edge."""
     found: list[Place] = []
     for k, scene in enumerate(scenes):
-        width, height = (scene.boxes[:, 2:] - scene.boxes[:, :2]).T
-        narrow = (width < TURNED * height) & (height >= LARGE_ENOUGH) & ~scene.ignored & (scene.boxes[:, 0] > 1)
+        narrow = turned_aside(scene) & (scene.boxes[:, 0] > 1)
         found += [(k, _corners(box)) for box in scene.boxes[narrow].tolist()]
     return found
 
