@@ -28,6 +28,7 @@ from edge.core.files import write
 from edge.core.geometry import Box
 from edge.core.labels import Mask
 from edge.core.records import Decision, Image, Observation, Track
+from edge.core.retention import DAY, Kept, Limits
 from edge.vision.blur import blurred
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,6 @@ SETTLED = 1.5
 PER_PERSON = 3
 """Pictures of one person that the camera takes by itself."""
 QUALITY = 92
-DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Folder:
         clock_set: Callable[[], bool | None] = lambda: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.path, self._what, self._most, self._bytes, self._days = path, what, most, max_bytes, keep_days
+        self.path, self._what, self._limits = path, what, Limits(most, max_bytes, keep_days * DAY)
         self._clock_set, self._wall = clock_set, wall
         self._run = f"{int(wall()):x}"
         try:
@@ -205,20 +205,16 @@ class Folder:
     def _clear(self, content: dict[str, Any], room: int) -> bool:
         """Removes what is too old, and the oldest until there is room for `room` bytes; whether there is. OSError."""
         named = {a["image_id"] for a in content["annotations"] if a["category_id"] != UNLABELLED and not a["iscrowd"]}
-        sizes = {i["id"]: self._size(i["file_name"]) for i in content["images"]}
-        oldest, heeded = self._wall() - self._days * DAY, self._days and self._clock_set() is not False
-        total = sum(sizes.values())
-        gone: set[int] = set()
-        for image in sorted(content["images"], key=lambda i: i["taken"]):
-            full = bool(room) and (len(sizes) - len(gone) >= self._most or total + room > self._bytes)
-            old = heeded and image["taken"] < oldest
-            if old or (full and image["id"] not in named):
+        there = [Kept(i["id"], i["taken"], self._size(i["file_name"])) for i in content["images"]]
+        now = None if self._clock_set() is False else self._wall()
+        surplus, fits = self._limits.surplus(there, room, now, spared=named)
+        gone = set(surplus)
+        for image in content["images"]:
+            if image["id"] in gone:
                 (self.path / "images" / Path(image["file_name"]).name).unlink(missing_ok=True)
-                gone.add(image["id"])
-                total -= sizes[image["id"]]
         content["images"] = [i for i in content["images"] if i["id"] not in gone]
         content["annotations"] = [a for a in content["annotations"] if a["image_id"] not in gone]
-        return len(sizes) - len(gone) < self._most and total + room <= self._bytes
+        return fits
 
     def _size(self, name: str) -> int:
         try:

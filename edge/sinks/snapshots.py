@@ -16,9 +16,9 @@ import numpy as np
 from edge.core.errors import SinkError
 from edge.core.files import write
 from edge.core.records import Event, Observation
+from edge.core.retention import DAY, Kept, Limits
 from edge.vision.blur import blurred
 
-DAY = 86400.0
 QUALITY = 80
 """Of JPEG, 0..100."""
 NAME = re.compile(r"\d{8}T\d{6}-[a-z_]+-[0-9a-f]+-\d+\.jpg")
@@ -70,7 +70,7 @@ class SnapshotSink:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._folder, self._film, self._blur, self._width, self._every = Path(path), film, blur, width, every
-        self._most, self._max_bytes, self._keep = most, max_bytes, keep_days * DAY
+        self._limits = Limits(most, max_bytes, keep_days * DAY)
         self._clock_set, self._wall = clock_set, wall
         self._last: float | None = None
         self._due = 0.0
@@ -112,17 +112,10 @@ class SnapshotSink:
     def _clear(self, room: int) -> None:
         """Removes what is too old, and the oldest until there is room for `room` bytes more. Raises OSError."""
         found = sorted(path for path in self._folder.iterdir() if NAME.fullmatch(path.name))
-        sizes = {path: (path.stat().st_mtime, path.stat().st_size) for path in found}
-        total, oldest = sum(size for _, size in sizes.values()), self._wall() - self._keep
-        heeded = self._keep and self._clock_set() is not False
-        for path in sorted(found, key=lambda path: sizes[path][0]):
-            at, size = sizes[path]
-            full = bool(room) and (len(sizes) >= self._most or total + room > self._max_bytes)
-            if not (full or (heeded and at < oldest)):
-                break
+        there = [Kept(path, (about := path.stat()).st_mtime, about.st_size) for path in found]
+        now = None if self._clock_set() is False else self._wall()
+        for path in self._limits.surplus(there, room, now)[0]:
             path.unlink(missing_ok=True)
-            del sizes[path]
-            total -= size
 
 
 def picture(observation: Observation, width: int, blur: bool) -> bytes:
