@@ -16,6 +16,7 @@ from edge import cli
 from edge.core.errors import FlashError
 from edge.operations.flash import wheels
 from edge.operations.flash.target import find
+from edge.testing.kill import kill_at
 
 pytest.importorskip("pyfatfs", reason="needs the extra 'flash'")
 yaml = pytest.importorskip("ruamel.yaml", reason="needs the extra 'flash'")
@@ -549,7 +550,6 @@ def finished(image):
 def test_killed_anywhere_an_image_is_the_old_one_or_the_new_one(flash, tmp_path, monkeypatch):
     """A process that dies at the n-th thing it does to the disk, for every n; then the owner flashes again."""
     import os
-    import signal
     from pathlib import Path
 
     from edge.operations.flash import image as images
@@ -568,21 +568,8 @@ def test_killed_anywhere_an_image_is_the_old_one_or_the_new_one(flash, tmp_path,
         shutil.copy(base, image)
         child = os.fork()
         if child == 0:
-            count = 0
-
-            def counted(function, n=n):
-                def call(*args, **kwargs):
-                    nonlocal count
-                    count += 1
-                    if count == n:
-                        os.kill(os.getpid(), signal.SIGKILL)
-                    return function(*args, **kwargs)
-
-                return call
-
             try:
-                for owner, name in events:
-                    setattr(owner, name, counted(getattr(owner, name)))
+                kill_at(n, events)
                 flash(image, *wishes)
             finally:
                 os._exit(0)  # pytest is in this process, too

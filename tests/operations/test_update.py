@@ -6,7 +6,6 @@ A power cut is a process that is killed at the n-th thing it does to the disk or
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from edge import cli
 from edge.core.errors import UpdateError
 from edge.operations.update import activate, apply, package, stage
 from edge.operations.update.service import RESUME, Systemd
+from edge.testing.kill import kill_at
 
 minisign = pytest.importorskip("minisign", reason="needs the extra 'update'")
 
@@ -308,21 +308,8 @@ def killed_at(n, work):
     """Runs `work` in a process that kills itself before the n-th event; whether it got that far."""
     child = os.fork()
     if child == 0:
-        count = 0
-
-        def counted(function):
-            def call(*args, **kwargs):
-                nonlocal count
-                count += 1
-                if count == n:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return function(*args, **kwargs)
-
-            return call
-
         try:
-            for owner, name in EVENTS:
-                setattr(owner, name, counted(getattr(owner, name)))
+            kill_at(n, EVENTS)
             stage.unpack = package.unpack  # imported by name
             with open(os.devnull, "w") as sys.stdout:
                 work()
