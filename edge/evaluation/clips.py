@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge.config.sources import tomllib
-from edge.core.errors import DataError
+from edge.config import toml_model
+from edge.core.errors import ConfigError, DataError
 from edge.core.geometry import Box
 from edge.core.labels import Mask
 from edge.core.records import Observation, Track
@@ -58,9 +58,9 @@ class Labels:
 def read(path: Path) -> Labels:
     """Reads a labels file. Raises DataError, one line: file, person, what was expected."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path}: not readable as TOML: {error}") from error
+        values = toml_model.read(path, "expected the labels of a recording, a TOML file")
+    except ConfigError as error:
+        raise DataError(str(error)) from error
     clip, rows = values.get("clip"), values.get("person", [])
     if not isinstance(clip, str) or not clip:
         raise DataError(f"{path}: clip = {clip!r}: expected the name of the recording, beside this file")
