@@ -33,7 +33,7 @@ def read(path: Path, missing: str = "expected a TOML file") -> dict[str, Any]:
         values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file; {missing}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: TOML's, UTF-8's, an integer of 5,000 digits
         raise ConfigError(f"{path}: not readable as TOML: {error}") from error
     return values
 

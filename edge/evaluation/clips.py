@@ -6,6 +6,7 @@ Between two of them that are at most `GAP` seconds apart the box moves in a stra
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -80,6 +81,8 @@ def _person(path: Path, number: int, row: dict[str, Any]) -> Person:
         placed = [(float(t), Box(float(x0), float(y0), float(x1), float(y1))) for t, x0, y0, x1, y1 in boxes]  # type: ignore[union-attr]
     except (TypeError, ValueError):
         raise DataError(f"{where}: boxes: expected a list of [seconds, left, top, right, bottom]") from None
+    if not all(math.isfinite(v) for t, b in placed for v in (t, b.x0, b.y0, b.x1, b.y1)):
+        raise DataError(f"{where}: boxes: expected finite numbers")
     times = [t for t, _ in placed]
     if not placed or sorted(set(times)) != times:
         raise DataError(f"{where}: boxes: expected at least one, by time, each time once")

@@ -23,7 +23,7 @@ def load(path: str = "") -> dict[str, dict[str, str]]:
         own = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"web.sign_texts: {path}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: TOML's, UTF-8's, an integer of 5,000 digits
         raise ConfigError(f"web.sign_texts: {path}: not TOML: {error}") from None
     for language, said in own.items():
         texts[language] = _checked(path, language, said, texts.get(language, {}))

@@ -87,6 +87,10 @@ def test_labels_are_read(tmp_path):
         ("[0, 1, 2, 3, 4]", "[0, 3, 2, 1, 4]", "left < right"),
         ("name =", "nom =", "unknown key 'nom'"),
         ("clip", "=", "not readable as TOML"),
+        ("clip", "a = " + "[" * 5000 + "\nclip", "not readable as TOML"),
+        ("clip", "a = " + "9" * 5000 + "\nclip", "not readable as TOML"),
+        ("[0, 1, 2, 3, 4]", "[nan, 1, 2, 3, 4]", "finite numbers"),
+        ("[0, 1, 2, 3, 4]", "[0, 1, 2, inf, 4]", "finite numbers"),
     ],
 )
 def test_a_mistake_in_the_labels_is_one_line(tmp_path, old, new, says):
