@@ -23,9 +23,12 @@ class DetectionLoss(keras.losses.Loss):
 
     def __init__(self, width: int, height: int) -> None:
         super().__init__(name="detection", reduction="sum_over_batch_size")
-        self.centres, self.strides = cells(width, height, STRIDES)
+        centres, strides = cells(width, height, STRIDES)
+        self.centres, self.strides = ops.convert_to_tensor(centres), ops.convert_to_tensor(strides)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
+        if keras.backend.backend() == "torch":  # no graph there that a changing shape would have to be built for
+            y_true = y_true[:, : max(int(ops.max(ops.sum(y_true[..., 4] != 0, 1))), 1)]
         reach = ops.relu(y_pred[..., 1:]) * (self.strides[:, None] * UNIT)
         boxes = ops.concatenate([self.centres - reach[..., :2], self.centres + reach[..., 2:]], -1)
         logits = y_pred[..., 0]

@@ -13,6 +13,7 @@ from keras import layers
 from train.config import DetectorConfig
 from train.detector.loss import DetectionLoss
 from train.networks.backbones import backbone
+from train.networks.folded import Folded
 from train.networks.pruning import FULL, narrow
 
 
@@ -60,8 +61,10 @@ def _unit(x: Any, width: int, stride: int = 1, depthwise: bool = True) -> Any:
 
 def for_training(model: keras.Model, config: DetectorConfig) -> keras.Model:
     """Joins the two outputs into one (B, N, 5), so that one loss sees both."""
-    joined = layers.Concatenate(-1)(model.outputs)
-    trainer = keras.Model(model.input, joined)
+    if keras.backend.backend() == "torch":
+        trainer = Folded(model)
+    else:
+        trainer = keras.Model(model.input, layers.Concatenate(-1)(model.outputs))
     steps = config.epochs * config.steps_per_epoch
     warm = max(steps // 20, 1)
     rate = keras.optimizers.schedules.CosineDecay(

@@ -56,8 +56,14 @@ def strategy_scope(kind: str = "GPU") -> contextlib.AbstractContextManager[Any]:
 def what_trains() -> str:
     """One line: the devices that a training runs on and, where a GPU is there that is not used, the remedy."""
     backend = keras.backend.backend()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if backend == "torch":
+        import torch
+
+        where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{cores} cores of {platform.machine()}"
+        return f"training on {where} (PyTorch {torch.__version__})"
     if backend != "tensorflow":
-        return f"training on {', '.join(keras.distribution.list_devices()) or 'one device'} ({backend})"
+        return f"training on {', '.join(keras.distribution.list_devices())} ({backend})"
     import tensorflow as tf
 
     gpus = [tf.config.experimental.get_device_details(d) for d in tf.config.list_physical_devices("GPU")]
@@ -65,7 +71,6 @@ def what_trains() -> str:
     if names:
         return f"training on {len(names)} GPU: {', '.join(names)} (TensorFlow {tf.__version__})"
     remedy = "; this TensorFlow cannot use the NVIDIA GPU: see docs/training.md for the extra 'train-gpu'"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     idle = remedy if Path("/proc/driver/nvidia/version").exists() else ", no GPU"
     return f"training on {cores} cores of {platform.machine()} (TensorFlow {tf.__version__}{idle})"
 
