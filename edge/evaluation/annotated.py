@@ -52,6 +52,8 @@ class Annotated:
     """Only this one face of the picture is annotated: what else a detector finds in it is neither right nor wrong."""
     where: str = ""
     """File and entry of the annotation, for messages."""
+    attributes: tuple[frozenset[str], ...] = ()
+    """What the annotations say of each of the N boxes ("beard", "occluded"); empty where they say nothing of any."""
 
 
 def opened(truth: Annotated) -> tuple[Annotated, Image]:

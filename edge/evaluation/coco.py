@@ -1,7 +1,8 @@
 """COCO annotations, as COCO, Roboflow, Label Studio, CVAT and makesense write them.
 
 Categories go by their names, whatever their numbers; one that no box uses (Roboflow's root) does not matter. A file
-without names is taken to number them 1 to 4 in the order of `NAMES`. `iscrowd` marks a region to ignore.
+without names is taken to number them 1 to 4 in the order of `NAMES`. `iscrowd` marks a region to ignore. `attributes`
+that are true are kept, as CVAT writes them ({"occluded": true, "beard": false}).
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from edge.evaluation.picture_names import Places, split_of
 
 __all__ = ["FACE", "INCORRECTLY_WORN", "NAMES", "WITHOUT_MASK", "WITH_MASK", "Annotated", "files", "read"]
 Box = tuple[float, float, float, float]
+Row = tuple[Box, int, bool, frozenset[str]]
+"""Box, category, whether to ignore it, attributes."""
 
 
 def files(root: Path) -> list[Path]:
@@ -71,7 +74,7 @@ def read(path: Path | str, labels: Labels | None = None) -> list[Annotated]:
         raise DataError(f"{path}: not COCO annotations: expected the lists 'images' and 'annotations'")
     images = _images(path, content["images"])
     meaning = _meaning(path, content, labels)
-    rows: dict[Any, list[tuple[Box, int, bool]]] = {key: [] for key in images}
+    rows: dict[Any, list[Row]] = {key: [] for key in images}
     faults = []
     for k, a in enumerate(content["annotations"]):
         try:
@@ -80,7 +83,7 @@ def read(path: Path | str, labels: Labels | None = None) -> list[Annotated]:
             faults.append(str(error))
             continue
         if category != IGNORE:
-            rows[where].append((box, category, ignored))
+            rows[where].append((box, category, ignored, _attributes(a)))
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise DataError(f"{path}: {faults[0]}{more}")
@@ -159,18 +162,25 @@ def _annotation(
     return a["image_id"], (x, y, x + w, y + h), meaning[a["category_id"]], bool(a.get("iscrowd", 0))
 
 
-def _annotated(
-    path: Path, places: Places, image: dict[str, Any], rows: list[tuple[Box, int, bool]], split: str
-) -> Annotated:
+def _attributes(a: dict[str, Any]) -> frozenset[str]:
+    said = a.get("attributes")
+    return (
+        frozenset(name[:40] for name, value in said.items() if value is True) if isinstance(said, dict) else frozenset()
+    )
+
+
+def _annotated(path: Path, places: Places, image: dict[str, Any], rows: list[Row], split: str) -> Annotated:
     width, height = image.get("width"), image.get("height")
+    said = tuple(attributes for *_, attributes in rows)
     return Annotated(
         places.find(image["file_name"]),
-        np.array([box for box, _, _ in rows], np.float32).reshape(-1, 4),
-        np.array([category for _, category, _ in rows], np.int64),
-        np.array([ignored or category == NOT_A_FACE for _, category, ignored in rows], bool),
+        np.array([box for box, *_ in rows], np.float32).reshape(-1, 4),
+        np.array([category for _, category, *_ in rows], np.int64),
+        np.array([ignored or category == NOT_A_FACE for _, category, ignored, _ in rows], bool),
         str(image.get("source", "")),
         str(image.get("cluster", "")),
         split,
         (int(width), int(height)) if width and height else None,
         where=f"{path}: image {image['id']}",
+        attributes=said if any(said) else (),
     )

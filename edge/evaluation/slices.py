@@ -1,6 +1,7 @@
 """Parts of a set of annotated pictures that deserve figures of their own.
 
-By size of the face, by colour and light of the picture, faces turned aside, and masked faces by the look of the mask.
+By size of the face, by colour and light of the picture, faces turned aside, masked faces by the look of the mask, and
+by whatever attributes the annotations have.
 """
 
 from __future__ import annotations
@@ -60,6 +61,9 @@ def of(truth: Annotated, image: Image, rows: Rows, overlap: float) -> Iterator[t
     )
     for name in LOOKS:
         yield from _faces(f"{name} mask", looks == name, truth, rows, overlap)
+    for name in sorted(frozenset().union(*truth.attributes)):
+        chosen = np.array([name in said for said in truth.attributes]) & ~truth.ignored
+        yield from _faces(f"attribute {name}", chosen, truth, rows, overlap)
     sample = image[::4, ::4].astype(np.int16)
     grey = np.abs(sample - sample.mean(2, keepdims=True)).mean() < 2
     yield "grey" if grey else "colour", truth, rows

@@ -22,6 +22,15 @@ def test_reads_boxes_categories_and_regions_to_ignore(tmp_path):
     assert (picture.source, picture.cluster) == ("door", "c1")
 
 
+def test_attributes_that_are_true_are_kept_and_what_is_no_attribute_is_left_out(tmp_path):
+    box = {"image_id": 7, "bbox": [1, 2, 10, 20], "category_id": 2}
+    said = [{"beard": True, "occluded": False, "age": 7}, None, ["beard"], {}]
+    (picture,) = coco.read(write(tmp_path / "a.json", [{**box, "attributes": a} for a in said]))
+    assert picture.attributes == (frozenset({"beard"}), frozenset(), frozenset(), frozenset())
+    (without,) = coco.read(write(tmp_path / "a.json", [box]))
+    assert without.attributes == ()
+
+
 def test_a_folder_with_one_json_will_do(tmp_path):
     write(tmp_path / "a.json", [{"image_id": 7, "bbox": [1, 2, 10, 20], "category_id": 1}])
     assert len(formats.read(tmp_path)) == 1

@@ -1,5 +1,6 @@
 """Parts of a picture set that get figures of their own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +67,13 @@ def test_a_narrow_face_is_turned_aside_and_alone_in_its_slice():
 
 def test_a_face_cut_off_by_the_picture_is_no_error():
     assert names(face((20, 20, 24)), scene(((-30, 90, -1, 160), WITH_MASK)))
+
+
+def test_faces_with_an_attribute_are_a_slice_of_their_own():
+    truth = scene(((10, 10, 40, 50), WITHOUT_MASK), ((50, 10, 85, 55), WITHOUT_MASK))
+    truth = replace(truth, attributes=(frozenset(), frozenset({"beard"})))
+    part, some = names(face(0), truth, np.array([[10, 10, 40, 50, 0.9, 0], [50, 10, 85, 55, 0.8, 0]], float))[
+        "attribute beard"
+    ]
+    assert part.ignored.tolist() == [True, False]
+    assert some[:, 4].tolist() == [0.8]
