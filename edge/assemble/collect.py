@@ -12,7 +12,8 @@ from edge.runtime import identity
 from edge.runtime.collect import Collector, Folder
 
 if TYPE_CHECKING:
-    from edge.config.settings import Settings
+    from edge.config.settings import Collect, Settings
+    from edge.sinks.buttons import Button
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,17 @@ def collecting(settings: Settings, stack: ExitStack) -> Collector | None:
     path = in_state_folder(section.path, "collected")
     try:
         folder = Folder(path, section.what, section.most, section.max_bytes, section.keep_days, identity.clock_is_set)
-        return stack.enter_context(closing(Collector(folder, section.reasons, section.every, section.sample)))
+        button = _button(section, stack)
+        return stack.enter_context(closing(Collector(folder, section.reasons, section.every, section.sample, button)))
     except SinkError as error:
         log.error("%s; the camera runs without", error)
         return None
+
+
+def _button(section: Collect, stack: ExitStack) -> Button | None:
+    if section.button_pin == "":
+        return None
+    from edge.sinks.buttons import Button
+
+    button = Button(section.button_pin, section.button_active_high, section.button_driver)
+    return stack.enter_context(closing(button))

@@ -10,6 +10,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 
 from edge.backends.registry import backends
 from edge.config.sink_sections import Buzzer, Command, Gpio, History, Jsonl, Mqtt, Snapshots, Webhook
+from edge.core.section import HARMLESS as _HARMLESS
 from edge.core.section import PATH as _PATH
 from edge.core.section import Section as _Section
 from edge.core.section import secret as _secret
@@ -285,6 +286,21 @@ class Collect(_Section):
     most: int = _setting(300, "", "maximum number of pictures; the oldest unlabelled one goes", ge=1, le=10_000)
     max_bytes: int = _setting(100_000_000, "bytes", "maximum size of all pictures", ge=100_000)
     keep_days: float = _setting(14.0, "days", "time a picture is kept, labelled or not; 0: no limit", ge=0, le=3650)
+    button_pin: Annotated[int, Field(ge=0)] | str = _setting(
+        "", "", "pin of a push button that says 'that was wrong', as for sinks.gpio; empty: none", extra=_HARMLESS
+    )
+    button_active_high: bool = _setting(
+        False, "", "whether a press makes the pin high; false: the button connects the pin to ground"
+    )
+    button_driver: Literal["auto", "gpiozero", "gpiod", "mock"] = _setting("auto", "", "as for sinks.gpio")
+
+    @model_validator(mode="after")
+    def _heard(self) -> Collect:
+        if self.button_pin != "" and "wrong" not in self.reasons:
+            raise ValueError(
+                f"reasons = {self.reasons} must hold 'wrong' where button_pin is set: a press would do nothing"
+            )
+        return self
 
 
 class Update(_Section):

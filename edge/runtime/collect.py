@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -30,6 +30,9 @@ from edge.core.labels import Mask
 from edge.core.records import Decision, Image, Observation, Track
 from edge.core.retention import DAY, Kept, Limits
 from edge.vision.blur import blurred
+
+if TYPE_CHECKING:
+    from edge.sinks.buttons import Button
 
 log = logging.getLogger(__name__)
 
@@ -253,8 +256,11 @@ def cut(one: Find, whole: bool) -> tuple[Image, list[Box]]:
 class Collector:
     """Sees every turn of the loop, and writes in a thread of its own: a slow card never holds up a frame."""
 
-    def __init__(self, folder: Folder, reasons: Sequence[str], every: float, sample: int = 10) -> None:
-        self.folder, self.problem, self.pictures = folder, "", folder.pictures
+    def __init__(
+        self, folder: Folder, reasons: Sequence[str], every: float, sample: int = 10, button: Button | None = None
+    ) -> None:
+        """`button`: a press says what `wrong` says; whoever opened it closes it."""
+        self.folder, self.problem, self.pictures, self.button = folder, "", folder.pictures, button
         self._doubts = Doubts(reasons, every, sample)
         self._told = "wrong" in reasons
         self._seen: Observation | None = None
@@ -272,8 +278,18 @@ class Collector:
         if self._seen is not None and self._told:
             self._put(self._doubts.wrong(self._seen))
 
+    def listen(self, said: bool = False) -> None:
+        """Asks the button, once in every turn of the loop. `said`: somebody said so elsewhere."""
+        if (self.button is not None and self.button.pressed()) or said:
+            self.wrong()
+
     def report(self) -> dict[str, Any]:
-        return {"folder": str(self.folder.path), "pictures": self.pictures, "problem": self.problem}
+        return {
+            "folder": str(self.folder.path),
+            "pictures": self.pictures,
+            "button": self.button.name if self.button else "",
+            "problem": self.problem or (self.button.problem if self.button else ""),
+        }
 
     def close(self) -> None:
         self._work.put(None)

@@ -158,8 +158,9 @@ class Service:
                 self._reload()
             for seconds in self._controls.snoozes() if self._ready else ():  # before the first frame there is no time
                 self._snooze(seconds)
-            if self._controls.said_wrong() and self.runtime.collector:
-                self.runtime.collector.wrong()
+            said = self._controls.said_wrong()
+            if self.runtime.collector:
+                self.runtime.collector.listen(said)
             try:
                 if not self._poll(min(POLL, end - self._clock())):
                     break

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from edge.core.errors import SinkError
 from edge.core.records import Event
 from edge.sinks.patterns import ALERT, LIGHT, OFF, ON, SELF_TEST, Pattern
-from edge.sinks.pins import MockPin, Pin, open_pin
+from edge.sinks.pins import MockPin, Pin, line_name, open_pin
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class GpioSink:
         self_test: bool = False,
         announce: Callable[[str], None] | None = None,
     ) -> None:
-        self.name = f"{name} {f'GPIO{pin}' if isinstance(pin, int) else pin}"
+        self.name = f"{name} {line_name(pin)}"
         self._patterns, self._safe, self._announce = patterns, safe, announce
         self._alert = False
         self._state = ""

@@ -1,4 +1,4 @@
-"""One output pin, by gpiozero, by gpiod, or by nothing at all.
+"""One output pin, by gpiozero, by gpiod, or by nothing at all; buttons (`edge.sinks.buttons`) are opened the same way.
 
 gpiozero knows a Raspberry Pi's header; libgpiod finds a line by its name on any board. A line belongs to the process
 that asked for it. When that ends, however it ends, the kernel takes the line back: Raspberry Pi's own kernels leave the
@@ -10,12 +10,14 @@ ExecStopPost.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from edge.core.errors import ConfigError, MaskcamError, MissingPackage, SinkError
+
+T = TypeVar("T")
 
 
 class Pin(Protocol):
@@ -55,17 +57,7 @@ class GpiozeroPin:
     """A pin of a Raspberry Pi: a Broadcom number (17), or any name gpiozero knows ("GPIO17", "J8:11", "BOARD11")."""
 
     def __init__(self, pin: int | str, active_high: bool = True, lit: bool = False) -> None:
-        try:
-            gpiozero = import_module("gpiozero")
-        except ModuleNotFoundError as error:
-            raise MissingPackage("gpiozero", extra="pi") from error
-        try:
-            self._led = gpiozero.LED(pin, active_high=active_high, initial_value=lit)
-        except gpiozero.BadPinFactory as error:
-            raise SinkError(
-                f"no library drives the pins ({error}): apt install python3-lgpio, and an environment "
-                "made with --system-site-packages; on a board that is no Raspberry Pi, driver = 'gpiod'"
-            ) from error
+        self._led = gpiozero_device("LED", pin, active_high=active_high, initial_value=lit)
 
     def set(self, lit: bool) -> None:
         (self._led.on if lit else self._led.off)()
@@ -81,19 +73,15 @@ class GpiodPin:
     """
 
     def __init__(self, pin: int | str, active_high: bool = True, lit: bool = False) -> None:
-        try:
-            gpiod = import_module("gpiod")
-        except ModuleNotFoundError as error:
-            raise MissingPackage("gpiod", extra="jetson") from error
-        if not hasattr(gpiod, "request_lines"):
-            raise SinkError("package 'gpiod' is of version 1: expected 2 or newer: pip install 'gpiod>=2'")
+        gpiod = gpiod_library()
         self._value = gpiod.line.Value
-        name = f"GPIO{pin}" if isinstance(pin, int) else pin
-        chip, self._line = _line(gpiod, name)
-        settings = gpiod.LineSettings(
-            direction=gpiod.line.Direction.OUTPUT, active_low=not active_high, output_value=self._level(lit)
+        self._request, self._line = gpiod_line(
+            gpiod,
+            pin,
+            direction=gpiod.line.Direction.OUTPUT,
+            active_low=not active_high,
+            output_value=self._level(lit),
         )
-        self._request = gpiod.request_lines(chip, consumer="maskcam", config={self._line: settings})
 
     def _level(self, lit: bool) -> Any:
         return self._value.ACTIVE if lit else self._value.INACTIVE
@@ -103,6 +91,42 @@ class GpiodPin:
 
     def close(self) -> None:
         self._request.release()
+
+
+def line_name(pin: int | str) -> str:
+    return f"GPIO{pin}" if isinstance(pin, int) else pin
+
+
+def gpiozero_device(kind: str, pin: int | str, **options: Any) -> Any:
+    """An LED or a Button of gpiozero. Raises MissingPackage, SinkError, and what gpiozero raises."""
+    try:
+        gpiozero = import_module("gpiozero")
+    except ModuleNotFoundError as error:
+        raise MissingPackage("gpiozero", extra="pi") from error
+    try:
+        return getattr(gpiozero, kind)(pin, **options)
+    except gpiozero.BadPinFactory as error:
+        raise SinkError(
+            f"no library drives the pins ({error}): apt install python3-lgpio, and an environment "
+            "made with --system-site-packages; on a board that is no Raspberry Pi, driver = 'gpiod'"
+        ) from error
+
+
+def gpiod_library() -> Any:
+    """Raises MissingPackage and SinkError."""
+    try:
+        gpiod = import_module("gpiod")
+    except ModuleNotFoundError as error:
+        raise MissingPackage("gpiod", extra="jetson") from error
+    if not hasattr(gpiod, "request_lines"):
+        raise SinkError("package 'gpiod' is of version 1: expected 2 or newer: pip install 'gpiod>=2'")
+    return gpiod
+
+
+def gpiod_line(gpiod: Any, pin: int | str, **settings: Any) -> tuple[Any, int]:
+    """The request that holds the line, and the line's number on its chip. Raises SinkError and OSError."""
+    chip, line = _line(gpiod, line_name(pin))
+    return gpiod.request_lines(chip, consumer="maskcam", config={line: gpiod.LineSettings(**settings)}), line
 
 
 def _line(gpiod: Any, name: str) -> tuple[str, int]:
@@ -142,12 +166,20 @@ def open_pin(pin: int | str, active_high: bool, driver: str, lit: bool) -> Pin:
 
     Raises MissingPackage, ConfigError and SinkError.
     """
+    return opened(DRIVERS, driver, pin, active_high, lit)
+
+
+def opened(drivers: Mapping[str, Callable[..., T]], driver: str, pin: int | str, *arguments: object) -> T:
+    """What the driver of that name makes of the pin and the other arguments; "auto" is what suits the board.
+
+    Raises MissingPackage, ConfigError and SinkError.
+    """
     if driver == "auto":
         driver = suited()
-    if driver not in DRIVERS:
-        raise ConfigError(f"gpio driver '{driver}': unknown; expected auto, {', '.join(DRIVERS)}")
+    if driver not in drivers:
+        raise ConfigError(f"gpio driver '{driver}': unknown; expected auto, {', '.join(drivers)}")
     try:
-        return DRIVERS[driver](pin, active_high, lit)
+        return drivers[driver](pin, *arguments)
     except MissingPackage:
         raise
     except Exception as error:  # no board, no permission, pin in use: the libraries below differ in kind
@@ -160,7 +192,7 @@ def _said(error: Exception) -> str:
     if isinstance(error, MaskcamError):
         return text
     if "busy" in text.lower() or "in use" in text.lower():
-        return f"{text}: it is in use, perhaps by the service: systemctl stop maskcam"
+        return f"{text}: it is in use, perhaps by the service: systemctl stop maskcam; or by another section"
     if isinstance(error, PermissionError) or "permission" in text.lower() or "can not open" in text.lower():
         return f"{text}: expected membership of the group 'gpio': usermod -aG gpio USER, then log in again"
     return f"{text}: expected a pin of this board and the group 'gpio'"

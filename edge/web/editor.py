@@ -36,7 +36,6 @@ FILES_ONLY = (
     ("sinks", "snapshots"),
     ("collect",),
     ("model",),
-    ("collect",),
 )
 """Not to be changed from a browser: what runs programs, writes files, decides who may look or what may be installed."""
 SECRET = ("password", "token", "username", "url", "source", "key")

@@ -88,6 +88,9 @@ def test_what_the_settings_ask_for_and_is_missing_is_bad(made_up):
     for name in ("camera", "GPIO", "Coral", "coral"):
         assert (plain[name], wants[name]) == ("absent", "bad"), name
     assert (plain.get("gpiozero"), wants["gpiozero"]) == (None, "bad")
+    button = states("collect.button_pin=23", "collect.button_driver=gpiod")
+    assert (button["GPIO"], button["gpiod"]) == ("bad", "bad")
+    assert states("collect.button_driver=gpiod")["GPIO"] == "absent", "without a pin there is no button"
 
 
 def test_broken_settings_are_named_and_the_rest_is_looked_at(made_up):

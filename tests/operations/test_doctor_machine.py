@@ -156,6 +156,10 @@ def test_what_the_running_service_says(tmp_path):
     _, kept = unit.status(tmp_path)
     assert (kept.state, kept.name) == ("warn", "collecting")
     assert kept.found == "12 pictures of people are kept in /media/stick for training"
+    said["collecting"] |= {"button": "button GPIO23", "problem": "button GPIO23: the pin is gone"}
+    path.write_text(json.dumps(said))
+    _, kept = unit.status(tmp_path)
+    assert kept.found.endswith("for training, button GPIO23 says what was wrong; button GPIO23: the pin is gone")
 
 
 def test_settings_that_load_and_that_do_not(tmp_path):

@@ -2,11 +2,14 @@
 
 import json
 import stat
+from contextlib import ExitStack
 
 import cv2
 import numpy as np
 import pytest
 
+from edge.assemble.collect import collecting
+from edge.config.settings import Settings
 from edge.core.errors import SinkError
 from edge.core.geometry import Box
 from edge.core.labels import Mask
@@ -14,6 +17,7 @@ from edge.core.records import Decision, Frame, Observation, Track
 from edge.evaluation import formats
 from edge.runtime import collect
 from edge.runtime.collect import DAY, Collector, Doubts, Find, Folder
+from edge.sinks.buttons import Button
 
 NOW = 1_780_000_000.0
 FACE, OTHER = Box(100, 60, 180, 150), Box(420, 60, 500, 150)
@@ -156,9 +160,36 @@ def test_what_somebody_says_is_wrong_is_kept_at_once_and_the_writer_never_holds_
     collector.see(seen(2.0, (1, Mask.ON), (2, Mask.OFF)))
     collector.wrong()
     collector.close()
-    assert collector.report() == {"folder": str(tmp_path), "pictures": 2, "problem": ""}
+    assert collector.report() == {"folder": str(tmp_path), "pictures": 2, "button": "", "problem": ""}
     said = [a["said"] for a in json.loads((tmp_path / "coco.json").read_text())["annotations"] if not a["iscrowd"]]
     assert said == ["on", "off"]
+
+
+def test_the_button_says_what_the_page_says(tmp_path):
+    button = Button(23, driver="mock")
+    collector = Collector(Folder(tmp_path, wall=lambda: NOW), ["wrong"], 10.0, button=button)
+    collector.see(seen(2.0, (1, Mask.ON)))
+    collector.listen()
+    button._contact.press()
+    collector.listen()
+    collector.listen()
+    collector.listen(said=True)
+    button.problem = "button GPIO23: the pin is gone"
+    collector.close()
+    assert [i["why"] for i in json.loads((tmp_path / "coco.json").read_text())["images"]] == ["wrong", "wrong"]
+    report = collector.report()
+    assert (report["button"], report["problem"]) == ("button GPIO23 (mock, no pin)", button.problem)
+
+
+def test_the_settings_name_the_button_and_a_press_that_would_do_nothing_is_refused(tmp_path):
+    settings = Settings.model_validate({"collect": {"path": str(tmp_path), "button_pin": 23, "button_driver": "mock"}})
+    with ExitStack() as stack:
+        collector = collecting(settings, stack)
+        contact = collector.button._contact
+        assert collector.report()["button"] == "button GPIO23 (mock, no pin)"
+    assert contact.closed
+    with pytest.raises(ValueError, match=r"reasons = \['unsure'\] must hold 'wrong' where button_pin is set"):
+        Settings.model_validate({"collect": {"button_pin": "J8:16", "reasons": ["unsure"]}})
 
 
 def test_a_damaged_list_is_left_alone(tmp_path):
@@ -169,7 +200,6 @@ def test_a_damaged_list_is_left_alone(tmp_path):
 
 
 def test_it_is_off_by_default_and_a_browser_cannot_turn_it_on(tmp_path):
-    from edge.config.settings import Settings
     from edge.web.editor import FILES_ONLY
 
     assert Settings().collect is None
@@ -177,11 +207,6 @@ def test_it_is_off_by_default_and_a_browser_cannot_turn_it_on(tmp_path):
 
 
 def test_a_folder_that_cannot_be_used_costs_the_pictures_and_not_the_camera(tmp_path, caplog):
-    from contextlib import ExitStack
-
-    from edge.assemble.collect import collecting
-    from edge.config.settings import Settings
-
     (tmp_path / "file").write_text("")
     settings = Settings.model_validate({"collect": {"path": str(tmp_path / "file" / "x")}})
     with ExitStack() as stack:
@@ -192,7 +217,6 @@ def test_a_folder_that_cannot_be_used_costs_the_pictures_and_not_the_camera(tmp_
 def test_the_light_flashes_twice_while_pictures_are_collected():
     from edge.assemble import sink
     from edge.assemble.sinks import own
-    from edge.config.settings import Settings
     from edge.sinks.patterns import COLLECTING, LIGHT
 
     settings = Settings.model_validate({"collect": {}, "sinks": {"gpio": {"driver": "mock", "heartbeat": False}}})

@@ -135,6 +135,7 @@ class Assembly:
         self.camera, self.detector, self.sink = camera, detector or Faces(), MemorySink()
         self.classifier, self.fitted = Bare(), []
         self.tally: Tally | None = None
+        self.collector = None
 
     def sinks(self, settings):
         return [self.sink]
@@ -148,7 +149,8 @@ class Assembly:
             raise SinkError("no such pin")
         pipeline = Pipeline(self.detector, GreedyTracker(), self.classifier, VotingJudge(), Timers())
         policy = AlertPolicy(raise_after=settings.raise_after)
-        return Runtime(self.camera, pipeline, policy, [self.sink], Timers(), 10.0, [], 3, "door", tally=self.tally)
+        parts = {"tally": self.tally, "collector": self.collector}
+        return Runtime(self.camera, pipeline, policy, [self.sink], Timers(), 10.0, [], 3, "door", **parts)
 
 
 def service(assembly, *loads, folder=None, asked=None, **options):
@@ -221,6 +223,30 @@ def test_a_snooze_is_granted_between_two_frames_and_survives_a_reload():
     ]
     again = next(e for e in reversed(assembly.sink.events) if e.state == "on")
     assert again.seconds == pytest.approx(600 - 0.5, abs=0.2)
+
+
+def test_what_was_wrong_is_heard_from_the_page_and_the_button_between_two_frames():
+    class Collector:
+        """Writes down what it is told, and after how many frames."""
+
+        def __init__(self) -> None:
+            self.seen, self.heard = 0, []
+
+        def see(self, observation):
+            self.seen += 1
+
+        def listen(self, said):
+            self.heard.append((self.seen, said))
+
+        def report(self):
+            return {}
+
+    controls, collector = Controls(), Collector()
+    assembly = Assembly(Camera(2, controls.wrong, 1, "lost: gone"))
+    assembly.collector, collector.folder, collector.button = collector, type("Folder", (), {"path": "/x"}), None
+    run, _ = service(assembly, controls=controls)
+    run.run(Flag(), Flag())
+    assert collector.heard == [(0, False), (1, False), (2, False), (3, True), (3, False)], "a lost camera hears too"
 
 
 def test_whoever_is_there_at_a_reload_and_at_the_end_is_told():

@@ -47,7 +47,7 @@ def examine(
     source = settings.camera.source
     yield from _guarded("camera", cameras.v4l2, root, source)
     yield from _guarded("Pi camera", cameras.pi, bool(found["picamera2"]), str(source).startswith("pi"), run)
-    pins = {_driver(pin.driver, root) for pin in (settings.sinks.gpio, settings.sinks.buzzer) if pin} - {"mock"}
+    pins = {_driver(name, root) for name in _drivers(settings)} - {"mock"}
     yield from _guarded("GPIO", gpio.chips, root, bool(pins))
     yield from _guarded("GPIO", gpio.drivers, found, pins)
     yield from _guarded("pinmux", gpio.pinmux, system.board(root), root, bool(pins))
@@ -79,6 +79,15 @@ def _settings(load: Callable[[], Settings]) -> tuple[Settings, bool]:
         return load(), False
     except ConfigError:
         return Settings(), True
+
+
+def _drivers(settings: Settings) -> Iterator[str]:
+    """Of the pins that the settings name."""
+    for pin in (settings.sinks.gpio, settings.sinks.buzzer):
+        if pin:
+            yield pin.driver
+    if settings.collect and settings.collect.button_pin != "":
+        yield settings.collect.button_driver
 
 
 def _driver(name: str, root: Path) -> str:

@@ -57,6 +57,7 @@ def status(root: Path) -> Iterator[Finding]:
     yield ok("running", found) if said["state"] == "ok" else warn("running", found, LOG)
     if kept := said.get("collecting"):
         found = f"{kept['pictures']} pictures of people are kept in {kept['folder']} for training"
+        found += f", {kept['button']} says what was wrong" if kept.get("button") else ""
         remedy = "take the section [collect] out of the settings, then sudo systemctl reload maskcam"
         yield warn("collecting", f"{found}; {kept['problem']}" if kept.get("problem") else found, remedy)
     if said.get("configuration"):

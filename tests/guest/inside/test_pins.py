@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from contextlib import closing, contextmanager
 from functools import partial
 
@@ -11,6 +12,7 @@ from conftest import until
 from edge import assemble, config
 from edge.core.errors import SinkError
 from edge.core.records import Event
+from edge.sinks.buttons import Button
 from edge.sinks.isolated import Isolated
 
 QUIET = {"pin": "17", "heartbeat": "false", "self_test": "false"}
@@ -78,6 +80,19 @@ def test_gpiozero_and_lgpio_drive_the_same_line(line, monkeypatch, tmp_path):
             print(f"{event.kind}: level {level} after {line.becomes(level, PROMPT):.3f} s")
     line.becomes(0, PROMPT)
     gpiozero.Device.pin_factory.close()
+
+
+@pytest.mark.parametrize(("active_high", "rest", "press"), [(False, "up", "down"), (True, "down", "up")])
+def test_the_kernel_keeps_the_press_of_a_button_until_it_is_asked(line, active_high, rest, press):
+    line.pull(rest)
+    with closing(Button(17, active_high, "gpiod")) as button:
+        assert (button.problem, button.pressed()) == ("", False)
+        line.pull(rest)  # asked for a resistor, the simulated bank turns its own pull
+        assert not button.pressed()
+        for way in (press, rest):
+            line.pull(way)
+            time.sleep(0.2)  # longer than contacts bounce
+        assert (button.pressed(), button.pressed()) == (True, False)
 
 
 def test_what_is_wrong_with_a_line_is_said(line):
