@@ -22,9 +22,11 @@ from edge.core.ports import Engine, Sink
 from edge.history.reader import History, Past
 from edge.runtime import identity
 from edge.runtime.controls import Controls
+from edge.runtime.door import Door
 from edge.runtime.identity import Stamper
 from edge.runtime.parts import Runtime
 from edge.runtime.pipeline import Pipeline
+from edge.runtime.systemd import state_directory
 from edge.tracking.alerts import AlertPolicy, StillsPolicy
 from edge.tracking.tally import Tally
 from edge.tracking.tracker import GreedyTracker
@@ -91,7 +93,8 @@ class Assembly:
             "networks", (settings.model, settings.backend), lambda stack: networks.opened(settings, self._live, stack)
         )
         opened, pictures, fps = found
-        self.stamp.origin = replace(self.stamp.origin, bundle=f"{engines[0].name} {engines[0].created}")
+        bundle = engines[0]
+        self.stamp.origin = replace(self.stamp.origin, bundle=f"{bundle.name} {bundle.created}")
         # Pictures of a set have nothing to do with one another: each is judged alone, by one look.
         stills = bool(pictures)
         timers = Timers()
@@ -116,6 +119,7 @@ class Assembly:
             collector=self._part("collect", settings.collect, lambda stack: collecting(settings, stack))
             if self._live
             else None,
+            door=self._part("door", bundle.fingerprint, lambda stack: _door(bundle, stack)) if self._live else None,
             keep=film.keep if film else None,
         )
 
@@ -163,6 +167,10 @@ class Assembly:
     def _drop(self, name: str) -> None:
         if name in self._parts:
             self._parts.pop(name)[2].close()
+
+
+def _door(bundle: Bundle, stack: ExitStack) -> Door:
+    return stack.enter_context(closing(Door(bundle, state_directory(), identity.clock_is_set)))
 
 
 def _opened(sinks: Iterable[Sink], stack: ExitStack) -> Sequence[Sink]:

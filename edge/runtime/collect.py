@@ -29,6 +29,7 @@ from edge.core.geometry import Box
 from edge.core.labels import Mask
 from edge.core.records import Decision, Image, Observation, Track
 from edge.core.retention import DAY, Kept, Limits
+from edge.tracking.minds import MOST, Minds
 from edge.vision.blur import blurred
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Doubts:
         """`sample`: of so many people one is kept whatever was held of them."""
         self._reasons, self._every, self._sample = frozenset(reasons), every, sample
         self._last = float("-inf")
-        self._held: dict[int, Mask] = {}
+        self._minds = Minds()
         self._taken: Counter[int] = Counter()
         self._asked: set[tuple[int, str]] = set()
 
@@ -77,7 +78,7 @@ class Doubts:
         """At most one: a change of mind before a doubt, a doubt before a mere sample."""
         decisions = {d.track_id: d for d in observation.decisions if not d.not_a_face}
         tracks = [t for t in observation.tracks if t.id in decisions and judged(t, observation)]
-        changed = [t for t in tracks if self._changes(decisions[t.id])]
+        changed = [t for t in tracks if self._minds.changes(decisions[t.id])]
         settled = [t for t in tracks if t.age >= SETTLED]
         unsure = [t for t in settled if decisions[t.id].mask is Mask.UNSURE]
         sample = [t for t in settled if t.id % self._sample == 0 and not self._taken[t.id]]
@@ -98,18 +99,10 @@ class Doubts:
         decisions = {d.track_id: d for d in observation.decisions}
         return [find(observation, t, decisions.get(t.id), "wrong") for t in observation.tracks]
 
-    def _changes(self, decision: Decision) -> bool:
-        """Whether a person who was held to wear a mask no longer is, or the other way round."""
-        if decision.mask is Mask.UNSURE:
-            return False
-        before = self._held.get(decision.track_id, decision.mask)
-        self._held[decision.track_id] = decision.mask
-        return before is not decision.mask
-
     def _forget(self, observation: Observation) -> None:
-        if len(self._held) + len(self._taken) > 1000:  # numbers of tracks only grow
-            present = {track.id for track in observation.tracks}
-            self._held = {k: v for k, v in self._held.items() if k in present}
+        present = {track.id for track in observation.tracks}
+        self._minds.forget(present)
+        if len(self._taken) > MOST:
             self._taken = Counter({k: v for k, v in self._taken.items() if k in present})
             self._asked = {one for one in self._asked if one[0] in present}
 
@@ -278,10 +271,12 @@ class Collector:
         if self._seen is not None and self._told:
             self._put(self._doubts.wrong(self._seen))
 
-    def listen(self, said: bool = False) -> None:
-        """Asks the button, once in every turn of the loop. `said`: somebody said so elsewhere."""
-        if (self.button is not None and self.button.pressed()) or said:
+    def listen(self, said: bool = False) -> bool:
+        """Asks the button, once in every turn of the loop. `said`: somebody said so elsewhere. Whether anybody did."""
+        told = (self.button is not None and self.button.pressed()) or said
+        if told:
             self.wrong()
+        return told
 
     def report(self) -> dict[str, Any]:
         return {

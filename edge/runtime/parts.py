@@ -16,6 +16,7 @@ from edge.tracking.tally import Tally
 if TYPE_CHECKING:
     from edge.backends.supervised.failover import FailoverEngine
     from edge.runtime.collect import Collector
+    from edge.runtime.door import Door
 
 
 @dataclass(frozen=True)
@@ -43,5 +44,7 @@ class Runtime:
     """Gives an event what it bears when it leaves."""
     collector: Collector | None = None
     """Of a live run whose settings ask for pictures for training."""
+    door: Door | None = None
+    """Of a live run: how the bundle does."""
     keep: Callable[[Observation, Sequence[Event]], None] | None = None
     """Takes what events are told of, where the settings ask for pictures of it; before the events are sent."""

@@ -159,8 +159,8 @@ class Service:
             for seconds in self._controls.snoozes() if self._ready else ():  # before the first frame there is no time
                 self._snooze(seconds)
             said = self._controls.said_wrong()
-            if self.runtime.collector:
-                self.runtime.collector.listen(said)
+            if self.runtime.collector and self.runtime.collector.listen(said) and self.runtime.door:
+                self.runtime.door.wrong()
             try:
                 if not self._poll(min(POLL, end - self._clock())):
                     break

@@ -75,6 +75,7 @@ class Status:
                 network: {"requested": stage.requested, "running": stage.running, "reason": stage.reason}
                 for network, stage in runtime.backends.items()
             },
+            "bundle": runtime.door.report() if runtime.door else None,
             "collecting": runtime.collector.report() if runtime.collector else None,
             "reopens": max(getattr(runtime.camera, "reopened", 0), 0),
             "uptime": round(now - self._start, 1),

@@ -50,6 +50,8 @@ class Step:
             self.send(event)
         if self.runtime.collector:
             self.runtime.collector.see(observation)
+        if self.runtime.door:
+            self.runtime.door.see(observation)
         self.counters.count(observation, events)
         self.counters.dropped = getattr(self.runtime.camera, "dropped", 0)
         if self._annotate:
@@ -60,6 +62,8 @@ class Step:
 
     def send(self, event: Event) -> None:
         """With its stamp, to every sink."""
+        if self.runtime.door:
+            self.runtime.door.hear(event)
         self._failed += deliver(self.runtime.stamp(event), [*self._listeners, *self.runtime.sinks])
         # Sinks with a thread of their own count for themselves.
         self.counters.failed = self._failed + sum(getattr(sink, "failed", 0) for sink in self.runtime.sinks)

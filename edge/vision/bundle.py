@@ -135,6 +135,12 @@ class Bundle(_Part):
         return self._folder / files[form]
 
     @property
+    def fingerprint(self) -> str:
+        """12 hexadecimal digits that are the same for the same files: two bundles can be made on one day."""
+        digests = ",".join(f"{name} {digest.sha256}" for name, digest in sorted(self.files.items()))
+        return hashlib.sha256(digests.encode()).hexdigest()[:12]
+
+    @property
     def folder(self) -> Path:
         return self._folder
 

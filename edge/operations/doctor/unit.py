@@ -55,6 +55,8 @@ def status(root: Path) -> Iterator[Finding]:
     detail = f" ({said['detail']})" if said.get("detail") else ""
     found = f"{said['state']}{detail}, camera {said['camera']}, {said['fps']:.1f} FPS, {said['frames']} frames"
     yield ok("running", found) if said["state"] == "ok" else warn("running", found, LOG)
+    if bundle := said.get("bundle"):
+        yield ok("at this door", bundle["said"])
     if kept := said.get("collecting"):
         found = f"{kept['pictures']} pictures of people are kept in {kept['folder']} for training"
         found += f", {kept['button']} says what was wrong" if kept.get("button") else ""

@@ -64,6 +64,7 @@ function showFacts(said) {
   if (board.disk_free !== null) rows.push(["Disk free", bytes(board.disk_free)]);
   if (board.memory !== null) rows.push(["Memory", `${bytes(board.memory)} used by maskcam`]);
   rows.push(["Seen", `${said.people_seen ?? 0} people, ${said.alerts ?? 0} alerts, ${said.dropped ?? 0} frames dropped`]);
+  if (said.bundle) rows.push(["At this door", said.bundle.said]);
   rows.push(["Running for", duration(said.uptime)]);
   $("facts").replaceChildren(...rows.flatMap(([name, value]) => [node("dt", { textContent: name }), node("dd", { textContent: value })]));
 }

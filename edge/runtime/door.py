@@ -1,0 +1,179 @@
+"""How the bundle does at this door: counts since it first ran here, which outlive a restart. Never a picture.
+
+Nobody says at a door what is true, so these are signs: people whom it could not judge, about whom it changed its mind,
+and how often somebody said that it was wrong. What the bundle before came to stands beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from edge.core import json_text
+from edge.core.files import write
+from edge.core.records import Event, Observation
+from edge.tracking.minds import Minds
+from edge.vision.bundle import Bundle
+
+log = logging.getLogger(__name__)
+
+FILE = "door.json"
+EVERY = 600.0
+"""Seconds between two writings: what a power cut costs, and what a card has to bear."""
+_VISITS = 100
+"""That are remembered, since one that lasts is told again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one bundle came to at this door."""
+
+    bundle: str
+    """Its fingerprint."""
+    name: str
+    """And the day it was made."""
+    since: float | None = None
+    """Seconds since 1970 when it first ran here; None until the clock is set, which without a network is never."""
+    seconds: float = 0.0
+    """For which it has run here."""
+    people: int = 0
+    unsure: int = 0
+    """People of whom nothing was held when they left."""
+    changed: int = 0
+    """People about whom it changed its mind."""
+    wrong: int = 0
+    """How often somebody said that it was wrong."""
+
+    @property
+    def sentence(self) -> str:
+        """Such as "120 people: 3 % not judged, changed its mind about 2 %, called wrong once"."""
+        if not self.people:
+            return f"nobody came yet, called wrong {_times(self.wrong)}" if self.wrong else "nobody came yet"
+        unsure, changed = (round(100 * min(n / self.people, 1)) for n in (self.unsure, self.changed))
+        people = f"{self.people} {'person' if self.people == 1 else 'people'}"
+        return f"{people}: {unsure} % not judged, changed its mind about {changed} %, called wrong {_times(self.wrong)}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+class Door:
+    """Counts for the bundle that runs.
+
+    folder: where the counts are kept; None: nowhere, they begin with the run.
+    wall: seconds since 1970; clock: seconds; clock_set: whether `wall` can be believed.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        folder: Path | None,
+        clock_set: Callable[[], bool | None],
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path = folder / FILE if folder else None
+        self._clock_set, self._wall, self._clock = clock_set, wall, clock
+        known = _read(self._path) if self._path else []
+        mark = bundle.fingerprint
+        fresh = Standing(mark, f"{bundle.name} of {bundle.created}")
+        self.now = next((one for one in known if one.bundle == mark), fresh)
+        """Of the bundle that runs."""
+        self.before = next((one for one in known if one.bundle != mark and one.people), None)
+        """Of the one before it that saw anybody: an update that was taken back is none."""
+        self._minds, self._fickle = Minds(), set[int]()
+        self._visits: dict[int, bool] = {}
+        self._at = self._written = clock()
+        self._write()
+
+    def see(self, observation: Observation) -> None:
+        """One turn of the loop."""
+        for decision in observation.decisions:
+            if not decision.not_a_face and self._minds.changes(decision) and decision.track_id not in self._fickle:
+                self._fickle.add(decision.track_id)
+                self.now = replace(self.now, changed=self.now.changed + 1)
+        present = {track.id for track in observation.tracks}
+        self._minds.forget(present)
+        self._fickle &= present
+        if self._clock() - self._written >= EVERY:
+            self._write()
+
+    def hear(self, event: Event) -> None:
+        """One event, as the sinks hear it."""
+        if event.visit:
+            self._count(event.visit.number, event.visit.outcome == "unsure")
+
+    def wrong(self) -> None:
+        """Somebody says that what is shown is wrong."""
+        self.now = replace(self.now, wrong=self.now.wrong + 1)
+
+    def report(self) -> dict[str, Any]:
+        """Of the bundle that runs, and "before", of the one before; "said": the same as a sentence."""
+        self._age()
+        since = "" if self.now.since is None else f" since {datetime.fromtimestamp(self.now.since):%Y-%m-%d}"
+        said = f"{self.now.name}, here{since} for {self.now.seconds / 3600:.0f} h: {self.now.sentence}"
+        if self.before:
+            said += f"; before, {self.before.name}: {self.before.sentence}"
+        return asdict(self.now) | {"before": asdict(self.before) if self.before else None, "said": said}
+
+    def close(self) -> None:
+        self._write()
+
+    def _count(self, visit: int, unsure: bool) -> None:
+        """A visit is told of every minute while it lasts; what was last held of it counts."""
+        before = self._visits.pop(visit, None)
+        self._visits[visit] = unsure
+        while len(self._visits) > _VISITS:
+            self._visits.pop(next(iter(self._visits)))
+        self.now = replace(
+            self.now,
+            people=self.now.people + (before is None),
+            unsure=self.now.unsure + unsure - bool(before),
+        )
+
+    def _age(self) -> None:
+        now, since = self._clock(), self.now.since
+        if since is None and self._clock_set() is not False:
+            since = self._wall()
+        self.now = replace(self.now, since=since, seconds=round(self.now.seconds + now - self._at, 1))
+        self._at = now
+
+    def _write(self) -> None:
+        """Not flushed to the card, for which the loop would wait. A full disk costs these counts, not the camera."""
+        self._age()
+        self._written = self._at
+        if self._path is None:
+            return
+        try:
+            standings = [asdict(one) for one in (self.now, self.before) if one]
+            write(self._path, json.dumps(standings) + "\n", mode=0o600)
+        except OSError as error:
+            log.warning("%s is not written (%s); the camera goes on", self._path, error.strerror or error)
+
+
+def _read(path: Path) -> list[Standing]:
+    try:
+        return [_standing(one) for one in json_text.parse(path.read_text(encoding="utf-8"))][:2]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        log.warning("%s cannot be read (%s); the counts of this door begin anew", path, error)
+        return []
+
+
+def _standing(values: dict[str, Any]) -> Standing:
+    """Raises ValueError and TypeError."""
+    found = Standing(**values)
+    counts = (found.people, found.unsure, found.changed, found.wrong)
+    texts = (found.bundle, found.name)
+    if not all(type(n) is int and n >= 0 for n in counts) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("no counts of a bundle")
+    datetime.fromtimestamp((found.since or 0) + found.seconds)
+    return found
