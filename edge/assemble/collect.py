@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from edge.assemble.sinks import in_state_folder
 from edge.core.errors import SinkError
 from edge.runtime import identity
-from edge.runtime.collect import Collector, Folder
+from edge.runtime.collect import Collector
+from edge.runtime.collected import Folder
 
 if TYPE_CHECKING:
     from edge.config.settings import Collect, Settings

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from edge import __version__
 from edge.core.errors import ConfigError, MaskcamError
+from edge.core.plain_text import plain
 
 COMMANDS = (
     "run",
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (MaskcamError, OSError) as error:
-        for line in str(error).splitlines():
+        for line in plain(str(error)).splitlines():
             print(f"maskcam: error: {line}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -102,4 +102,8 @@ def print_events(stream: TextIO) -> None:
     """Events and warnings, one line each."""
     import logging
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=stream, force=True)
+    from edge.runtime.lines import Plain
+
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(Plain())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

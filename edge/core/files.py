@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,7 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
         yield path
         return
     path = Path(os.path.realpath(path))
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    part = path.with_name(f".{path.stem}.{os.getpid()}.{threading.get_native_id()}.part{path.suffix}")
     try:
         yield part
         if part.exists():

@@ -1,7 +1,8 @@
-"""Which pictures of a bounded folder have to go: the rule of snapshots and of collecting."""
+"""Which pictures of a bounded folder have to go, and how old they are: the rule of snapshots and of collecting."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -18,6 +19,39 @@ class Kept(Generic[K]):
     key: K
     taken: float
     size: int
+
+
+class Dates(Generic[K]):
+    """When pictures were taken, as far as the clock that said so can be believed.
+
+    A board without a battery starts in the past, and a clock that ran ahead is set back: pictures of those times would
+    be thrown away at once, or never. Their age counts from the moment at which the clock is right.
+    """
+
+    def __init__(self) -> None:
+        self._undated: set[K] = set()
+
+    def took(self, key: K, clock_set: bool | None) -> None:
+        """A picture was taken just now."""
+        if clock_set is False:
+            self._undated.add(key)
+
+    def of(self, key: K, said: float, now: float | None) -> float:
+        """When it was taken, s since 1970; infinite while that cannot be known, for it is newer than all others.
+
+        `said`: by the clock of then. `now`: by the clock of now, None where that is not set. What differs from `said`
+        and is finite is to be written down.
+        """
+        if key in self._undated:
+            if now is None:
+                return math.inf
+            self._undated.remove(key)
+            return now
+        return now if now is not None and said > now + DAY else said
+
+    def forget(self, key: K) -> None:
+        """The picture is gone."""
+        self._undated.discard(key)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def gather(
         broker(
             client_id=f"maskcam{secrets.token_hex(8)}",
             connected=lambda client: client.subscribe(wanted),
-            heard=lambda topic, payload: heard.put((topic, payload)),
+            heard=lambda topic, payload, kept: heard.put((topic, payload)),
         )
     ):
         end = clock() + 10 * wait
@@ -81,7 +81,7 @@ def cameras(messages: dict[str, bytes]) -> list[Camera]:
                     _text(said["state"].decode(errors="replace")),
                     _switch(said["alert"]),
                     _switch(said["snooze"]),
-                    people if isinstance(people, int) else None,
+                    people if type(people) is int and 0 <= people < 10**9 else None,
                     _text(alert.get("time")),
                     _text(info.get("software")),
                     _text(info.get("bundle")),
@@ -99,7 +99,7 @@ def render(fleet: Iterable[Camera]) -> str:
         people = "" if c.people_today is None else str(c.people_today)
         online = "yes" if c.online else "no"
         rows.append(
-            (c.topic, c.device, c.camera, online, now[0], alert, people, c.last_alert[:19], c.software, c.bundle)
+            (_text(c.topic), c.device, c.camera, online, now[0], alert, people, c.last_alert[:19], c.software, c.bundle)
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
     return "\n".join(

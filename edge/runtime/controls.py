@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from queue import Empty, SimpleQueue
+from collections import deque
 from threading import Event
 
 
@@ -10,12 +10,13 @@ class Controls:
     """Handed to whatever takes wishes (MQTT, the page), and to the service, which grants them."""
 
     def __init__(self) -> None:
-        self._snoozes: SimpleQueue[float | None] = SimpleQueue()
+        self._snoozes: deque[float | None] = deque(maxlen=1)
+        """The newest alone holds: while a camera is away, wishes may come for days."""
         self._wrong = Event()
 
     def snooze(self, seconds: float | None = None) -> None:
         """No alerts for so many seconds; 0: alerts again; None: for as long as `alerts.snooze` says."""
-        self._snoozes.put(seconds)
+        self._snoozes.append(seconds)
 
     def wrong(self) -> None:
         """What the camera shows now is wrong: a picture of it is wanted where pictures are collected."""
@@ -28,10 +29,5 @@ class Controls:
         return said
 
     def snoozes(self) -> list[float | None]:
-        """What was asked since the last call, oldest first."""
-        wishes: list[float | None] = []
-        while True:
-            try:
-                wishes.append(self._snoozes.get_nowait())
-            except Empty:
-                return wishes
+        """What was asked last since the last call, if anything was."""
+        return [self._snoozes.popleft()] if self._snoozes else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import sys
 import threading
 from collections import deque
@@ -11,10 +12,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from edge.core.plain_text import plain
+
 CAPACITY = 1000
 """Lines that wait, at most; the oldest are lost then, and their number is told."""
 PATIENCE = 2.0
 """Seconds that the end of the program waits for them."""
+
+
+class Plain(logging.Formatter):
+    """The message alone, and nothing in it that is more than text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record))
 
 
 class Apart(logging.Handler):
@@ -63,7 +73,10 @@ class Apart(logging.Handler):
 def _write(descriptor: int, text: str) -> None:
     data = memoryview(text.encode(errors="replace"))
     while data:
-        data = data[os.write(descriptor, data) :]
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:  # somebody else, such as a shell, has made the stream one that does not block
+            select.select([], [descriptor], [])
 
 
 @contextmanager
@@ -76,7 +89,8 @@ def logged_apart(stream: TextIO | None = None) -> Iterator[None]:
         handler = Apart(stream.fileno())
     except (OSError, ValueError, AttributeError):  # no descriptor: closed from the start, or a test's
         handler = logging.StreamHandler(stream) if stream else logging.NullHandler()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler], force=True)
+    handler.setFormatter(Plain())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     try:
         yield
     finally:

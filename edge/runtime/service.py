@@ -98,6 +98,8 @@ class Service:
         self._ready = False
         notifier.status("starting: loading the networks")
         self._page = page
+        self._said = "", ""
+        """State and detail as the sinks heard them last."""
         self._seen: Observation | None = None
         """What the page has not been shown yet."""
         crashed = loaded.trying()
@@ -238,8 +240,9 @@ class Service:
 
     def _enter(self, state: str, detail: str = "") -> None:
         """Tells sinks and supervisor of a state, once."""
-        if (state, detail) == (self._status.state, self._status.detail):
+        if (state, detail) == self._said:
             return
+        self._said = state, detail
         self._status.state, self._status.detail = state, detail
         self._step.send(Event("state", self._t, state=state, detail=detail))
         self._notifier.status(self._status.line(self.runtime))
@@ -288,7 +291,7 @@ class Service:
             self._step.runtime = self._assembly.apply(self._settings)
         if snoozed:
             self._snooze(snoozed)
-        self._status.state = ""  # so that sinks that were opened anew hear it
+        self._said = "", ""  # so that sinks that were opened anew hear it
         return problem
 
     def _note(self, problem: str) -> None:

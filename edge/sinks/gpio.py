@@ -61,7 +61,7 @@ class GpioSink:
     def send(self, event: Event) -> None:
         if event.kind == "state":
             self._state = event.state
-        elif event.kind != "decision":
+        elif event.kind in ("no_mask", "all_clear"):
             self._alert = event.kind == "no_mask"
         if not self._testing:
             self._show()

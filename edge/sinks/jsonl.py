@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import stat
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ class JsonlSink:
     """Appends to the file `path`, or writes to `stream` (standard output by default), a whole line at a time.
 
     A last line that was torn, by a full disk or a cut of the power, is ended first, so that it takes no other with it.
+    A file that was moved or removed is begun anew under its name, as logrotate wants it.
     When a file would exceed `max_bytes` (0: never), it becomes PATH.1, that becomes PATH.2 and so on; `keep` of these
     are kept. A device, a FIFO or a pipe is written to as it is. Raises SinkError.
     """
@@ -49,6 +51,10 @@ class JsonlSink:
         if not stat.S_ISREG(found.st_mode):
             _write(self._file, line)
             return
+        if not _is(path, found):
+            self._file.close()
+            self._file = _appending(path)
+            found = os.fstat(self._file.fileno())
         if self._max_bytes and found.st_size and found.st_size + len(line) > self._max_bytes:
             self._rotate(path)
             found = os.fstat(self._file.fileno())
@@ -90,10 +96,21 @@ def _appending(path: Path) -> Any:
     return file
 
 
+def _is(path: Path, found: os.stat_result) -> bool:
+    """Whether that file still has this name."""
+    try:
+        return os.path.samestat(path.stat(), found)
+    except FileNotFoundError:
+        return False
+
+
 def _write(file: Any, line: bytes) -> None:
     view = memoryview(line)
     while view:  # a pipe or a full disk may take a part
-        view = view[file.write(view) or 0 :]
+        taken = file.write(view)
+        if taken is None:  # somebody else, such as a shell, has made the stream one that does not block
+            select.select([], [file], [])
+        view = view[taken or 0 :]
 
 
 class _Text:

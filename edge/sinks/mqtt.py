@@ -72,6 +72,8 @@ class MqttSink:
         self._origin = Origin(device, camera, __version__)
         self._told: Origin | None = None
         self._closing = False
+        self._refused = False
+        """Whether the last wish could not be granted, which is said once: whoever sends one sends it every minute."""
         self._since, self._short = 0.0, 0
         self._lock = threading.Lock()
         """Held while a retained topic changes, so that what is said at a new connection is never older."""
@@ -184,16 +186,20 @@ class MqttSink:
                 "id; give each camera a name (camera.name) or a topic (sinks.mqtt.topic) of its own"
             )
 
-    def _heard(self, topic: str, payload: bytes) -> None:
-        """In paho's thread."""
+    def _heard(self, topic: str, payload: bytes, kept: bool) -> None:
+        """In paho's thread. A wish that the broker `kept` is of another day, and comes again at every connection."""
         if topic == f"{self._topic}/available":
             if payload == b"offline" and not self._closing:
                 self._client.publish(topic, "online", qos=0, retain=True)
         elif self._snooze:
             try:
+                if kept:
+                    raise ValueError("a retained message, which is not heeded: send it without the flag 'retain'")
                 self._snooze(wish(payload))
+                self._refused = False
             except ValueError as error:
-                log.warning("sinks.mqtt: %s: %s", topic, error)
+                log.log(logging.DEBUG if self._refused else logging.WARNING, "sinks.mqtt: %s: %s", topic, error)
+                self._refused = True
 
     def _retain(self, below: str, payload: str) -> None:
         topic = f"{self._topic}/{below}"

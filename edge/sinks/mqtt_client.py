@@ -18,7 +18,8 @@ class Broker:
     """A connection that paho makes again, 1, 2, 4 ... 30 seconds after it broke, for ever.
 
     connected: called in paho's thread at every connection, the first one included.
-    heard: called in paho's thread with topic and payload of what was subscribed to.
+    heard: called in paho's thread with topic and payload of what was subscribed to, and whether the broker had kept it
+        from an earlier time.
     prepare: called with the client before it connects.
     tls: verify the broker with `ca_file` or, without one, the system's certificates. `cert_file` and `key_file`: what
     shows the broker who we are. The password is the first line of `password_file`.
@@ -31,7 +32,7 @@ class Broker:
         port: int,
         client_id: str,
         connected: Callable[[Client], None],
-        heard: Callable[[str, bytes], None] | None = None,
+        heard: Callable[[str, bytes, bool], None] | None = None,
         prepare: Callable[[Client], None] | None = None,
         username: str = "",
         password_file: str | Path = "",
@@ -85,7 +86,7 @@ class Broker:
 
     def _on_message(self, client: Client, userdata: Any, message: Any) -> None:
         if self._heard:
-            self._heard(message.topic, message.payload)
+            self._heard(message.topic, message.payload, message.retain)
 
 
 class _ClosedSocket(ssl.SSLSocket):

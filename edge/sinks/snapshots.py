@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import time
 from collections import OrderedDict
@@ -16,14 +17,14 @@ import numpy as np
 from edge.core.errors import SinkError
 from edge.core.files import write
 from edge.core.records import Event, Observation
-from edge.core.retention import DAY, Kept, Limits
+from edge.core.retention import DAY, Dates, Kept, Limits
 from edge.vision.blur import blurred
 
 QUALITY = 80
 """Of JPEG, 0..100."""
 NAME = re.compile(r"\d{8}T\d{6}-[a-z_]+-[0-9a-f]+-\d+\.jpg")
 """Of a snapshot: nothing else in the folder is ever removed."""
-PART = re.compile(r"\.\d{8}T\d{6}-[a-z_]+-[0-9a-f]+-\d+\.\d+\.part\.jpg")
+PART = re.compile(r"\.\d{8}T\d{6}-[a-z_]+-[0-9a-f]+-\d+(\.\d+)+\.part\.jpg")
 """Of one that a power cut left half written."""
 
 
@@ -72,6 +73,7 @@ class SnapshotSink:
         self._folder, self._film, self._blur, self._width, self._every = Path(path), film, blur, width, every
         self._limits = Limits(most, max_bytes, keep_days * DAY)
         self._clock_set, self._wall = clock_set, wall
+        self._dates: Dates[Path] = Dates()
         self._last: float | None = None
         self._due = 0.0
         try:
@@ -94,6 +96,7 @@ class SnapshotSink:
         try:
             self._clear(len(data))
             write(path, data, mode=0o600)
+            self._dates.took(path, self._clock_set())
         except OSError as error:
             raise SinkError(f"snapshots '{path}': cannot be written ({error.strerror})") from None
         self._last = event.t
@@ -112,10 +115,20 @@ class SnapshotSink:
     def _clear(self, room: int) -> None:
         """Removes what is too old, and the oldest until there is room for `room` bytes more. Raises OSError."""
         found = sorted(path for path in self._folder.iterdir() if NAME.fullmatch(path.name))
-        there = [Kept(path, (about := path.stat()).st_mtime, about.st_size) for path in found]
         now = None if self._clock_set() is False else self._wall()
+        there = []
+        for path in found:
+            about = path.stat()
+            there.append(Kept(path, self._taken(path, about.st_mtime, now), about.st_size))
         for path in self._limits.surplus(there, room, now)[0]:
             path.unlink(missing_ok=True)
+            self._dates.forget(path)
+
+    def _taken(self, path: Path, said: float, now: float | None) -> float:
+        taken = self._dates.of(path, said, now)
+        if now is not None and taken != said:
+            os.utime(path, (taken, taken))
+        return taken
 
 
 def picture(observation: Observation, width: int, blur: bool) -> bytes:

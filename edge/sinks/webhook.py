@@ -78,7 +78,7 @@ class WebhookSink:
                 pass
         except urllib.error.HTTPError as error:
             error.close()
-            raise SinkError(f"{self._host} answered {error.code} {error.reason}") from None
+            raise SinkError(f"{self._host} answered {error.code} {str(error.reason)[:100]}") from None
         except OSError as error:
             if isinstance(getattr(error, "reason", error), TimeoutError):
                 raise SinkError(f"{self._host} did not answer within {self._timeout:g} s") from None

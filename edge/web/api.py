@@ -124,7 +124,8 @@ async def test_lights(page: Page, request: Request) -> Response:
 async def snooze(page: Page, request: Request) -> Response:
     """`seconds`: none for as long as the settings say, 0 ends it."""
     seconds = (await body(request)).get("seconds")
-    if seconds is not None and not (isinstance(seconds, (int, float)) and 0 <= seconds <= 7 * 86400):
+    number = isinstance(seconds, int | float) and seconds is not True
+    if seconds is not None and not (number and 0 <= seconds <= 7 * 86400):
         raise ConfigError(f"seconds = {str(seconds)[:40]}: expected a number from 0 to {7 * 86400}, or none")
     page.controls.snooze(None if seconds is None else float(seconds))
     return JSONResponse({"asked": seconds}, 202)

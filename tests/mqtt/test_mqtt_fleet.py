@@ -107,6 +107,13 @@ def test_what_is_no_camera_and_what_is_nonsense():
     assert render(cameras(messages)).splitlines()[1].split() == ["maskcam/a", "a[2J", "no"]
 
 
+def test_a_topic_or_a_number_from_elsewhere_moves_no_cursor():
+    topic = "maskcam/\x1b[2J"
+    found = cameras({f"{topic}/info": b'{"device": "d"}', f"{topic}/counts": b'{"people": %s}' % (b"9" * 4000)})
+    assert found[0].people_today is None
+    assert all(len(line) < 200 and line.isprintable() for line in render(found).splitlines())
+
+
 def test_without_a_broker(capsys):
     assert main(["fleet"]) == 2
     assert "no broker is known: expected --host NAME" in capsys.readouterr().err

@@ -212,6 +212,21 @@ def test_a_snooze_is_asked_for(broker, listen, said, seconds):
     assert wishes == [seconds]
 
 
+def test_a_wish_that_the_broker_kept_is_of_another_day_and_nonsense_fills_no_log(broker, listen, caplog):
+    other, wishes, there = listen("door/x").client, [], threading.Event()
+    other.publish("door/snooze/set", "on", qos=1, retain=True)
+    broker.until(lambda found: found.get("door/snooze/set") == "on")
+    with closing(sink(broker, snooze=lambda wish: (wishes.append(wish), there.set()))):
+        broker.until(lambda found: found.get("door/available") == "online")
+        for said in ("later", "much later", "60"):
+            other.publish("door/snooze/set", said, qos=1)
+        assert there.wait(60)
+    assert wishes == [60.0]
+    said = [line for line in caplog.messages if "snooze/set" in line]
+    assert len(said) == 1
+    assert "send it without the flag 'retain'" in said[0]
+
+
 @pytest.mark.parametrize("said", [b"", b"-1", b"nan", b"inf", b"86401", b"\xff\xfe", b"9" * 5000, b"[" * 5000, b"on\0"])
 def test_nonsense_is_no_snooze(said):
     with pytest.raises(ValueError, match="expected on, off or 0 to 86400 seconds"):
@@ -384,7 +399,7 @@ def test_what_is_heard_while_it_connects_is_answered(monkeypatch):
     class Broker:
         def __init__(self, host, port, client_id, connected, heard, prepare, *rest):
             prepare(Client())
-            heard("door/available", b"offline")
+            heard("door/available", b"offline", True)
 
     monkeypatch.setattr("edge.sinks.mqtt.Broker", Broker)
     MqttSink("nowhere", topic="door")

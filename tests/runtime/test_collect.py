@@ -1,7 +1,9 @@
 """Collecting for the door's own data set: off by default, visible, bounded, one face per picture, never sent."""
 
 import json
+import os
 import stat
+import threading
 from contextlib import ExitStack
 
 import cv2
@@ -15,8 +17,9 @@ from edge.core.geometry import Box
 from edge.core.labels import Mask
 from edge.core.records import Decision, Frame, Observation, Track
 from edge.evaluation import formats
-from edge.runtime import collect
-from edge.runtime.collect import DAY, Collector, Doubts, Find, Folder
+from edge.runtime import collect, collected
+from edge.runtime.collect import Collector, Doubts
+from edge.runtime.collected import DAY, Find, Folder
 from edge.sinks.buttons import Button
 
 NOW = 1_780_000_000.0
@@ -85,11 +88,11 @@ def test_a_picture_is_one_face_and_a_data_set_at_once(tmp_path):
     annotation = content["annotations"][0]
     assert (annotation["said"], annotation["confidence"], annotation["iscrowd"]) == ("unsure", 0.6, 0)
     pictures = formats.read(tmp_path / "stick")
-    assert [p.categories.tolist() for p in pictures] == [[collect.UNLABELLED]] * 2
+    assert [p.categories.tolist() for p in pictures] == [[collected.UNLABELLED]] * 2
     x0, y0, x1, y1 = pictures[0].boxes[0]
     left, top = (
-        FACE.square(collect.SURROUNDINGS).clipped(640, 240).x0,
-        FACE.square(collect.SURROUNDINGS).clipped(640, 240).y0,
+        FACE.square(collected.SURROUNDINGS).clipped(640, 240).x0,
+        FACE.square(collected.SURROUNDINGS).clipped(640, 240).y0,
     )
     assert (x0 + int(left), y0 + int(top), x1 - x0, y1 - y0) == pytest.approx((100, 60, 80, 90), abs=1)
 
@@ -111,7 +114,7 @@ def test_other_faces_cannot_be_known_and_are_not_learnt_from(tmp_path):
     observation = seen(2.0, (1, Mask.UNSURE), (2, Mask.ON))
     tracks = [observation.tracks[0], Track(2, near, 2.0, 20)]
     close = Observation(observation.frame, tracks, observation.decisions)
-    image, boxes = collect.cut(Find(close, tracks[0], "unsure", 0.5, "unsure"), whole=False)
+    image, boxes = collected.cut(Find(close, tracks[0], "unsure", 0.5, "unsure"), whole=False)
     assert len(boxes) == 2
     assert sharp(image, boxes[1]) < 3, "a face that covers the other one is blurred all the same"
 
@@ -224,3 +227,141 @@ def test_the_light_flashes_twice_while_pictures_are_collected():
     light = sink("gpio", settings.sinks.gpio, False, **own("gpio", settings.sinks.gpio, settings))
     assert light._patterns["ok"] == COLLECTING != LIGHT["ok"]
     light.close()
+
+
+def labelled(folder, change):
+    """The list as another program leaves it."""
+    path = folder / "coco.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    return path.read_text()
+
+
+def test_a_program_that_labels_may_leave_our_own_fields_out(tmp_path):
+    folder = Folder(tmp_path, wall=lambda: NOW)
+    folder.add(found())
+
+    def bare(content):
+        for image in content["images"]:
+            for key in ("taken", "why", "source", "cluster"):
+                del image[key]
+        for annotation in content["annotations"]:
+            del annotation["iscrowd"]
+            annotation["category_id"], annotation["id"] = 2, "a1"
+
+    labelled(tmp_path, bare)
+    folder.add(found())
+    content = json.loads((tmp_path / "coco.json").read_text())
+    assert [i["id"] for i in content["images"]] == [1, 2]
+    assert [a["category_id"] for a in content["annotations"]] == [2, collected.UNLABELLED]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: c["categories"].pop(), "categories are others than"),
+        (lambda c: c["categories"][3].update(id=0), "categories are others than"),
+        (lambda c: c["images"][0].pop("file_name"), "expected a list 'images' with id and file_name"),
+        (lambda c: c["images"].append(7), "expected a list 'images'"),
+        (lambda c: c["images"][0].update(file_name=[]), "name or number of a picture is none"),
+        (lambda c: c.update(annotations={}), "expected a list 'annotations'"),
+    ],
+)
+def test_nothing_is_added_to_a_list_that_means_something_else(tmp_path, change, said):
+    folder = Folder(tmp_path, wall=lambda: NOW)
+    folder.add(found())
+    before = labelled(tmp_path, change)
+    with pytest.raises(SinkError, match=said):
+        folder.add(found())
+    assert (tmp_path / "coco.json").read_text() == before
+
+
+@pytest.mark.fault(
+    "the disk fills between picture and list", "ENOSPC at the list", "no picture stays unnamed", "next find"
+)
+def test_a_full_disk_leaves_no_picture_that_no_list_names(tmp_path, monkeypatch):
+    folder, write = Folder(tmp_path, wall=lambda: NOW), collected.write
+
+    def full(path, *content, **options):
+        if path.name == "coco.json":
+            raise OSError(28, "No space left on device")
+        write(path, *content, **options)
+
+    monkeypatch.setattr(collected, "write", full)
+    with pytest.raises(SinkError, match="No space left"):
+        folder.add(found())
+    assert list((tmp_path / "images").iterdir()) == []
+
+
+def test_what_a_power_cut_left_unnamed_goes_when_its_days_are_over(tmp_path):
+    now = [NOW]
+    folder = Folder(tmp_path, keep_days=2, clock_set=lambda: True, wall=lambda: now[0])
+    folder.add(found())
+    images = tmp_path / "images"
+    (named,) = images.iterdir()
+    unnamed = images / "20260101T000000-unsure-7.jpg", images / ".20260101T000000-unsure-8.77.78.part.jpg"
+    mine = images / "door.jpg"
+    for path in (*unnamed, mine):
+        path.touch()
+        os.utime(path, (NOW, NOW))
+    now[0] = NOW + DAY
+    folder.expire()
+    assert {*images.iterdir()} == {named, mine, *unnamed}
+    now[0] = NOW + 3 * DAY
+    folder.expire()
+    assert list(images.iterdir()) == [mine]
+
+
+@pytest.mark.fault("a picture that cannot be kept", "an error nobody foresaw", "said, and in status.json", "next find")
+def test_one_picture_that_cannot_be_kept_is_not_the_last(tmp_path, monkeypatch, caplog):
+    collector = Collector(Folder(tmp_path, wall=lambda: NOW), ["wrong"], 10.0)
+    add, failed = collector.folder.add, []
+
+    def once(find):
+        if not failed:
+            failed.append(find)
+            raise KeyError("nobody foresaw it")
+        add(find)
+
+    monkeypatch.setattr(collector.folder, "add", once)
+    collector.see(seen(2.0, (1, Mask.ON)))
+    collector.wrong()
+    collector.wrong()
+    collector.close()
+    assert "collect: KeyError: 'nobody foresaw it'" in caplog.text
+    assert collector.report() == {"folder": str(tmp_path), "pictures": 1, "button": "", "problem": ""}
+
+
+@pytest.mark.fault("a card takes no picture any more", "a write that hangs", "said", "the run ends all the same")
+def test_a_card_that_hangs_does_not_keep_the_run_from_ending(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(collect, "PATIENCE", 0.05)
+    released = threading.Event()
+    collector = Collector(Folder(tmp_path, wall=lambda: NOW), ["wrong"], 10.0)
+    monkeypatch.setattr(collector.folder, "add", lambda find: released.wait(60))
+    collector.see(seen(2.0, (1, Mask.ON)))
+    for _ in range(20):
+        collector.wrong()
+    collector.close()
+    assert "does not take the last pictures" in caplog.text
+    released.set()
+    collector._thread.join(60)
+
+
+def test_the_age_of_a_picture_counts_from_when_the_clock_is_right(tmp_path):
+    """A board that starts in the past; then one whose clock ran ahead."""
+    now, right = [NOW - 300 * DAY], [False]
+    folder = Folder(tmp_path, most=2, keep_days=2, clock_set=lambda: right[0], wall=lambda: now[0])
+    folder.add(found())
+    now[0], right[0] = NOW, True
+    folder.expire()
+    assert folder.pictures == 1
+    now[0] = NOW + 400 * DAY
+    folder.add(found())
+    now[0] = NOW + DAY
+    folder.add(found())
+    folder.add(found())
+    assert [i["id"] for i in folder._read()["images"]] == [3, 4], "the newest stay, whatever they were stamped with"
+    now[0] = NOW + 4 * DAY
+    folder.expire()
+    assert folder.pictures == 0

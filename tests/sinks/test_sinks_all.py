@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -189,3 +190,34 @@ def test_a_journal_that_is_a_link_or_a_fifo_stays_one(tmp_path):
             journal.send(ALERT)
     assert os.read(reader, 10000).count(b"\n") == 3
     os.close(reader)
+
+
+@pytest.mark.fault("a journal is moved or removed", "as logrotate does, and rm", "begun anew", "next event")
+def test_a_journal_that_was_moved_or_removed_is_begun_anew(tmp_path):
+    path, kept = tmp_path / "e.jsonl", tmp_path / "e.jsonl-2026"
+    with closing(JsonlSink(path)) as journal:
+        journal.send(ALERT)
+        path.rename(kept)
+        journal.send(CLEAR)
+        assert [json.loads(p.read_text())["kind"] for p in (kept, path)] == [ALERT.kind, CLEAR.kind]
+        path.unlink()
+        journal.send(ALERT)
+        assert json.loads(path.read_text())["kind"] == ALERT.kind
+        path.rename(kept)
+        path.mkdir()
+        with pytest.raises(SinkError, match="cannot be written"):
+            journal.send(ALERT)
+
+
+@pytest.mark.fault(
+    "standard output does not block", "O_NONBLOCK on a full pipe", "waits, whole lines", "when it is read"
+)
+def test_a_stream_that_does_not_block_loses_nothing_and_takes_no_processor(tmp_path):
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with open(writing, "w") as stream, open(reading, "rb") as reader:
+        journal, many = JsonlSink(stream=stream), 2000  # several times what a pipe holds
+        speaker = threading.Thread(target=lambda: [journal.send(ALERT) for _ in range(many)], daemon=True)
+        speaker.start()
+        assert all(json.loads(reader.readline())["kind"] == ALERT.kind for _ in range(many))
+        speaker.join(60)

@@ -10,7 +10,7 @@ import pytest
 
 from edge.config.settings import Gpio
 from edge.core.errors import ConfigError, MissingPackage, SinkError
-from edge.core.records import STATES, Event
+from edge.core.records import FIGURES, KINDS, STATES, Event
 from edge.sinks import pins
 from edge.sinks.gpio import GpioSink
 from edge.sinks.patterns import ALERT, BUZZER, LIGHT, OFF, ON, describe
@@ -107,6 +107,12 @@ def test_a_lost_camera_is_more_urgent_than_the_alert_which_comes_back_with_the_c
     assert shown(state("camera lost"), RAISED) == "camera lost"
     assert shown(RAISED, state("camera lost"), state("ok")) == ALERT
     assert shown(RAISED, state("stopping")) == "stopping"
+
+
+@pytest.mark.fault("the day ends while the alert stands", "a summary and other news", "the light stays on", "-")
+@pytest.mark.parametrize("kind", sorted({*KINDS, *FIGURES} - {"all_clear", "state"}))
+def test_news_that_is_no_all_clear_leaves_the_alert_on(kind):
+    assert shown(state("ok"), RAISED, Event(kind, 1.5, state="off")) == ALERT
 
 
 def test_a_state_said_twice_does_not_start_the_pattern_again():

@@ -43,6 +43,16 @@ class Stand:
             if f"-{number}.jpg" in path.name:
                 os.utime(path, (NOW + t, NOW + t))
 
+    def take(self, number):
+        """A picture whose file bears the time of the clock, right or wrong."""
+        self.film.keep(seen(float(number)), [event := told(number, float(number), wall=self.now)])
+        self.sink.send(event)
+        for path in self.folder.glob(f"*-{number}.jpg"):
+            os.utime(path, (self.now + number, self.now + number))
+
+    def numbers(self):
+        return sorted(path.stem.rpartition("-")[2] for path in self.pictures())
+
     def pictures(self):
         return sorted(self.folder.glob("*.jpg"))
 
@@ -121,6 +131,28 @@ def test_after_some_days_a_picture_goes_though_nobody_comes(tmp_path):
     assert len(stand.pictures()) == 2, "once an hour is enough"
     stand.sink.advance(7200.0)
     assert stand.pictures() == [own], "what is not ours stays"
+
+
+@pytest.mark.fault("the clock is set", "pictures of the past, of the future", "their age counts from then", "at once")
+def test_the_age_of_a_picture_counts_from_when_the_clock_is_right(tmp_path):
+    """A board that starts in the past; then one whose clock ran ahead."""
+    stand = Stand(tmp_path, keep_days=7.0, most=3)
+    stand.now = NOW - 300 * DAY
+    stand.clock_set = False
+    stand.take(1)
+    stand.now, stand.clock_set = NOW, True
+    stand.sink.advance(3600.0)
+    assert stand.numbers() == ["1"]
+    stand.now = NOW + 3 * DAY  # the clock runs ahead, and is set back
+    stand.take(2)
+    stand.now = NOW + DAY
+    for number in (3, 4, 5):
+        stand.take(number)
+    assert stand.numbers() == ["3", "4", "5"], "the newest stay, whatever they were stamped with"
+    stand.clock_set, stand.now = False, NOW - DAY  # a start in the past, with a full folder
+    stand.take(6)
+    stand.take(7)
+    assert stand.numbers() == ["5", "6", "7"]
 
 
 def test_what_a_power_cut_left_half_goes_and_a_full_disk_is_said(tmp_path, monkeypatch):

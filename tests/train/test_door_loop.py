@@ -24,7 +24,8 @@ from edge.core.labels import Mask
 from edge.core.metrics import Timers
 from edge.core.records import Frame
 from edge.operations.update import package
-from edge.runtime.collect import Collector, Folder
+from edge.runtime.collect import Collector
+from edge.runtime.collected import Folder
 from edge.runtime.pipeline import Pipeline
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge

@@ -144,7 +144,7 @@ def test_nobody_else_gets_in(stand):
 
 
 def test_what_the_camera_collected_is_labelled_in_place_and_keeps_what_it_says(tmp_path):
-    from edge.runtime.collect import Folder
+    from edge.runtime.collected import Folder
     from tests.runtime.test_collect import found
 
     kept = Folder(tmp_path / "stick")
