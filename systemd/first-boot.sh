@@ -140,10 +140,15 @@ install_it() {
     : | put "$STATE/begun"
     # maskcam itself always comes from the card; with a network the rest comes from there, by the lock of the card.
     if [ "$OFFLINE" = yes ]; then
-        bash "$CARD/systemd/install.sh" --board "$BOARD" --wheels "$CARD/wheels"
+        set -- --wheels "$CARD/wheels"
     else
-        bash "$CARD/systemd/install.sh" --board "$BOARD" --wheel "$CARD"/wheels/maskcam-*.whl
+        set -- --wheel "$CARD"/wheels/maskcam-*.whl
     fi
+    for part in "$CARD"/parts/*.whl; do # of other packages
+        [ ! -e "$part" ] || set -- "$@" --parts "$CARD/parts"
+        break
+    done
+    bash "$CARD/systemd/install.sh" --board "$BOARD" "$@"
 }
 
 start() {

@@ -5,13 +5,15 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: install.sh [--board cpu|pi|coral|jetson] [--name NAME] [--wheel FILE | --wheels DIR] [--dry-run]
+usage: install.sh [--board cpu|pi|coral|jetson] [--name NAME] [--wheel FILE | --wheels DIR] [--parts DIR] [--dry-run]
        install.sh --uninstall [--name NAME] [--dry-run]
 
   --board      packages and first configuration; default: what this machine says it is
   --name       a camera more: the unit maskcam@NAME, with the settings of /etc/maskcam/NAME.toml
   --wheel      maskcam's own wheel; default: built from the checkout that this script lies in
   --wheels     a folder with maskcam's wheel and all it needs: install without a network
+  --parts      a folder with the wheels of other packages that bring sinks, cameras or backends, and a folder "needed"
+               in it with those of what they need
   --dry-run    say what would be done, change nothing
   --uninstall  remove all but the configuration (/etc/maskcam) and the state (/var/lib/maskcam)
 TEXT
@@ -29,7 +31,7 @@ RULES=$SYSTEM/etc/udev/rules.d/60-maskcam.rules
 SYSUSERS=$SYSTEM/etc/sysusers.d/maskcam.conf
 CONFIG=$SYSTEM/etc/maskcam/maskcam.toml
 service=maskcam
-board='' name='' wheel='' wheels='' dry='' uninstall='' scratch=''
+board='' name='' wheel='' wheels='' parts='' offline='' needs='' dry='' uninstall='' scratch=''
 
 fail() {
     echo "install.sh: error: $1" >&2
@@ -46,7 +48,8 @@ read_arguments() {
         --board) board=${2:?--board needs a name}; shift ;;
         --name) name=${2:?--name needs a name}; shift ;;
         --wheel) wheel=${2:?--wheel needs a file}; shift ;;
-        --wheels) wheels=${2:?--wheels needs a folder}; shift ;;
+        --wheels) wheels=${2:?--wheels needs a folder} offline=yes; shift ;;
+        --parts) parts=${2:?--parts needs a folder}; shift ;;
         --dry-run) dry=yes ;;
         --uninstall) uninstall=yes ;;
         -h | --help) usage; exit ;;
@@ -59,7 +62,10 @@ read_arguments() {
     [ -z "$name" ] || name_unit
     [ -z "$wheels" ] || find_wheel
     [ -z "$wheel" ] || [ -f "$wheel" ] || fail "--wheel $wheel: no such file"
-    [ -z "$wheel" ] || wheel=$(realpath "$wheel") # pip runs in a folder of its own
+    [ -z "$parts" ] || [ -d "$parts" ] || fail "--parts $parts: no such folder"
+    # pip runs in a folder of its own
+    [ -z "$wheel" ] || wheel=$(realpath "$wheel")
+    [ -z "$parts" ] || parts=$(realpath "$parts")
 }
 
 name_unit() {
@@ -98,7 +104,7 @@ check_machine() {
 make_environment() {
     # An upgrade of the system can take away the Python that the environment was made with.
     "$PREFIX/bin/python" -I -c 'import pip' 2>/dev/null || run python3 -I -m venv --clear --system-site-packages "$PREFIX"
-    local scratch=$PREFIX/install.part # not /tmp, which may be memory; what a power cut leaves goes now
+    scratch=$PREFIX/install.part # not /tmp, which may be memory; what a power cut leaves goes now
     run rm -rf "$scratch"
     [ -n "$wheel" ] || build
     if [ -z "$wheels" ]; then
@@ -111,7 +117,53 @@ make_environment() {
     # maskcam by its path, the rest out of the folder: no index, no pip.conf and no variable has a say.
     run offline "$PREFIX" install --find-links "$wheels" "${wheel}[$board]"
     run offline "$PREFIX" install --force-reinstall --no-deps "$wheel" # an update may bear the same version
-    run rm -rf "$scratch"
+    [ -z "$parts" ] || install_parts
+}
+
+# Of other packages: they bring what the configuration may name.
+install_parts() {
+    local found=("$parts"/*.whl)
+    [ -e "${found[0]}" ] || fail "--parts $parts: no wheel there"
+    run offline "$PREFIX" install --find-links "$wheels" --find-links "$parts/needed" "${found[@]}"
+    run offline "$PREFIX" install --force-reinstall --no-deps "${found[@]}"
+}
+
+# What the parts that the configuration chooses need, in their own words: extras of maskcam, packages of the system.
+install_needs() {
+    if [ -n "$dry" ]; then
+        echo "would install what the configuration needs: the words extra: and apt: of maskcam config requires"
+        return
+    fi
+    needs=$("$PREFIX/bin/maskcam" config requires ${name:+--config "$CONFIG"}) ||
+        fail "correct the configuration, then run this again"
+    local extras
+    extras=$(words extra | paste -sd, -)
+    [ -z "$extras" ] || offline "$PREFIX" install --find-links "$wheels" "${wheel}[$extras]"
+    rm -rf "$scratch"
+    install_packages
+}
+
+# words KIND: NAME of each need KIND:NAME
+words() {
+    sed -n "s/^$1://p" <<<"$needs"
+}
+
+install_packages() {
+    local package missing=()
+    for package in $(words apt); do
+        dpkg-query --show --showformat '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
+    done
+    [ ${#missing[@]} != 0 ] || return 0
+    if [ -n "$offline" ] || ! command -v apt-get >/dev/null; then
+        echo "install.sh: the configuration needs what this system lacks: ${missing[*]}" >&2
+        return
+    fi
+    apt_install "${missing[@]}" || { apt-get -qq update && apt_install "${missing[@]}"; } ||
+        fail "the configuration needs ${missing[*]}, which apt-get could not install: correct it, or run this again"
+}
+
+apt_install() {
+    DEBIAN_FRONTEND=noninteractive apt-get -qq --no-install-recommends install "$@"
 }
 
 # maskcam's wheel from a copy of the checkout: in the tree setuptools would pack what earlier builds left.
@@ -173,7 +225,7 @@ fit_page() {
     [ -n "$dry" ] || ! grep -qx page <<<"$needs" || {
         local peers=localhost
         ! grep -qx local-network <<<"$needs" || peers+=' link-local 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7'
-        sed -i "s|@PORT@|$(sed -n 's/^port://p' <<<"$needs")|; s|@PEERS@|$peers|" "$DROP_INS/page.conf"
+        sed -i "s|@PORT@|$(words port)|; s|@PEERS@|$peers|" "$DROP_INS/page.conf"
     }
 }
 
@@ -196,9 +248,6 @@ remove_inbox() {
 }
 
 write_unit() {
-    local needs=''
-    [ -n "$dry" ] || needs=$("$PREFIX/bin/maskcam" config requires ${name:+--config "$CONFIG"}) ||
-        fail "correct the configuration, then run this again"
     if [ -z "$name" ]; then
         run install -D -m 644 "$HERE/maskcam.service" "$UNIT"
     else
@@ -247,5 +296,6 @@ fi
 make_user
 make_environment
 write_configuration
+install_needs
 write_unit
 [ -n "$dry" ] || echo "installed for board '$board'. Start it: systemctl start $service; look: systemctl status $service"

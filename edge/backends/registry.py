@@ -47,7 +47,9 @@ class Backend:
     auto: bool = True
     """Whether "auto" and a fallback may take it."""
     board: str = ""
-    """The extra of the boards that have what it needs, for `maskcam flash`; "" where any has."""
+    """The kind of board that has what it needs, for `maskcam flash`, such as "coral"; "" where any has."""
+    needs: frozenset[str] = frozenset()
+    """What the installer provides for it: "extra:NAME", an extra of maskcam; "apt:NAME", a package of the system."""
     unavailable: Callable[[], str] = str
     """Why there is no need to try it here, if that can be known without its driver; "" otherwise."""
     check: Check | None = None

@@ -30,7 +30,8 @@ class CameraKind:
     device: bool = True
     """Whether it can be lost and comes back, and tells what it gives by `describe()`; else it is a recording."""
     needs: frozenset[str] = frozenset()
-    """What the service must be allowed for it: drop-ins of its unit, such as "network"."""
+    """What the installer provides for it: "network", which opens the service's sandbox; "extra:NAME", an extra of
+    maskcam; "apt:NAME", a package of the system."""
     requires: str = ""
     """A module to import before the thread that opens it, so that a missing package is reported at once."""
 
@@ -84,7 +85,13 @@ def _recording(settings: Any, source: str, live: bool) -> Camera:
 
 BUILT_IN = (
     CameraKind("synthetic", lambda source: source == "synthetic", _synthetic, device=False),
-    CameraKind("pi", lambda source: bool(re.fullmatch(r"pi(:\d+)?", source)), _pi, requires="edge.cameras.pi"),
+    CameraKind(
+        "pi",
+        lambda source: bool(re.fullmatch(r"pi(:\d+)?", source)),
+        _pi,
+        needs=frozenset({"apt:python3-picamera2"}),
+        requires="edge.cameras.pi",
+    ),
     CameraKind("csi", lambda source: bool(re.fullmatch(r"csi(:\d+)?", source)), _csi, requires="edge.cameras.csi"),
     CameraKind(
         "v4l2",

@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
     migrate = actions.add_parser("migrate", help="rewrite files with the current names of settings; comments are kept")
     migrate.add_argument("file", type=Path, nargs="+")
     requires = actions.add_parser(
-        "requires", help="print what the settings require of the service: network, sound, extra:NAME, one per line"
+        "requires", help="print what the settings need of the machine, one per line: network, extra:mqtt, apt:..."
     )
     settings(requires)
     actions.add_parser("reference", help="print every setting with its default and description, as TOML")

@@ -111,7 +111,9 @@ def _flash(
 ) -> None:
     """Plans, says, and with --yes writes; `always`: also where nothing is to be changed."""
     from edge.assemble.requires import board as required_board
-    from edge.operations.flash import locks, plan, release
+    from edge.assemble.requires import packages as required_packages
+    from edge.assemble.requires import requires
+    from edge.operations.flash import locks, plan, release, wheels
 
     try:
         system = release.recognise(card)
@@ -119,11 +121,13 @@ def _flash(
         board = args.board or required_board(settings) or "pi"
         packages = _packages(args, system, board, checkout, scratch / "wheels")
         lock = locks.path(checkout, board, args.machine or system.machine)
-        files = plan.payload(checkout, packages, lock, _bundle(settings, args.config))
+        parts = wheels.parts(required_packages(settings), scratch / "parts", lock, card=True)
+        files = plan.payload(checkout, packages, lock, _bundle(settings, args.config), parts)
         ribbon = str(settings.camera.source).partition(":")[0] == "pi"
         text = args.config.read_text("utf-8-sig")
-        text, said = _page(args, text, card, board) if args.page else (text, "")
+        text, said = _page(args, text, card) if args.page else (text, "")
         planned = plan.build(card, system, host, text, files, board, args.offline, ribbon)
+        planned.notes += _from_apt(requires(settings, raspberry_pi=system.raspberry)) if args.offline else []
         for note in planned.notes:
             print(f"note: {note}")
         _write(args, card, planned, always)
@@ -132,13 +136,17 @@ def _flash(
         card.close()
 
 
-def _page(args: argparse.Namespace, text: str, card: Target, board: str) -> tuple[str, str]:
+def _from_apt(needs: list[str]) -> list[str]:
+    """A card without a network cannot bring the system's packages."""
+    names = [word.removeprefix("apt:") for word in needs if word.startswith("apt:")]
+    return [f"the settings need {', '.join(names)} in the system; --offline brings none"] if names else []
+
+
+def _page(args: argparse.Namespace, text: str, card: Target) -> tuple[str, str]:
     """The settings with the page, and what its owner is told once they are on the card. Raises FlashError."""
     from edge.config.settings import Web
     from edge.operations.flash import page
 
-    if board == "cpu":
-        raise FlashError("--page: the packages of --board cpu have no page: leave --page out, or take another board")
     secret = page.password()
     text, new = page.added(text, (card.read("maskcam.toml") or b"").decode("utf-8", "replace"), secret)
     known = f"password (said once): {secret}" if new else "with the password that was said before"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.cli.arguments import command
+from edge.core import plugins
 
 
 def add(commands: Any) -> None:
@@ -39,8 +40,11 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the installer that maskcam carries, with the wheel of the maskcam that runs; its exit code."""
-    from edge.operations.flash import wheels
+    """Runs the installer that maskcam carries, with the wheels of the maskcam that runs and of the packages that bring
+    parts to it; its exit code."""
+    from platform import machine
+
+    from edge.operations.flash import locks, wheels
 
     share = wheels.source()
     options = [f"--{name}" for name in ("dry-run", "uninstall") if getattr(args, name.replace("-", "_"))]
@@ -48,7 +52,11 @@ def run(args: argparse.Namespace) -> int:
         if (value := getattr(args, name)) is not None:
             options += [f"--{name}", str(value)]
     with tempfile.TemporaryDirectory() as scratch:
-        if not args.uninstall and not args.wheels:
-            options += ["--wheel", str(wheels.own(share, Path(scratch)))]
+        if not args.uninstall:
+            if not args.wheels:
+                options += ["--wheel", str(wheels.own(share, Path(scratch)))]
+            if names := plugins.providers():
+                wheels.parts(names, Path(scratch, "parts"), locks.path(share, args.board or "pi", machine()))
+                options += ["--parts", str(Path(scratch, "parts"))]
         environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         return subprocess.run(["bash", str(share / "systemd" / "install.sh"), *options], env=environ).returncode

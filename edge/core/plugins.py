@@ -1,4 +1,4 @@
-"""What is imported by its name when it is chosen, and parts that other packages bring.
+"""Imports by name, and parts from other packages.
 
 A package extends maskcam through an entry point of one of the groups "maskcam.sinks", "maskcam.cameras" and
 "maskcam.backends"; each names an object that describes the part.
@@ -10,13 +10,16 @@ import functools
 import importlib
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from typing import Any, TypeVar
 
 from edge.core.errors import EngineError, MissingPackage
 
 log = logging.getLogger(__name__)
+
+GROUPS = ("maskcam.sinks", "maskcam.cameras", "maskcam.backends")
+"""Groups of entry points through which a package adds a part."""
 
 T = TypeVar("T")
 
@@ -26,22 +29,22 @@ EXTRAS = {
     "tflite_runtime": "cpu",
     "skimage": "demo",
     "pooch": "demo",
-    "gpiozero": "pi",
-    "gpiod": "jetson",
+    "gpiozero": "gpiozero",
+    "gpiod": "gpiod",
     "paho": "mqtt",
     "prometheus_client": "web",
     "starlette": "web",
     "uvicorn": "web",
 }
-"""Which extra brings a package; any other one bears its own name on PyPI."""
+"""Which extra installs a module; other modules have the same name on PyPI."""
 
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Around what imports packages that may be absent, wherever in the block that happens.
+    """A context for code that imports optional packages.
 
-    Raises MissingPackage when a package is not installed and EngineError when an installed one does not load. A mistake
-    inside maskcam itself is neither, and passes as it is.
+    Raises MissingPackage if a package is not installed and EngineError if an installed one does not load. An import
+    error inside maskcam itself is raised unchanged.
     """
     try:
         yield
@@ -64,9 +67,9 @@ def resolve(target: str) -> Any:
 
 @functools.cache
 def installed(group: str, kind: type[T]) -> Sequence[T]:
-    """The parts that other packages bring under an entry point `group`, in the order of their names.
+    """The parts of an entry point `group`, sorted by name.
 
-    One that does not load, or is something else than a `kind`, is reported and left out: the camera starts without it.
+    One that does not load, or is not a `kind`, is reported and left out: the camera starts without it.
     """
     found = []
     for entry in sorted(metadata.entry_points(group=group), key=lambda entry: entry.name):
@@ -80,3 +83,17 @@ def installed(group: str, kind: type[T]) -> Sequence[T]:
         else:
             log.warning("%s: '%s' (%s) is no %s: left out", group, entry.name, entry.value, kind.__name__)
     return found
+
+
+def providers() -> list[str]:
+    """The names of the installed packages that bring parts, sorted."""
+    return sorted({entry.dist.name for group in GROUPS for entry in metadata.entry_points(group=group) if entry.dist})
+
+
+def provider(group: str, part: object) -> str:
+    """The name of the package that brings a part through an entry point `group`; "" for a built-in part."""
+    for entry in metadata.entry_points(group=group):
+        with suppress(Exception):  # one that does not load was reported by `installed`
+            if entry.load() is part and entry.dist:
+                return entry.dist.name
+    return ""

@@ -102,7 +102,7 @@ def gpiozero_device(kind: str, pin: int | str, **options: Any) -> Any:
     try:
         gpiozero = import_module("gpiozero")
     except ModuleNotFoundError as error:
-        raise MissingPackage("gpiozero", extra="pi") from error
+        raise MissingPackage("gpiozero", extra="gpiozero") from error
     try:
         return getattr(gpiozero, kind)(pin, **options)
     except gpiozero.BadPinFactory as error:
@@ -117,7 +117,7 @@ def gpiod_library() -> Any:
     try:
         gpiod = import_module("gpiod")
     except ModuleNotFoundError as error:
-        raise MissingPackage("gpiod", extra="jetson") from error
+        raise MissingPackage("gpiod", extra="gpiod") from error
     if not hasattr(gpiod, "request_lines"):
         raise SinkError("package 'gpiod' is of version 1: expected 2 or newer: pip install 'gpiod>=2'")
     return gpiod
@@ -142,13 +142,17 @@ def _line(gpiod: Any, name: str) -> tuple[str, int]:
     raise SinkError(f"no line of that name on {', '.join(chips)}: expected a name that gpioinfo prints")
 
 
+def on_raspberry_pi(root: Path = Path("/")) -> bool:
+    """Whether this board is a Raspberry Pi."""
+    try:
+        return "Raspberry Pi" in (root / "proc/device-tree/model").read_text(errors="replace")
+    except OSError:
+        return False
+
+
 def suited(root: Path = Path("/")) -> str:
     """The driver for the pins of this board. Raises SinkError where there are none: no light is silently a mock."""
-    try:
-        model = (root / "proc/device-tree/model").read_text(errors="replace")
-    except OSError:
-        model = ""
-    if "Raspberry Pi" in model:
+    if on_raspberry_pi(root):
         return "gpiozero"
     if any((root / "dev").glob("gpiochip*")):
         return "gpiod"
@@ -156,6 +160,21 @@ def suited(root: Path = Path("/")) -> str:
         "this machine has no GPIO pins (no /dev/gpiochip*): take the section out, or set driver = 'mock' to try it "
         "without a pin"
     )
+
+
+NEEDS = {
+    "mock": frozenset[str](),
+    "gpiozero": frozenset({"extra:gpiozero", "apt:python3-lgpio"}),
+    "gpiod": frozenset({"extra:gpiod"}),
+}
+"""What each driver needs, in the words of `maskcam config requires`."""
+
+
+def needs(driver: str, raspberry_pi: bool) -> frozenset[str]:
+    """What the driver that a section names needs on a Raspberry Pi or on another board."""
+    if driver == "auto":
+        driver = "gpiozero" if raspberry_pi else "gpiod"
+    return NEEDS[driver]
 
 
 DRIVERS: dict[str, Callable[..., Pin]] = {"mock": MockPin, "gpiozero": GpiozeroPin, "gpiod": GpiodPin}

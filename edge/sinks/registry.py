@@ -57,9 +57,10 @@ class SinkKind:
     section: type[Section] | None = None
     """Its settings, where another package brings it; ours are fields of `Sinks`."""
     needs: frozenset[str] = frozenset()
-    """What the service must be allowed for it: the drop-ins of its unit, "network" and "sound"."""
-    extra: str = ""
-    """Of maskcam, that brings what it imports."""
+    """What the installer provides for it: "network" and "sound", which open the service's sandbox; "extra:NAME", an
+    extra of maskcam; "apt:NAME", a package of the system."""
+    needs_also: Callable[[Any, bool], frozenset[str]] = lambda section, raspberry_pi: frozenset()
+    """`needs_also(section, raspberry_pi)`: what depends on the section and on the board."""
     restates: bool = False
     """Whether it shows what holds, such as a light: opened again, it is told the last state and the last alert."""
     attempts: int = 5
@@ -163,6 +164,12 @@ def _snapshots(section: Any, live: bool, **own: Any) -> Sink:
     return SnapshotSink(**_arguments(section) | own)
 
 
+def _pin_needs(section: Any, raspberry_pi: bool) -> frozenset[str]:
+    from edge.sinks.pins import needs
+
+    return needs(section.driver, raspberry_pi)
+
+
 def _mock(section: Any) -> bool:
     return bool(section.driver == "mock")
 
@@ -172,19 +179,19 @@ BUILT_IN = (
     SinkKind(
         "gpio",
         _gpio,
+        needs_also=_pin_needs,
         restates=True,
         pin=True,
         in_replays=_mock,
         own=lambda section, around: {"collecting": around.collecting},
     ),
-    SinkKind("buzzer", _buzzer, restates=True, pin=True, in_replays=_mock),
+    SinkKind("buzzer", _buzzer, needs_also=_pin_needs, restates=True, pin=True, in_replays=_mock),
     SinkKind("webhook", _webhook, needs=frozenset({"network"})),
     SinkKind("command", _command, needs=frozenset({"sound"}), attempts=1),  # no sound is wanted a minute later
     SinkKind(
         "mqtt",
         _mqtt,
-        needs=frozenset({"network"}),
-        extra="mqtt",
+        needs=frozenset({"network", "extra:mqtt"}),
         restates=True,
         events=(*KINDS, "counts"),
         longest_pause=10.0,  # who waits for what holds waits for the broker alone

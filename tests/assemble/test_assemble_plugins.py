@@ -92,7 +92,9 @@ def test_its_section_is_checked_documented_and_required_like_ours(python, tmp_pa
     reference = python("-m", "edge", "config", "reference")
     assert '# A bell. The section turns it on.\n# [sinks.bell]\n# file that is rung\n# path = ""' in reference
     assert "# at each alert [>= 1, <= 9]\n# rings = 2" in reference
-    assert python("-m", "edge", "config", "requires", "--config", str(config)) == "network\nsound\n"
+    assert (
+        python("-m", "edge", "config", "requires", "--config", str(config)) == "network\npackage:maskcam-bell\nsound\n"
+    )
     shown = python("-m", "edge", "config", "show", "--config", str(config))
     assert f'path = "{tmp_path}/bell.txt"' in shown  # a relative path belongs to the file
     code = f"from edge import config; print(config.load({str(config)!r}).camera.source)"

@@ -425,6 +425,41 @@ def test_packages_of_an_earlier_flash_go(flash, tmp_path):
     assert len(list((boot / "maskcam" / "wheels").iterdir())) == 1
 
 
+def test_a_part_of_another_package_comes_onto_the_card_and_goes_with_its_setting(
+    flash, tmp_path, settings, monkeypatch
+):
+    """What the settings choose, by its wheel; the package itself is tried in test_supply."""
+    from edge.assemble import requires
+
+    made = {"maskcam_bell": "parts", "clapper": "parts/needed"}
+
+    def parts(names, folder, lock, card):
+        paths = [tmp_path / folder_ / f"{name}-1.0-py3-none-any.whl" for name, folder_ in made.items() if names]
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"wheel")
+        return paths
+
+    monkeypatch.setattr(wheels, "parts", parts)
+    boot = image_or_folder("folder", "trixie", tmp_path)
+    there = [boot / "maskcam" / folder / f"{name}-1.0-py3-none-any.whl" for name, folder in made.items()]
+    monkeypatch.setattr(requires, "packages", lambda settings: ["maskcam-bell"])
+    assert flash(boot, "--yes")[0] == 0
+    sums = (boot / "maskcam/SHA256SUMS").read_text()
+    assert all(path.is_file() and path.name in sums for path in there)
+    monkeypatch.setattr(requires, "packages", lambda settings: [])
+    assert flash(boot, "--yes")[0] == 0
+    assert not any(path.exists() for path in there)
+
+
+def test_what_a_card_without_a_network_cannot_bring_is_said(flash, tmp_path, settings):
+    settings.write_text('[camera]\nsource = "pi"\n[sinks.gpio]\n')
+    boot = image_or_folder("folder", "trixie", tmp_path)
+    needs = "note: the settings need python3-lgpio, python3-picamera2 in the system; --offline brings none"
+    assert needs in flash(boot, "--offline", "--yes")[1]
+    assert needs not in flash(boot, "--yes")[1], "the installer brings them"
+
+
 @pytest.mark.parametrize(
     ("change", "argv", "message"),
     [
@@ -658,6 +693,3 @@ def test_a_page_comes_with_a_password_that_is_said_once_and_kept_as_a_hash(flash
     settings.write_text("[web]\n")
     code, said = flash(image, "--page", "--yes")
     assert (code, "have a section [web] already" in said) == (2, True)
-    settings.write_text("[alerts]\n")
-    code, said = flash(image, "--page", "--board", "cpu", "--yes")
-    assert (code, "--board cpu have no page" in said) == (2, True)

@@ -118,6 +118,13 @@ def test_a_card_becomes_a_camera(board):
     assert "Storage=volatile" in (board.root / "etc/systemd/journald.conf.d/60-maskcam.conf").read_text()
     assert (board.led / "trigger").read_text() == "mmc0\n"
     assert board.done
+
+
+def test_parts_of_other_packages_are_installed_from_the_card(board):
+    (board.card / "parts/needed").mkdir(parents=True)
+    (board.card / "parts/maskcam_bell.whl").write_text("wheel")
+    assert board.run() == 0
+    assert f"install --board pi --wheels {board.card}/wheels --parts {board.card}/parts" in board.calls
     assert not any("ssh" in call for call in board.calls)
 
 

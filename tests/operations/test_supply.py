@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from edge.config import sources
-from edge.core.errors import FlashError, UpdateError
+from edge.core.errors import FlashError, MaskcamError, UpdateError
+from edge.operations import repack
 from edge.operations.flash import locks, wheels
 from edge.operations.update import package, stage
 
@@ -45,7 +46,9 @@ def wheel(folder, name, version, says, metadata="", scripts=""):
 
 
 def maskcam(folder, version, says):
+    """A maskcam that says one thing to everything, `config requires` too."""
     needs = "Provides-Extra: pi\nRequires-Dist: needed>=1; extra == 'pi'\n"
+    needs += "Provides-Extra: mqtt\nRequires-Dist: heard>=1; extra == 'mqtt'\n"
     return wheel(folder, "maskcam", version, says, needs, "[console_scripts]\nmaskcam = maskcam:main\n")
 
 
@@ -111,6 +114,21 @@ def system(tmp_path):
     class System:
         root, wheels, config = tmp_path, card / "wheels", card / "first-boot.conf"
 
+        def program(self, name, text):
+            (bin / name).write_text(f"#!/bin/sh\n{text}\n")
+            (bin / name).chmod(0o755)
+
+        def apt(self, knows):
+            """A system without a package, whose apt-get has `knows`; what it was asked stands in apt."""
+            self.program("dpkg-query", "exit 1")
+            self.program(
+                "apt-get", f'echo "$@" >>{tmp_path}/apt; case "$*" in *update*|*{knows}*) ;; *) exit 100; esac'
+            )
+
+        def asked_of_apt(self):
+            file = tmp_path / "apt"
+            return file.read_text().splitlines() if file.exists() else []
+
         def run(self, *command):
             return subprocess.run(command, env=environ, cwd=here, capture_output=True, text=True)
 
@@ -167,6 +185,75 @@ def test_a_folder_with_two_maskcams_is_refused(system):
     assert "expected maskcam's wheel there once, found 2" in done.stderr
 
 
+def needing(system, words):
+    """The card's maskcam, whose settings need something; its lock has what the extra mqtt brings."""
+    heard = wheel(system.root / "genuine", "heard", "1.0", "genuine")
+    index(system.root / "index", [heard])
+    with (system.wheels.parent / "systemd/locks/pi.txt").open("a") as lock:
+        lock.write(f"heard==1.0 --hash=sha256:{hashlib.sha256(heard.read_bytes()).hexdigest()}\n")
+    return maskcam(system.wheels, "0.1.0", words)
+
+
+def test_the_installer_brings_what_the_settings_need(system):
+    done = system.installer("--wheel", needing(system, "sound"))
+    assert done.returncode == 0, done.stderr
+    assert (system.says("needed"), system.says("heard")) == ("genuine", ""), "no setting asks for it"
+    drop_ins = system.root / "etc/systemd/system/maskcam.service.d"
+    assert [path.name for path in drop_ins.iterdir()] == ["sound.conf"]
+
+    ours = maskcam(system.wheels, "0.1.0", "apt:python3-lgpio\nextra:mqtt\nnetwork")
+    system.apt(knows="python3-lgpio")
+    done = system.installer("--wheel", ours)
+    assert done.returncode == 0, done.stderr
+    assert (system.says("needed"), system.says("heard")) == ("genuine", "genuine")
+    assert system.asked_of_apt() == ["-qq --no-install-recommends install python3-lgpio"]
+    assert [path.name for path in drop_ins.iterdir()] == ["network.conf"]
+    assert not (system.root / "opt/maskcam/install.part").exists()
+
+    (system.root / "apt").unlink()
+    for path in (system.genuine, system.root / "genuine/heard-1.0-py3-none-any.whl"):
+        shutil.copy(path, system.wheels)
+    done = system.installer("--wheels", system.wheels)
+    assert done.returncode == 0, done.stderr
+    assert "the configuration needs what this system lacks: python3-lgpio" in done.stderr
+    assert system.asked_of_apt() == [], "without a network it has nothing to give"
+
+    system.apt(knows="nothing")
+    done = system.installer("--wheel", ours)
+    assert done.returncode == 2
+    assert "install.sh: error: the configuration needs python3-lgpio, which apt-get could not install" in done.stderr
+    install = "-qq --no-install-recommends install python3-lgpio"
+    assert system.asked_of_apt() == [install, "-qq update", install], "its lists may be old"
+
+
+def test_a_part_of_another_package_comes_with_what_it_needs(system, tmp_path):
+    """From its own wheel, never from an index; what maskcam's lock says stays."""
+    parts = tmp_path / "own parts"
+    wheel(parts / "needed", "clapper", "1.0", "clap")
+    wheel(parts / "needed", "needed", "2.0", "another")
+    ours = system.wheels / "maskcam-0.1.0-py3-none-any.whl"
+    for says in ("ding", "dong"):  # the same version with another content is what an author tries
+        wheel(parts, "maskcam_bell", "1.0", says, "Requires-Dist: clapper\nRequires-Dist: needed\n", BELL)
+        done = system.installer("--wheel", ours, "--parts", parts)
+        assert done.returncode == 0, done.stderr
+        assert [system.says(name) for name in ("maskcam_bell", "clapper", "needed")] == [says, "clap", "genuine"]
+    done = system.installer("--wheel", ours, "--parts", system.root / "evil/none")
+    assert (done.returncode, "no such folder" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_every_lock_holds_what_any_setting_may_ask_for(board):
+    from edge.cameras import registry as cameras
+    from edge.sinks import pins
+    from edge.sinks import registry as sinks
+
+    rows = [kind.needs for kind in (*cameras.BUILT_IN, *sinks.BUILT_IN)] + list(pins.NEEDS.values())
+    extras = {word.removeprefix("extra:") for needs in rows for word in needs if word.startswith("extra:")}
+    for extra in sorted(extras | {"web", "update"}):
+        pinned = {package.name for package in locks.read(locks.path(ROOT, board, "aarch64"), "3.13", "aarch64")}
+        assert {requirement.name.lower() for requirement in wanted(extra, "3.13", "aarch64")} <= pinned, extra
+
+
 @pytest.mark.parametrize("board", BOARDS)
 def test_every_lock_satisfies_what_pyproject_asks_for(board):
     """For each system of the README; .ci/lock makes the files anew."""
@@ -213,6 +300,49 @@ def test_a_lock_that_pins_nothing_is_refused(tmp_path, line, message):
     (tmp_path / "lock.txt").write_text(line)
     with pytest.raises(FlashError, match=message):
         locks.read(tmp_path / "lock.txt", "3.13", "aarch64")
+
+
+BELL = "[maskcam.sinks]\nbell = maskcam_bell:BELL\n"
+
+
+def place(monkeypatch, site, *wheels):
+    """Installs wheels where this process finds them."""
+    for path in wheels:
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(site)
+    monkeypatch.syspath_prepend(site)
+
+
+def test_parts_are_packed_again_with_what_they_need_beside_the_lock(tmp_path, monkeypatch):
+    needs = "Requires-Dist: clap-per>=1\nRequires-Dist: absent; sys_platform == 'win32'\nRequires-Dist: maskcam\n"
+    needs += "Requires-Dist: tests; extra == 'test'\nRequires-Dist: locked\n"
+    bell = wheel(tmp_path, "maskcam_bell", "1.0", "ding", needs, BELL)
+    others = [wheel(tmp_path, name, "1.0", name) for name in ("clap_per", "tests", "locked")]
+    place(monkeypatch, tmp_path / "site", bell, *others)
+    made = repack.parts(["maskcam_bell"], tmp_path / "out", {"locked"})
+    assert [str(path.relative_to(tmp_path / "out")) for path in made] == [
+        "maskcam_bell-1.0-py3-none-any.whl",
+        "needed/clap_per-1.0-py3-none-any.whl",
+    ]
+    record = tmp_path / "site/maskcam_bell-1.0.dist-info"
+    (record / "direct_url.json").write_text('{"url": "file:///x", "dir_info": {"editable": true}}')
+    with pytest.raises(MaskcamError, match="maskcam_bell is installed as a link to its source: install it without -e"):
+        repack.parts(["maskcam_bell"], tmp_path / "out", set())
+
+
+def test_a_part_for_this_machine_alone_is_not_put_onto_a_card(tmp_path, monkeypatch):
+    place(monkeypatch, tmp_path / "site", wheel(tmp_path, "maskcam_bell", "1.0", "ding", "", BELL))
+    (tmp_path / "lock.txt").write_text("")
+    info = tmp_path / "site/maskcam_bell-1.0.dist-info"
+    told = (info / "WHEEL").read_text()
+    (info / "WHEEL").write_text(told.replace("Tag: py3-none-any", "Tag: cp311-cp311-linux_x86_64"))
+    (info / "RECORD").write_text(
+        "\n".join(line for line in (info / "RECORD").read_text().split() if "WHEEL" not in line)
+    )
+    (only,) = wheels.parts(["maskcam_bell"], tmp_path / "out", tmp_path / "lock.txt")
+    assert only.name == "maskcam_bell-1.0-cp311-cp311-linux_x86_64.whl"
+    with pytest.raises(FlashError, match=r"linux_x86_64.whl: for this machine only: leave its part out"):
+        wheels.parts(["maskcam_bell"], tmp_path / "out", tmp_path / "lock.txt", card=True)
 
 
 @pytest.fixture
@@ -285,12 +415,13 @@ def test_an_update_installs_its_own_wheel_by_path_and_hears_nobody(tmp_path, mon
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "here"))
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "evil"))
+    place(monkeypatch, tmp_path / "site", wheel(tmp_path / "parts", "maskcam_bell", "1.0", "ding", "", BELL))
     home = stage.Installation(tmp_path / "opt", tmp_path / "opt")
     home.root.mkdir()
     folder = stage.release(out, package.verify(out, keys.public_key.to_base64().decode()), home)
-    code = "import maskcam, needed; print(maskcam.SAYS, needed.SAYS)"
+    code = "import maskcam, maskcam_bell, needed; print(maskcam.SAYS, needed.SAYS, maskcam_bell.SAYS)"
     done = subprocess.run([folder / "bin/python", "-I", "-c", code], capture_output=True, text=True)
-    assert done.stdout.split() == ["ours", "genuine"]
+    assert done.stdout.split() == ["ours", "genuine", "ding"], "and the part that the environment had before"
 
 
 def test_a_command_of_an_update_runs_in_a_folder_of_the_systems(tmp_path, monkeypatch):
@@ -315,15 +446,15 @@ def test_maskcam_makes_its_wheel_again_from_what_is_installed(tmp_path):
         archive.extractall(site)
         names = archive.namelist()
     (site / "maskcam-0.1.0.dist-info/INSTALLER").write_text("pip\n")
-    again = wheels.repacked(Distribution.at(site / "maskcam-0.1.0.dist-info"), tmp_path)
+    again = repack.repacked(Distribution.at(site / "maskcam-0.1.0.dist-info"), tmp_path)
     with zipfile.ZipFile(made) as one, zipfile.ZipFile(again) as other:
         assert sorted(other.namelist()) == sorted(names)
         assert all(one.read(name) == other.read(name) for name in names if not name.endswith("RECORD"))
     first = again.read_bytes()
-    assert wheels.repacked(Distribution.at(site / "maskcam-0.1.0.dist-info"), tmp_path).read_bytes() == first
+    assert repack.repacked(Distribution.at(site / "maskcam-0.1.0.dist-info"), tmp_path).read_bytes() == first
     (site / "maskcam.py").write_text("SAYS = 'evil'\n")
-    with pytest.raises(FlashError, match=r"maskcam.py: changed since maskcam was installed"):
-        wheels.repacked(Distribution.at(site / "maskcam-0.1.0.dist-info"), tmp_path)
+    with pytest.raises(MaskcamError, match=r"maskcam.py: changed since maskcam was installed"):
+        repack.repacked(Distribution.at(site / "maskcam-0.1.0.dist-info"), tmp_path)
 
 
 def test_the_wheel_carries_settings_unit_installer_first_boot_and_locks(tmp_path):

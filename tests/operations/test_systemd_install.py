@@ -91,7 +91,8 @@ def test_every_file_it_installs_is_there():
 def test_the_page_opens_its_own_port_and_no_other(tmp_path, web, peers):
     """What install.sh makes of what the settings require."""
     script = (SYSTEMD / "install.sh").read_text()
-    functions = [re.search(rf"^{name}\(\) {{\n.*?^}}", script, re.M | re.S)[0] for name in ("fit_drop_in", "fit_page")]
+    names = ("words", "fit_drop_in", "fit_page")
+    functions = [re.search(rf"^{name}\(\) {{\n.*?^}}", script, re.M | re.S)[0] for name in names]
     config = tmp_path / "m.toml"
     config.write_text(f"[sinks.mqtt]\nport = 1883\n[web]\n{web}\n")
     needs = "\n".join(requires(load(config)))

@@ -5,6 +5,7 @@ One file holds every system that its board may run; each line says by a marker (
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,11 @@ class Pinned:
 def path(share: Path, board: str, machine: str) -> Path:
     """The file for a board and a processor ("aarch64"): all 32-bit systems share one."""
     return share / "systemd" / FOLDER / f"{'armv7l' if machine == 'armv7l' else board}.txt"
+
+
+def names(file: Path) -> list[str]:
+    """Every package of a lock, on whatever system."""
+    return re.findall(r"^([\w.-]+)==", file.read_text("utf-8"), re.MULTILINE)
 
 
 def read(file: Path, python: str, machine: str) -> list[Pinned]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +16,13 @@ from edge.operations.flash.host import Host
 from edge.operations.flash.release import Release
 from edge.operations.flash.target import BACKUP, Target, original
 from edge.operations.flash.wheels import SUMS, sums
+from edge.operations.repack import NEEDED
 
 Content = bytes | Path
 HOME = "maskcam"
 """Our folder on the card."""
+PARTS = ("parts", f"parts/{NEEDED}")
+"""Folders for the wheels of packages that bring parts, and of what these need."""
 RESERVE = 16 << 20
 """Bytes that stay free on the card: for the kernels that the system's updates put there."""
 Progress = Callable[[int, int], None]
@@ -37,14 +40,22 @@ class Plan:
     """What the owner should know before anything is written."""
 
 
-def payload(checkout: Path, wheels: list[Path], lock: Path, bundle: tuple[str, Path] | None) -> dict[str, Content]:
-    """Installer, unit, lock, configurations, wheels and a bundle of one's own, by name on the card."""
+def payload(
+    checkout: Path, wheels: list[Path], lock: Path, bundle: tuple[str, Path] | None, parts: Sequence[Path] = ()
+) -> dict[str, Content]:
+    """Installer, unit, lock, configurations, wheels and a bundle of one's own, by name on the card.
+
+    parts: the wheels that `repack.parts` made.
+    """
     files: dict[str, Content] = {f"{HOME}/systemd/{locks.FOLDER}/{lock.name}": lock}
     for folder in ("systemd", "configs"):
         for path in sorted(p for p in (checkout / folder).iterdir() if p.is_file()):
             files[f"{HOME}/{folder}/{path.name}"] = path
     for path in wheels:
         files[f"{HOME}/wheels/{path.name}"] = path
+    for path in parts:
+        folder = PARTS[path.parent.name == NEEDED]
+        files[f"{HOME}/{folder}/{path.name}"] = path
     if bundle:
         name, folder_path = bundle
         for path in sorted(p for p in folder_path.iterdir() if p.is_file()):
@@ -67,9 +78,9 @@ def build(
     Raises FlashError.
     """
     plan = Plan(dict(files), secrets=[secret for secret in (host.password, host.wifi_key) if secret])
-    wheels = {name for name in files if name.startswith(f"{HOME}/wheels/")}
-    present = (f"{HOME}/wheels/{name}" for name in target.names(f"{HOME}/wheels"))
-    plan.remove = [name for name in present if name.casefold() not in {w.casefold() for w in wheels}]
+    wanted = {name.casefold() for name in files}
+    present = (f"{HOME}/{folder}/{name}" for folder in ("wheels", *PARTS) for name in target.names(f"{HOME}/{folder}"))
+    plan.remove = [name for name in present if name.casefold() not in wanted and not target.is_folder(name)]
     # sha256sum runs in the folder of the partition.
     digests = sums(sorted(files.items()))
     name = cloudinit.instance(digests, board)

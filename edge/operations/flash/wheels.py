@@ -6,20 +6,19 @@ and refuses any other; maskcam's own wheel is never looked for anywhere.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
 from edge.core.digest import sha256
 from edge.core.errors import FlashError
+from edge.operations import repack
 from edge.operations.flash import locks
 from edge.operations.flash.locks import Pinned
 
@@ -40,7 +39,7 @@ def source() -> Path:
 def own(checkout: Path, folder: Path) -> Path:
     """maskcam's own wheel: built, or where it runs without its source, made again from its files. Raises FlashError."""
     if not (checkout / "pyproject.toml").is_file():
-        return repacked(metadata.distribution("maskcam"), folder)
+        return repack.repacked(metadata.distribution("maskcam"), folder)
     with tempfile.TemporaryDirectory() as scratch:
         for name in SOURCES:
             if (checkout / name).is_dir():
@@ -53,23 +52,15 @@ def own(checkout: Path, folder: Path) -> Path:
     return next(folder.glob("maskcam-*.whl"))
 
 
-def repacked(installed: metadata.Distribution, folder: Path) -> Path:
-    """The wheel of an installed distribution, byte by byte what was installed. Raises FlashError where that changed."""
-    path = folder / f"{installed.name}-{installed.version}-py3-none-any.whl"
-    record, info = "", ""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(installed.files or (), key=str):
-            if ".." in file.parts or file.hash is None or file.name in ("INSTALLER", "REQUESTED", "direct_url.json"):
-                continue  # scripts and bytecode, which pip makes, and what it notes
-            data = Path(str(file.locate())).read_bytes()
-            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-            if digest != file.hash.value:
-                raise FlashError(f"{file}: changed since maskcam was installed: install it again")
-            archive.writestr(zipfile.ZipInfo(str(file)), data, zipfile.ZIP_DEFLATED)
-            record += f"{file},sha256={digest},{len(data)}\n"
-            info = file.parts[0] if file.parts[0].endswith(".dist-info") else info
-        archive.writestr(zipfile.ZipInfo(f"{info}/RECORD"), f"{record}{info}/RECORD,,\n")
-    return path
+def parts(names: Sequence[str], folder: Path, lock: Path, card: bool = False) -> list[Path]:
+    """Wheels of other packages that bring parts, and of what these need beside the lock; into `folder`.
+
+    card: they shall fit another machine than this one. Raises MaskcamError.
+    """
+    made = repack.parts(names, folder, {repack.normal(name) for name in locks.names(lock)})
+    if odd := [path.name for path in made if card and not path.name.endswith("-none-any.whl")]:
+        raise FlashError(f"{', '.join(odd)}: for this machine only: leave its part out, and install it on the board")
+    return made
 
 
 def gather(

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.core import plugins
 from edge.core.errors import UpdateError
+from edge.operations import repack
 from edge.operations.update.activate import COMPLETE
 from edge.operations.update.package import PREFIX, Manifest, unpack
 
@@ -103,7 +105,7 @@ def _whole(folder: Path) -> Iterator[None]:
 
 
 def release(path: Path, manifest: Manifest, home: Installation, execute: Run = run) -> Path:
-    """A new environment with the release in it; returns its folder."""
+    """A new environment with the release in it, and with the packages that bring parts to what runs now; its folder."""
     folder = home.root / "releases" / manifest.version
     if folder == home.environment:
         raise UpdateError(f"release {manifest.version} runs already")
@@ -117,16 +119,28 @@ def release(path: Path, manifest: Manifest, home: Installation, execute: Run = r
         execute([base, "-I", "-m", "venv", "--system-site-packages", str(folder)])
         wheels = folder / "wheels"
         unpack(path, manifest, wheels)
-        extra = f"[{manifest.board}]" if manifest.board else ""
+        # What any setting may ask for: which cameras will run in it, and with which settings, is not known here.
+        extra = f"[{manifest.board},parts]" if manifest.board else ""
         pip = [python, "-I", "-m", "pip", "--isolated", "install", "--quiet", "--disable-pip-version-check"]
         execute([*pip, "--no-index", "--find-links", str(wheels), f"{wheels / own}{extra}"])
         # The system's packages are in sight: pip may find a maskcam there and be content.
         execute([*pip, "--no-index", "--force-reinstall", "--no-deps", str(wheels / own)])
+        _carry_over(wheels, [*pip, "--no-index"], execute)
         shutil.rmtree(wheels)
         os.sync()
         (folder / COMPLETE).touch()
         os.sync()
     return folder
+
+
+def _carry_over(wheels: Path, pip: Sequence[str], execute: Run) -> None:
+    """The packages that bring parts to the environment that runs, as they are installed there. Raises MaskcamError."""
+    if names := plugins.providers():
+        folder = wheels / "parts"
+        repack.parts(names, folder, {repack.normal(path.name.partition("-")[0]) for path in wheels.glob("*.whl")})
+        found = [str(path) for path in sorted(folder.glob("*.whl"))]
+        links = ["--find-links", str(wheels), "--find-links", str(folder / repack.NEEDED)]
+        execute([*pip, *links, *found])
 
 
 def _own(manifest: Manifest) -> str:
