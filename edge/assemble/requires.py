@@ -9,7 +9,7 @@ from edge.assemble.sinks import sections
 from edge.backends.registry import Backend, backends
 from edge.cameras.registry import named
 from edge.core.plugins import provider
-from edge.sinks.pins import on_raspberry_pi
+from edge.sinks import pins
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
@@ -26,12 +26,14 @@ def requires(settings: Settings, raspberry_pi: bool | None = None) -> list[str]:
 
     raspberry_pi: the board; None stands for this machine.
     """
-    on_pi = on_raspberry_pi() if raspberry_pi is None else raspberry_pi
+    on_pi = pins.on_raspberry_pi() if raspberry_pi is None else raspberry_pi
     found = {f"package:{name}" for name in packages(settings)}
     if camera := named(str(settings.camera.source)):
         found |= camera.needs
     for sink, section in sections(settings):
         found |= sink.needs | sink.needs_also(section, on_pi)
+    if settings.collect and settings.collect.button_pin != "":
+        found |= pins.needs(settings.collect.button_driver, on_pi)
     for backend in _backends(settings):
         found |= backend.needs | ({f"board:{backend.board}"} if backend.board else set())
     if settings.web:

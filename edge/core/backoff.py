@@ -1,21 +1,21 @@
-"""How long to wait before something that failed is tried again."""
+"""Exponential back-off: how long to wait before something that failed is tried again."""
 
 from __future__ import annotations
 
 
 class Backoff:
-    """Waits that double from `first` to at most `longest` seconds.
+    """Delays that double from `first` to at most `longest` seconds.
 
-    What worked for `longest` seconds before it failed again starts over, if its times are told.
+    An attempt that worked for `longest` seconds or more resets the delay; see `next`.
     """
 
     def __init__(self, first: float, longest: float) -> None:
         self._first, self._longest = first, longest
         self.wait = first
-        """Seconds that the next failure costs."""
+        """Seconds to wait after the next failure."""
 
     def next(self, worked: float = 0.0) -> float:
-        """Seconds to wait now, after a failure; `worked`: seconds for which it worked before."""
+        """Seconds to wait now, after a failure; `worked`: seconds for which the last attempt worked."""
         if worked >= self._longest:
             self.reset()
         wait = self.wait
@@ -23,5 +23,5 @@ class Backoff:
         return wait
 
     def reset(self) -> None:
-        """It works again."""
+        """Starts over from `first`: the last attempt succeeded."""
         self.wait = self._first

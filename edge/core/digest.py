@@ -1,4 +1,4 @@
-"""The digest of a file, read in pieces: packages are larger than a board's memory likes."""
+"""The digest of a file, read in chunks: an update package can be larger than a board's memory."""
 
 from __future__ import annotations
 

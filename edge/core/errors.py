@@ -1,4 +1,4 @@
-"""Every error maskcam raises on purpose; each is also the builtin a caller would expect.
+"""The errors that maskcam raises; each is also the built-in error that a caller would expect.
 
 MaskcamError
 ├── ConfigError (ValueError)     a setting: names file, key, value, expectation
@@ -7,8 +7,8 @@ MaskcamError
 ├── CameraError (OSError)        a camera or a recording that cannot be opened or read
 ├── EngineError (RuntimeError)   an inference backend that cannot load or run a network
 ├── SinkError (OSError)          an alert that could not be delivered
-├── FlashError (ValueError)      a card, an image or a wish for it that cannot be written
-├── UpdateError (RuntimeError)   an update that is not what it should be, or that failed
+├── FlashError (ValueError)      a card or an image that cannot be prepared as asked
+├── UpdateError (RuntimeError)   an update that was refused or that failed
 └── MissingPackage (ImportError) an optional package that is not installed
 """
 
@@ -19,14 +19,14 @@ import sys
 
 
 class MaskcamError(Exception):
-    """The root; `maskcam` prints it as one line and exits with code 2."""
+    """The base class; `maskcam` prints it as one line and exits with code 2."""
 
 
 def bare(error: Exception) -> Exception:
-    """The same error without its tracebacks, for whoever keeps it.
+    """The same error without tracebacks, to be stored.
 
-    A traceback holds the frames it went through with all their variables: a picture, or the keeper itself, which makes
-    a cycle that lives until the next full collection.
+    A traceback refers to stack frames with all their variables: a picture, or the object that stores the error, which
+    makes a reference cycle that lives until the next full garbage collection.
     """
     waiting: list[BaseException | None] = [error]
     seen: list[BaseException] = []
@@ -82,12 +82,12 @@ REQUIREMENTS = {
     "Pillow": "'Pillow>=10'",
     "paho": "'paho-mqtt>=2'",
 }
-"""What to ask pip for, by package or module: as the extras of pyproject.toml say, which a test compares."""
+"""What to install with pip, by package or module, as in the extras of pyproject.toml; a test compares them."""
 _SAME = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "ai-edge-litert", "skimage": "scikit-image"}
 
 
 def install(package: str, extra: str) -> str:
-    """The command that brings a package of one of maskcam's extras."""
+    """The command that installs a package of one of maskcam's extras."""
     pip = f"{sys.executable} -m pip install"
     if wanted := REQUIREMENTS.get(_SAME.get(package, package)):
         return f"{pip} {wanted}"
@@ -95,9 +95,9 @@ def install(package: str, extra: str) -> str:
 
 
 class MissingPackage(MaskcamError, ImportError):
-    """`MissingPackage("cv2", extra="cpu")` says what to install; `remedy` is for what no extra brings.
+    """`MissingPackage("cv2", extra="cpu")` says what to install; `remedy` is for packages outside of the extras.
 
-    No package index has maskcam, so packages are named by themselves, or the extra of the folder or wheel at hand.
+    maskcam is on no package index, so the message names the package itself, or the extra and maskcam's folder.
     """
 
     def __init__(self, package: str, extra: str = "cpu", remedy: str = "") -> None:

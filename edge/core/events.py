@@ -1,4 +1,4 @@
-"""Events as JSON: one shape for the journal, webhook, MQTT and the API. `event.schema.json` beside this file is it."""
+"""Events as JSON, in the same form for files, webhooks, MQTT and the API; `event.schema.json` is its schema."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from edge.core.records import Counts, Event, Stamp, Visit
 
 VERSION = 1
-"""Of the schema. A field that is added leaves it; one that changes its meaning or goes raises it."""
+"""Version of the schema: it is raised when a field is removed or changes its meaning, not when one is added."""
 
 SCHEMA = Path(__file__).with_name("event.schema.json")
 """JSON Schema (2020-12) of what `to_json` returns for an event that has a stamp."""
@@ -22,7 +22,7 @@ def schema() -> dict[str, Any]:
 
 
 def to_json(event: Event) -> dict[str, Any]:
-    """What happened, by its kind; then when, where and by what it was seen, all None for an event without a stamp."""
+    """An event as a dictionary: the fields of its kind, then those of its stamp, which are None without one."""
     return {"kind": event.kind, "t": round(event.t, 3), **_content(event), **_stamped(event.stamp)}
 
 
@@ -54,7 +54,7 @@ def _file(event: Event) -> dict[str, str]:
 
 
 def _visit(event: Event, visit: Visit) -> dict[str, Any]:
-    """Two visits of one run never share a number, so that what is said of one again replaces what was said before."""
+    """Visit numbers are unique within a run, so a later event of the same visit replaces an earlier one."""
     said: dict[str, Any] = {"visit": visit.number, "outcome": visit.outcome, "first": None, "last": None}
     if event.stamp and event.stamp.time is not None:
         zero = event.stamp.time - event.t
@@ -63,7 +63,7 @@ def _visit(event: Event, visit: Visit) -> dict[str, Any]:
 
 
 def counts_json(counts: Counts) -> dict[str, Any]:
-    """The counts of a day, with people and mask share (per cent, None when nobody was judged)."""
+    """The counts of a day, with the number of people and the mask share (per cent; None if nobody was classified)."""
     return {
         "day": counts.day,
         "present": counts.present,
@@ -91,5 +91,5 @@ def _stamped(stamp: Stamp | None) -> dict[str, Any]:
 
 
 def iso(seconds: float) -> str:
-    """Seconds since 1970 in ISO 8601 with milliseconds and the offset of the local zone."""
+    """Seconds since 1970 as ISO 8601, with milliseconds and the UTC offset of the local time zone."""
     return datetime.fromtimestamp(seconds, timezone.utc).astimezone().isoformat(timespec="milliseconds")

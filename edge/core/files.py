@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic file writes: a file appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 
 def passes_on(path: Path) -> bool:
-    """Whether what is written there goes to somebody at once: a device, a FIFO, /dev/stdout whatever stands behind."""
+    """Whether a write to `path` cannot be undone by renaming: a device, a FIFO, /dev/stdout."""
     return path.is_relative_to("/dev") or path.is_relative_to("/proc") or (path.exists() and not path.is_file())
 
 
 def tidy(path: Path) -> None:
-    """Removes what `replacing` left beside `path` in processes that were killed."""
+    """Removes temporary files that `replacing` left beside `path` in processes that were killed."""
     path = path.resolve()
     for part in path.parent.glob(f".{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"):
         number = part.name[len(path.stem) + 2 :].partition(".")[0]
@@ -26,10 +26,10 @@ def tidy(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
-    """A name beside `path` to write to: it takes the place of `path` when the block succeeds, otherwise it vanishes.
+    """Yields a temporary name beside `path`; it replaces `path` if the block succeeds and is removed if it fails.
 
-    A link stays a link to the new file; a device or a FIFO is written to as it is. durable: the content is on the disk
-    before the name is, for files that must survive a power cut. Raises OSError.
+    A symbolic link stays, and its target is replaced; a device or a FIFO is written to directly. durable: the content
+    is flushed to disk before the rename, for files that must survive a power cut. Raises OSError.
     """
     if passes_on(path):
         yield path
@@ -49,7 +49,7 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
 
 
 def write(path: Path, content: str | bytes, mode: int | None = None, durable: bool = False) -> None:
-    """Writes a whole file through `replacing`; text as UTF-8. mode: its permissions, such as 0o600. Raises OSError."""
+    """Writes a file atomically, text as UTF-8. mode: its permissions, such as 0o600. Raises OSError."""
     data = content.encode() if isinstance(content, str) else content
     with replacing(path, durable) as part:
         with open(part, "wb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode)) as file:

@@ -1,4 +1,4 @@
-"""What a check found."""
+"""The result of one check of `maskcam doctor`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Literal
 State = Literal["ok", "warn", "bad", "absent"]
 MARKS = {"ok": "✓", "warn": "!", "bad": "✗", "absent": "-"}
 COLOURS = {"ok": "32", "warn": "33", "bad": "31", "absent": "2"}
-"""Numbers of ECMA-48's SGR: green, yellow, red, faint."""
+"""SGR codes of ECMA-48: green, yellow, red, faint."""
 WIDTH = 18
-"""Characters of the longest name."""
+"""Width of the column of names, in characters."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Finding:
 
     name: str
     state: State
-    """ "bad": maskcam cannot do what its settings ask; "absent": not there, and not asked for."""
+    """ "bad": the settings need it and it does not work; "absent": not there, and not needed."""
     found: str
     remedy: str = ""
-    """What mends it, a command where there is one."""
+    """How to fix it, as a command where there is one."""
 
     def __post_init__(self) -> None:
         if self.state in ("warn", "bad") and not self.remedy:

@@ -1,4 +1,4 @@
-"""Boxes and the letterbox: pure arithmetic, no vendor, nothing mutates."""
+"""Boxes and the letterbox: pure arithmetic on immutable values."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Box:
         return Box(x - half, y - half, x + half, y + half)
 
     def intersection(self, other: Box) -> float:
-        """Common area in square pixels."""
+        """Area of the intersection in square pixels."""
         w = min(self.x1, other.x1) - max(self.x0, other.x0)
         h = min(self.y1, other.y1) - max(self.y0, other.y0)
         return max(w, 0.0) * max(h, 0.0)
@@ -72,9 +72,9 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """How a picture lies in a network's input: scaled by `scale` (both axes), at the top left.
+    """How a picture is placed in a network's input: scaled by `scale` (both axes), in the top left corner.
 
-    The picture at the top left, not in the middle, makes the way back a single factor.
+    In the corner, not in the middle, so that mapping back is a single factor.
     """
 
     scale: float

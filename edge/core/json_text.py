@@ -1,4 +1,4 @@
-"""JSON that somebody else wrote: whatever is wrong with it is one kind of error."""
+"""Parses untrusted JSON: every defect raises the same kind of error."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 def parse(text: str | bytes) -> Any:
     """Like `json.loads`. Raises JSONDecodeError or UnicodeDecodeError, both of them ValueError.
 
-    `json.loads` itself raises RecursionError for a few thousand brackets, and a plain ValueError for a number of more
-    digits than Python converts.
+    `json.loads` itself raises RecursionError for a few thousand nested brackets, and a plain ValueError for an integer
+    with more digits than Python converts.
     """
     try:
         return json.loads(text)

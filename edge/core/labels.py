@@ -1,10 +1,10 @@
-"""The mask states of the product, and the labels of the networks."""
+"""The mask states, and the labels of the classifier."""
 
 from enum import Enum
 
 
 class Mask(Enum):
-    """What is known about one face. UNSURE is an answer too: it never raises an alert."""
+    """The mask state of one face. UNSURE never raises an alert."""
 
     ON = "on"
     OFF = "off"
@@ -13,12 +13,12 @@ class Mask(Enum):
 
 WITH_MASK, WITHOUT_MASK = "with_mask", "without_mask"
 INCORRECTLY_WORN = "mask_worn_incorrectly"
-"""The label a bundle may have besides the two: OFF for the alert, since it protects as little, told apart in words."""
+"""An optional label. It counts as OFF for the alert, since such a mask protects as little, but is reported by name."""
 NOT_A_FACE = "not_a_face"
-"""The label for what a detector took for a face: a wheel, a lamp, the back of a head."""
+"""An optional label for false detections: a wheel, a lamp, the back of a head."""
 
 CLASSIFIER_LABELS = (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN, NOT_A_FACE)
-"""Order of a classifier's outputs; one with fewer has the first of them. A bundle states its own."""
+"""Order of a classifier's outputs; one with fewer outputs has the first of them. A bundle states its own order."""
 
 
 def of_outputs(count: int) -> tuple[str, ...]:

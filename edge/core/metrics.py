@@ -1,4 +1,4 @@
-"""Stage timers, counters and the table a run ends with. Measures with the thing that runs."""
+"""Stage timers, counters, and the summary printed at the end of a run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import TypeVar
 from edge.core.records import Event, Observation
 
 BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
-"""Seconds: upper bounds of a histogram's buckets; one more has no bound."""
+"""Upper bounds of a histogram's buckets in seconds; a last bucket has no bound."""
 
 T = TypeVar("T")
 Clock = Callable[[], float]
 
 
 class Histogram:
-    """Every duration since the start, in seconds: how many there were in each bucket, and their sum."""
+    """Durations since the start, in seconds: the count in each bucket, and the sum."""
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BOUNDS) + 1)
@@ -31,7 +31,7 @@ class Histogram:
 
 
 class Timers:
-    """Durations per stage, of the last `window` times; `clock` gives seconds.
+    """The last `window` durations of each stage; `clock` returns seconds.
 
     with timers("detect"):
         ...
@@ -88,7 +88,7 @@ class Timers:
         self._histograms.clear()
 
     def render(self) -> str:
-        """A row per stage: how many were timed in the window, p50 and p95 in milliseconds."""
+        """A table with a row per stage: count, p50 and p95 in milliseconds."""
         rows = [f"{'stage':<10}{'n':>7}{'p50 ms':>9}{'p95 ms':>9}"]
         for stage in self._stages:
             d = self.durations(stage)
@@ -108,11 +108,11 @@ def quantile(values: Sequence[float], q: float) -> float:
 
 
 class Counters:
-    """What a run saw.
+    """Counters of a run.
 
-    person_hits: frames a track must be seen in to count as a person; a ghost of one frame is nobody.
-    clock: seconds, for the frames per second.
-    alerts: whether there can be any, for the words at the end; pictures of a set raise none.
+    person_hits: frames in which a track must be seen to count as a person; a false detection rarely lasts.
+    clock: returns seconds, for the frame rate.
+    alerts: whether the summary mentions alerts; still pictures raise none.
     """
 
     def __init__(self, person_hits: int = 3, clock: Clock = time.perf_counter, alerts: bool = True) -> None:
@@ -126,13 +126,13 @@ class Counters:
         self.decisions = 0
         self.alerts = 0
         self.blind = 0
-        """Frames from which nothing could be judged."""
+        """Frames in which nothing could be classified."""
         self.failed = 0
-        """Deliveries to a sink that failed."""
+        """Failed deliveries to a sink."""
         self.skipped = 0
-        """Damaged pictures of a set."""
+        """Damaged still pictures."""
         self.dropped = 0
-        """Frames of a live camera that came while another was being worked on."""
+        """Frames of a live camera that arrived while another was being processed."""
 
     def count(self, observation: Observation, events: Sequence[Event]) -> None:
         self.frames += 1
@@ -140,7 +140,7 @@ class Counters:
         tracks = [track for track in observation.tracks if track.id not in things]
         self.faces += len(tracks)
         self.blind += observation.blind is not None
-        # A track passes each number of hits once, so this needs no memory of who was counted.
+        # A track reaches each number of hits once, so there is no need to remember who was counted.
         self.people += sum(track.hits == self.person_hits for track in tracks)
         self.decisions += sum(event.kind == "decision" for event in events)
         self.alerts += sum(event.kind == "no_mask" for event in events)

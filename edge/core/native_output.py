@@ -1,4 +1,4 @@
-"""Silence for libraries that print from C++."""
+"""Hides the output of libraries that print from C++."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def silence_native_output() -> Iterator[None]:
-    """Hides what is written to stdout and stderr, native code included; on failure it is shown."""
+    """Hides stdout and stderr, including that of native code; if the block fails, the output is shown."""
     sys.stdout.flush()
     sys.stderr.flush()
     with tempfile.TemporaryFile() as log:

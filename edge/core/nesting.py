@@ -1,4 +1,4 @@
-"""How deep lists stand within lists: parsers of YAML take seconds, or all of the stack, to find that out."""
+"""Nesting depth of YAML: deep nesting costs a parser seconds, or all of its stack."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from itertools import accumulate
 
 DEEPEST = 50
-"""More than any file that a person or a tool writes."""
+"""Deeper than any file that a person or a program writes."""
 
 
 def too_deep(text: str) -> bool:
-    """Whether a text of YAML is not worth a parser's time; brackets within quotation marks count too."""
+    """Whether a YAML text is nested too deep to parse; brackets inside quotation marks count too."""
     if re.search(rf"([-?] +){{{DEEPEST}}}", text):  # lists within lists, or keys within keys, on one line
         return True
     marks = re.findall(r"[][{}]", text)

@@ -1,4 +1,4 @@
-"""The Protocols between the parts: each has one or two verbs, so each can be faked in ten lines."""
+"""The protocols between the parts: each has few methods, so that a fake takes ten lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge.core.records import Decision, Event, Face, Frame, Image, Observation, 
 
 
 class Camera(Protocol):
-    """A stream of frames; ends when a recording ends. Close it, or use it in a `with`."""
+    """A stream of frames, which ends when a recording ends. Close it after use."""
 
     def __iter__(self) -> Iterator[Frame]: ...
 
@@ -23,11 +23,10 @@ class Engine(Protocol):
     """One network on one backend."""
 
     def infer(self, image: Image) -> Sequence[NDArray[Any]]:
-        """Runs one picture of exactly the network's input size.
+        """Runs the network on one picture of exactly its input size: RGB, uint8.
 
-        Returns the outputs in the bundle's order as float32, without the batch axis, dequantised.
-        Normalisation and quantisation are the engine's business: the caller always hands over RGB bytes.
-        Raises EngineError.
+        Returns the outputs in the bundle's order as float32, dequantised, without the batch axis. The engine does the
+        normalisation and the quantisation of the input. Raises EngineError.
         """
 
     def close(self) -> None: ...
@@ -35,7 +34,7 @@ class Engine(Protocol):
 
 class Detector(Protocol):
     def detect(self, image: Image) -> Sequence[Face]:
-        """Faces of a full frame, best score first."""
+        """The faces of a full frame, best score first."""
 
 
 class Classifier(Protocol):
@@ -45,38 +44,38 @@ class Classifier(Protocol):
 
 class Tracker(Protocol):
     def update(self, faces: Sequence[Face], t: float) -> Sequence[Track]:
-        """Matches the faces of the frame at `t` to people; returns the tracks seen in this frame."""
+        """Matches the faces of the frame at `t` to tracks; returns the tracks seen in this frame."""
 
 
 class Judge(Protocol):
     def needs_classification(self, tracks: Sequence[Track], t: float) -> Sequence[Track]:
-        """The tracks worth a look by the classifier in this frame."""
+        """The tracks to classify in this frame."""
 
     def add_verdict(self, track: Track, verdict: Verdict, t: float) -> None:
-        """Takes one vote."""
+        """Adds one classification to the votes of a track."""
 
     def decide(self, tracks: Sequence[Track], t: float) -> Sequence[Decision]:
-        """The state of every track given."""
+        """The mask state of each of `tracks`."""
 
 
 class Policy(Protocol):
-    """What the world is told of what is seen."""
+    """Turns observations into events, and decides when the alert is raised and cleared."""
 
     active: bool
-    """Whether an alert stands."""
+    """Whether the alert is raised."""
 
     def events(self, observation: Observation) -> list[Event]:
-        """The events of one turn of the loop."""
+        """The events that one observation causes."""
 
     def snooze(self, seconds: float, t: float) -> list[Event]:
-        """No alerts for so many seconds from `t`; 0: alerts again. Returns the events of it."""
+        """Silences alerts for `seconds` from `t`; 0 ends the silence. Returns the resulting events."""
 
     def snoozed(self, t: float) -> float:
-        """Seconds for which alerts are still silenced at `t`; 0 when they are not."""
+        """Seconds for which alerts are still silenced at `t`; 0 if they are not."""
 
 
 class Sink(Protocol):
-    """Somewhere events go: a light, a log, a list. Raises SinkError; the loop goes on without it."""
+    """A receiver of events: a light, a log, a broker. Raises SinkError; the frame loop goes on."""
 
     def send(self, event: Event) -> None: ...
 
@@ -85,18 +84,18 @@ class Sink(Protocol):
 
 @runtime_checkable
 class Playing(Protocol):
-    """What a sink has besides when something of it moves between the events: a light that blinks."""
+    """A sink that also changes between events, such as a light that blinks."""
 
     def advance(self, now: float) -> float | None:
-        """Takes the steps due at `now`, seconds of any steady clock.
+        """Performs the changes that are due at `now` (seconds of a monotonic clock).
 
-        Returns the time of the next one, or None while it stands still. Raises SinkError.
+        Returns the time of the next change, or None if there is none. Raises SinkError.
         """
 
 
 @runtime_checkable
 class Restated(Protocol):
-    """What a sink has besides when it shows what holds apart from what happens: it can be told the one alone."""
+    """A sink that shows the current state and can be told it again, without a new event."""
 
     def restate(self, event: Event) -> None:
-        """What `event` made true still holds; it has been told before. Raises SinkError."""
+        """Shows the state that `event`, which was delivered before, led to. Raises SinkError."""

@@ -1,4 +1,4 @@
-"""How the checks look at the machine."""
+"""How checks query the machine: programs, files of /proc and /sys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 Run = Callable[..., "str | None"]
-"""`run("systemctl", "--version")` gives standard output, None where the program is absent, fails or hangs."""
+"""`run("systemctl", "--version")` returns standard output; None if the program is missing, fails or hangs."""
 
 
 def run(*command: str, timeout: float = 30.0) -> str | None:
@@ -21,7 +21,7 @@ def run(*command: str, timeout: float = 30.0) -> str | None:
 
 
 def text(path: Path) -> str:
-    """What a file of /proc, /sys or /etc says, without the NUL of device trees; "" where it cannot be read."""
+    """The content of a file of /proc, /sys or /etc, without the NUL of device trees; "" if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
     except OSError:
@@ -29,6 +29,6 @@ def text(path: Path) -> str:
 
 
 def assignments(content: str) -> dict[str, str]:
-    """KEY=value lines, as of os-release or `systemctl show`."""
+    """Parses lines of KEY=value, such as those of os-release and `systemctl show`."""
     pairs = (line.partition("=") for line in content.splitlines() if "=" in line)
     return {key.strip(): value.strip().strip('"') for key, _, value in pairs}

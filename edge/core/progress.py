@@ -1,4 +1,4 @@
-"""How far long work is, and how long it will take: a line that is rewritten on a terminal, few lines in a log."""
+"""Progress of long work, with the time left: one line that is rewritten on a terminal, few lines in a log."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TextIO, TypeVar
 
 T = TypeVar("T")
 TERMINAL, LOG = 0.2, 60.0
-"""Seconds between two reports."""
+"""Shortest time between two reports, in seconds."""
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, by what is readable."""
+    """A duration in the most readable unit: s, min or h."""
     for unit, name in ((3600, "h"), (60, "min")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}" if seconds >= 10 * unit else f"{seconds / unit:.1f} {name}"
@@ -22,15 +22,15 @@ def duration(seconds: float) -> str:
 
 
 def left(seconds: float) -> str:
-    """The words for what is still to be waited."""
+    """The remaining time in words."""
     return f"about {duration(seconds)} left"
 
 
 class Progress:
-    """Reports work of `total` steps (None: unknown) that is called `what`, in `unit`, on `stream` (None: stderr).
+    """Reports the progress of `what`: `total` steps (None: unknown) counted in `unit`, on `stream` (None: stderr).
 
-    On a terminal the line is rewritten at most five times a second; elsewhere a whole line comes at most once a minute,
-    so that a log stays short. Quick work reports nothing but on a terminal.
+    On a terminal the line is rewritten at most five times a second; elsewhere a line is printed at most once a minute,
+    so that a log stays short and quick work prints nothing.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Progress:
         self._terminal = self._stream.isatty()
         self._start = self._last = clock()
         self._shown = 0
-        """Characters that stand on the terminal's line."""
+        """Number of characters now on the terminal's line."""
 
     def __enter__(self) -> Progress:
         return self
@@ -55,7 +55,7 @@ class Progress:
         self.clear()
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        """`done` steps are finished, of `total` where that is known only now. `note` follows the figures."""
+        """Reports `done` finished steps. total: if it became known only now; note: printed after the figures."""
         self._total = total or self._total
         now = self._clock()
         if now - self._last < (TERMINAL if self._terminal else LOG) and not (self._terminal and done == self._total):
@@ -69,7 +69,7 @@ class Progress:
             print(text, file=self._stream, flush=True)
 
     def clear(self) -> None:
-        """Takes the line off a terminal, so that something else can be printed."""
+        """Erases the line on a terminal, so that something else can be printed."""
         if self._shown:
             print(f"\r{'':<{self._shown}}\r", end="", file=self._stream, flush=True)
             self._shown = 0
@@ -86,7 +86,7 @@ class Progress:
 
 
 def track(items: Iterable[T], what: str, total: int | None = None, unit: str = "pictures") -> Iterator[T]:
-    """`items`, reported as they are taken. total: how many there are, where `items` has no length."""
+    """Iterates over `items` and reports the progress. total: their number, if `items` has no length."""
     if total is None and isinstance(items, Sized):
         total = len(items)
     with Progress(what, total, unit) as progress:

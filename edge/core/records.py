@@ -1,7 +1,7 @@
 """The frozen records that flow from the camera to the alert.
 
 `Frame -> Face -> Track -> Verdict -> Decision -> Event`. Boxes are always pixels of the full frame, images
-RGB uint8, and `t` (seconds) is stamped once, by the camera: nothing downstream asks a clock.
+RGB uint8. The camera sets `t` (seconds); nothing downstream reads a clock.
 """
 
 from __future__ import annotations
@@ -49,30 +49,30 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the classifier said of one face in one frame."""
+    """The classification of one face in one frame."""
 
     mask: Mask
     confidence: float
-    """Probability 0..1 of `mask`; for UNSURE, of the better of the two."""
+    """Probability 0..1 of `mask`; for UNSURE, of the more likely of ON and OFF."""
     incorrectly_worn: bool = False
-    """With OFF: there is a mask, but not over mouth and nose. Only bundles with such a label tell."""
+    """With OFF: there is a mask, but not over mouth and nose. Needs a bundle with that label."""
     not_a_face: bool = False
-    """With UNSURE: the detector took a thing for a face. Only bundles with such a label tell."""
+    """With UNSURE: it is a false detection. Needs a bundle with that label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is held true of a track, after votes and hysteresis."""
+    """The mask state of a track, after voting and hysteresis."""
 
     track_id: int
     mask: Mask
     confidence: float
     since: float
-    """`Frame.t` at which the state was entered."""
+    """`Frame.t` at which this state began."""
     incorrectly_worn: bool = False
-    """With OFF: most of what the votes saw was a mask worn incorrectly."""
+    """With OFF: most votes were for a mask that is worn incorrectly."""
     not_a_face: bool = False
-    """With UNSURE: most of the last looks saw a thing. It is nobody: it is not counted and raises no alert."""
+    """With UNSURE: most recent classifications say that it is no face. It is not counted and raises no alert."""
 
     @property
     def outcome(self) -> str:
@@ -83,14 +83,14 @@ class Decision:
 
 
 OUTCOMES = ("on", "off", "incorrectly_worn", "unsure", "not_a_face")
-"""What can be held true of a track."""
+"""The possible outcomes of a track."""
 
 KINDS = ("decision", "no_mask", "all_clear", "state", "snooze", "summary")
-"""Of events for every sink: a track's state changed, the alert is raised, it is over, the service's state changed,
-alerts are silenced or no longer, a day is over."""
+"""Kinds of events for every sink: the state of a track changed, the alert was raised, it was cleared, the state of the
+service changed, alerts were snoozed or a snooze ended, a day is over."""
 
 FIGURES = ("person", "counts")
-"""Of events for sinks that ask for them: a visit goes on or is over, the number of people changed."""
+"""Kinds of events for sinks that ask for them: a visit goes on or ended, the number of people changed."""
 
 STATES = (
     "starting",
@@ -102,18 +102,18 @@ STATES = (
     "configuration error",
     "stopping",
 )
-"""What a service can be; "blind": frames come but nothing can be judged from them; "engine fallback": the networks run
-rightly, but not on what was asked for; "engine fault": no engine runs them rightly any more, and the service ends to be
-started anew."""
+"""States of the service. "blind": frames arrive, but nothing in them can be classified; "engine fallback": the networks
+give correct results, but not on the backend that was asked for; "engine fault": no backend gives correct results any
+more, and the service exits to be restarted."""
 
 
 VISIT_OUTCOMES = ("on", "off", "incorrectly_worn", "unsure")
-"""Of a visit: what was last held true of that person; "unsure" when nothing ever was."""
+"""Outcomes of a visit: the last decision on that person; "unsure" if there was none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One person before the camera, from the first sight to the last."""
+    """One person in front of the camera, from the first frame to the last."""
 
     number: int
     """Counts from 1, never reused within a run."""
@@ -126,12 +126,12 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many people came on a day, by outcome."""
+    """The number of people on one day, by outcome."""
 
     day: str
     """Such as "2026-11-25", by the local clock."""
     present: int = 0
-    """In view now."""
+    """People in view now."""
     on: int = 0
     off: int = 0
     incorrectly_worn: int = 0
@@ -143,14 +143,14 @@ class Counts:
 
     @property
     def mask_share(self) -> float | None:
-        """Per cent of those judged who wore a mask as it should be; None when nobody was judged."""
+        """Percentage of the people with a decision who wore a mask correctly; None if there is no decision."""
         judged = self.on + self.off + self.incorrectly_worn
         return round(100 * self.on / judged, 1) if judged else None
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who says something."""
+    """Where an event comes from."""
 
     device: str
     camera: str = ""
@@ -162,21 +162,21 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What an event bears when it leaves."""
+    """The id, the origin and the clock time of an event that is sent."""
 
     id: str
-    """RUN-NUMBER: no two events of all cameras share one, and those of a run are in order. RUN is 0 for recordings: the
-    same recording gives the same events."""
+    """RUN-NUMBER, unique among all cameras and ascending within a run. RUN is 0 for a recording, so that the same
+    recording gives the same events."""
     origin: Origin
     time: float | None = None
-    """Seconds since 1970 when it was said; None for recordings, whose time nobody knows."""
+    """Seconds since 1970; None for recordings, whose date is unknown."""
     clock_set: bool | None = None
-    """Whether the clock had been set by then; None where the system does not tell."""
+    """Whether the system clock was synchronised at that time; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something a sink should tell the world."""
+    """Something that happened, for the sinks."""
 
     kind: str
     """One of KINDS or FIGURES."""
@@ -184,30 +184,30 @@ class Event:
     """`Frame.t` of the newest frame, 0 before the first."""
     decision: Decision | None = None
     state: str = ""
-    """One of STATES, for the kind "state"; "on" or "off" for "snooze"."""
+    """Kind "state": one of STATES; kind "snooze": "on" or "off"."""
     detail: str = ""
-    """One line about it, for people."""
+    """One line of text for people."""
     file: str = ""
-    """Of the kind "decision": the picture, where the source is a set of them."""
+    """Kind "decision": the picture file, if the source is a set of pictures."""
     seconds: float = 0.0
-    """Of the kind "snooze": for how long."""
+    """Kind "snooze": its length."""
     visit: Visit | None = None
-    """Of the kind "person"."""
+    """Kind "person"."""
     counts: Counts | None = None
-    """Of the kinds "counts" and "summary"."""
+    """Kinds "counts" and "summary"."""
     stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
-    """One turn of the loop."""
+    """The result for one frame."""
 
     frame: Frame
     tracks: Sequence[Track]
     decisions: Sequence[Decision]
     blind: str | None = None
-    """Why nothing can be judged from this frame; there are no decisions then."""
+    """Why nothing in this frame can be classified, or None. If set, there are no decisions."""
     clear: bool = True
-    """Whether this very frame can be judged; one that cannot is no "blind" yet until it has lasted."""
+    """Whether this frame by itself can be classified; `blind` is set only after a while."""
     min_face: float = 0.0
-    """Pixels of the shorter side below which a face is followed but not judged."""
+    """Faces with a shorter side (pixels) below this are tracked but not classified."""

@@ -1,4 +1,4 @@
-"""Which pictures of a bounded folder have to go, and how old they are: the rule of snapshots and of collecting."""
+"""Which pictures to delete from a folder with limits, and how old they are: the rule for snapshots and collecting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAY = 86400.0
 
 @dataclass(frozen=True)
 class Kept(Generic[K]):
-    """One picture that is there: by what it is known, when it was taken (s since 1970), its size (bytes)."""
+    """A picture in the folder: its key, when it was taken (s since 1970), its size (bytes)."""
 
     key: K
     taken: float
@@ -56,7 +56,7 @@ class Dates(Generic[K]):
 
 @dataclass(frozen=True)
 class Limits:
-    """How many pictures, how many bytes in all, and for how many seconds (0: until there are too many)."""
+    """Limits of a folder: number of pictures, total bytes, and age in seconds (0: no limit)."""
 
     most: int
     max_bytes: int
@@ -65,10 +65,10 @@ class Limits:
     def surplus(
         self, there: Sequence[Kept[K]], room: int, now: float | None, spared: Collection[K] = ()
     ) -> tuple[list[K], bool]:
-        """What has to go so that `room` bytes more fit (0: nothing is added), the oldest first; whether they fit then.
+        """The keys to delete so that `room` more bytes fit (0: nothing is added), oldest first; and whether they fit.
 
-        `now`: s since 1970; None where the clock is not set, so that nothing is known to be old. `spared` goes when it
-        is old, never to make room.
+        `now`: s since 1970; None if the clock is not set, so that the age of pictures is unknown. `spared` pictures are
+        deleted for their age, never to make room.
         """
         count, total, gone = len(there), sum(kept.size for kept in there), []
         for kept in sorted(there, key=lambda kept: kept.taken):

@@ -1,8 +1,8 @@
-"""What may be said of a setting, an address or a command: the one place that decides.
+"""What messages may say about a setting, an address or a command: the only place that decides.
 
-A message reaches a log, the service's status, a broker and whoever is asked for help, so what could hold a password is
-never in one. Passwords stand in any part of a camera's address (`name:password@`, `?pw=`, `/user=x_password=y`), and a
-value that is wrong is as secret as one that is right.
+Messages reach the log, the service's status, a broker and people who are asked for help, so they never contain anything
+that could hold a password. A password can be in any part of a camera's address (`name:password@`, `?pw=`,
+`/user=x_password=y`), and a wrong value is as secret as a right one.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _SUSPICIOUS = re.compile(r"[@?=&:#]")
 
 
 def address(url: str) -> str:
-    """Scheme, host and port of `url`, as "rtsp://10.0.0.5:554/..."; without the host where it is not plain which it is.
+    """Scheme, host and port of `url`, such as "rtsp://10.0.0.5:554/..."; without the host if that is ambiguous.
 
-    A password may hold "/", "?" or "#" although it must not, so a later "@" puts all before it in doubt.
+    People write "/", "?" and "#" in passwords although a URL does not allow it, so everything before an "@" is suspect.
     """
     scheme, _, rest = url.partition("://")
     place = re.split(r"[/?#]", rest, maxsplit=1)[0]
@@ -37,7 +37,7 @@ def address(url: str) -> str:
 
 
 def source(value: int | str) -> str:
-    """What `camera.source` may be called: an index, a device or a file by its name, an address by its host."""
+    """`camera.source` for messages: an index, the name of a device or a file, or the host of an address."""
     text = str(value)
     if "://" in text:
         return address(text)
@@ -47,7 +47,7 @@ def source(value: int | str) -> str:
 
 
 def value(given: Any, harmless: bool) -> str:
-    """A value of a setting, where it is `harmless` (of a kind that holds no password) and short; else what it is."""
+    """A value for messages: itself if it is short and `harmless` (cannot hold a password), otherwise only its type."""
     if isinstance(given, bool):
         return json.dumps(given)
     if isinstance(given, int | float) and harmless:
@@ -61,18 +61,18 @@ def value(given: Any, harmless: bool) -> str:
 
 
 def key(parts: Sequence[str]) -> str:
-    """A setting's name as somebody wrote it, on one line and of no more than a line's length."""
+    """The key of a setting as the user wrote it, on one line, shortened if it is long."""
     dotted = ".".join(part if _NAME.fullmatch(part) else json.dumps(part) for part in parts)
     return dotted if len(dotted) <= 80 else f"{dotted[:60]}... ({len(dotted)} characters)"
 
 
 def command(argv: Sequence[str]) -> str:
-    """The program alone: its arguments may hold anything."""
+    """The program without its arguments, which may hold secrets."""
     return (argv[0].split() or ["(no program)"])[0] if argv else "(no program)"
 
 
 def without(text: str, words: Sequence[str]) -> str:
-    """`text` without `words` and, of "name:password", "key=value" or an address, the parts they are made of."""
+    """`text` without `words`, and without the parts of words like "name:password", "key=value" or an address."""
     parts = {part for word in words for part in (word, *re.split(r"[:@=/?&]+", word)) if len(part) >= 4}
     for part in sorted(parts, key=len, reverse=True):
         text = text.replace(part, "***")

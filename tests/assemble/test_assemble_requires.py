@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[2]
         ('[camera]\nsource = "door.mp4"\n[sinks.gpio]\ndriver = "mock"', []),
         ('[sinks.gpio]\ndriver = "gpiozero"', ["apt:python3-lgpio", "extra:gpiozero"]),
         ('[sinks.buzzer]\ndriver = "gpiod"', ["extra:gpiod"]),
+        ('[collect]\nbutton_pin = 5\nbutton_driver = "gpiod"', ["extra:gpiod"]),
+        ('[collect]\nbutton_driver = "gpiod"', []),
         ("[web]\nport = 9000", ["extra:web", "page", "port:9000"]),
         ('[update]\nkey = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"', ["extra:update"]),
     ],
