@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from edge.cli.arguments import command
+from edge.cli.arguments import command, overwriting
 from edge.core.errors import UpdateError
 
 
@@ -27,6 +27,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--python", default="3.13", help="of the device: 3.13 on Trixie (default), 3.11 on Bookworm")
     parser.add_argument("--machine", default="aarch64", choices=("aarch64", "x86_64"), help="default: aarch64")
     parser.add_argument("--board", default="pi", choices=("cpu", "pi", "coral"), help="default: pi")
+    overwriting(parser)
     parser.add_argument("--glibc", default="2.36", help="of the device, at least (default: 2.36, Bookworm's)")
 
 
@@ -34,11 +35,13 @@ def run(args: argparse.Namespace) -> None:
     from edge import __version__
     from edge.operations.flash import wheels
     from edge.operations.update.package import pack
+    from edge.runtime.outputs import check_output
     from edge.vision import bundle
 
     password = None
     if not args.key.is_file():
         raise UpdateError(f"--key {args.key}: no such file: make one with: minisign -G")
+    check_output(args.out, str(args.key), (), args.overwrite)
     if sys.stdin.isatty():
         password = getpass.getpass(f"password of {args.key} (empty: none): ")
     if args.bundle:

@@ -24,6 +24,7 @@ from edge.config.template import show
 from edge.config.validation_errors import explain
 from edge.core.errors import ConfigError
 from edge.core.files import write
+from edge.sinks.command import VARIABLES
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ def _files(files: Sequence[Path]) -> list[Source]:
 
 
 def _own(overrides: Sequence[str], environ: Mapping[str, str]) -> list[Source]:
-    named = sorted(name for name in environ if name.startswith(sources.PREFIX))
+    named = sorted(name for name in environ if name.startswith(sources.PREFIX) and name not in VARIABLES)
     variables: list[Source] = [partial(sources.from_variable, name, environ[name]) for name in named]
     return [*variables, *(partial(sources.from_override, text) for text in overrides)]
 

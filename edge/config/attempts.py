@@ -28,7 +28,7 @@ def begin(folder: Path, settings: str) -> str:
     try:
         before = json_text.parse(path.read_text(encoding="utf-8"))
         starts = int(before["starts"]) if before["settings"] == digest else 0
-    except (OSError, ValueError, TypeError, LookupError):  # none yet, or torn by a power cut
+    except (OSError, ValueError, TypeError, LookupError, OverflowError):  # none yet, or torn by a power cut
         starts = 0
     if starts >= MOST:
         return (

@@ -23,6 +23,10 @@ from edge.core.errors import ConfigError
 tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 PREFIX = "MASKCAM_"
+LARGEST = 200_000
+"""Characters of a file."""
+LONG = 20
+"""Lines of a statement after which it is seldom tried whether it is whole: the time goes by their square."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,14 @@ def from_file(path: Path, folder: str | Path | None = None) -> list[Entry]:
     Raises ConfigError for a file that cannot be read or is not TOML.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")  # a card edited on Windows may begin with a byte order mark
+        with path.open(encoding="utf-8-sig") as file:  # a card edited on Windows may begin with a byte order mark
+            text = file.read(LARGEST + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}): expected a TOML file") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}: save it as UTF-8") from None
+    if len(text) > LARGEST:  # a damaged file system says sizes of gigabytes
+        raise ConfigError(f"{path}: not TOML: more than {LARGEST} characters")
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: TOML's own, or an integer of thousands of digits
@@ -56,7 +63,8 @@ def from_file(path: Path, folder: str | Path | None = None) -> list[Entry]:
     entries = []
     for written, value in _flat(data):
         key = current(written, str(path), f"maskcam config migrate {path}")
-        entries.append(Entry(key, _anchored(key, value, base), f"{path}:{numbers[written]}"))
+        line_number = f":{numbers[written]}" if written in numbers else ""
+        entries.append(Entry(key, _anchored(key, value, base), f"{path}{line_number}"))
     return entries
 
 
@@ -85,13 +93,21 @@ def from_override(text: str) -> list[Entry]:
 def lines(text: str) -> dict[Key, int]:
     """The line, from 1, at which a TOML document first names each key and section.
 
-    No TOML library in use tells lines. But a statement is the shortest run of lines that parses by itself.
+    No TOML library in use tells lines. But a statement is the shortest run of lines that parses by itself. In a very
+    long one whose texts hold brackets, the end may not be found, and what follows has no number.
     """
     found: dict[Key, int] = {}
     section: Key = ()
     statement: list[str] = []
+    depth = tries = 0
     for number, line in enumerate(text.split("\n"), start=1):
         statement.append(line)
+        depth += sum(line.count(mark) for mark in "[{") - sum(line.count(mark) for mark in "]}")
+        if len(statement) > LONG and depth:
+            continue
+        tries += 1
+        if tries > 2 * LONG:
+            continue
         try:
             data = tomllib.loads("\n".join(statement))
         except (ValueError, RecursionError):
@@ -102,7 +118,7 @@ def lines(text: str) -> dict[Key, int]:
             found.setdefault(key, number - len(statement) + 1)
         if header:
             section = named[-1]
-        statement = []
+        statement, depth, tries = [], 0, 0
     return found
 
 

@@ -15,11 +15,22 @@ from edge.core.records import VISIT_OUTCOMES, Counts
 from edge.history.store import Row
 
 FOREVER = float("inf")
+_SOUND = " AND ".join(
+    (
+        f"outcome IN ({', '.join(map(str, range(len(VISIT_OUTCOMES))))})",
+        "typeof(id) || typeof(first) || typeof(last) = 'integerintegerinteger'",
+        f"first BETWEEN 0 AND {2**37} AND last BETWEEN 0 AND {2**37}",
+    )
+)
+"""Of a row: SQLite notices a damaged page, not a bit that fell over in a number. 2**37 s lie beyond the year 6000."""
 _BY = {"day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H:00"}
 
 
 class History:
-    """Reads the file at `path`, which each call opens and closes. Raises DataError where it cannot be read."""
+    """Reads the file at `path`, which each call opens and closes. Raises DataError where it cannot be read.
+
+    A row that cannot be right is left out, so that one bit spoils no table.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,7 +68,7 @@ class History:
 
     def _ask(self, query: str, since: float, until: float, *arguments: object) -> Iterator[tuple]:  # type: ignore[type-arg]
         end = min(until, 2.0**62)
-        return self._rows(query.format("first >= ? AND first < ?"), *arguments, since, end)
+        return self._rows(query.format(f"first >= ? AND first < ? AND {_SOUND}"), *arguments, since, end)
 
     def _rows(self, query: str, *arguments: object) -> Iterator[tuple]:  # type: ignore[type-arg]
         if not self.path.exists():

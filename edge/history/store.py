@@ -116,6 +116,8 @@ def _connected(path: Path) -> sqlite3.Connection:
         (sound,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if sound != "ok":
             raise sqlite3.DatabaseError(sound)
+        if not version and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise SinkError(f"history '{path}' is the database of another program: expected a name of its own")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA wal_autocheckpoint = 64")

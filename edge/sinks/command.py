@@ -22,6 +22,8 @@ TAIL = 4096
 """Bytes of standard error that are kept; the rest is read and forgotten."""
 MARK = "MASKCAM_RUN"
 """Variable by which all that one run started is known again, whatever session or parent it has."""
+VARIABLES = ("MASKCAM_EVENT", "MASKCAM_STATE", "MASKCAM_DETAIL", "MASKCAM_MASK", "MASKCAM_OUTCOME", MARK)
+"""What a program finds in its environment; no settings, should it call maskcam."""
 
 
 class CommandSink:
@@ -47,14 +49,8 @@ class CommandSink:
         mask = event.decision.mask if event.decision else Mask.UNSURE
         self._running = uuid.uuid4().hex
         outcome = event.decision.outcome if event.decision else Mask.UNSURE.value
-        facts = {
-            "EVENT": event.kind,
-            "STATE": event.state,
-            "DETAIL": event.detail,
-            "MASK": mask.value,
-            "OUTCOME": outcome,
-        }
-        environ = os.environ | {f"MASKCAM_{key}": value for key, value in facts.items()} | {MARK: self._running}
+        facts = event.kind, event.state, event.detail, mask.value, outcome, self._running
+        environ = os.environ | dict(zip(VARIABLES, facts, strict=True))
         try:
             process = subprocess.Popen(
                 self._argv,

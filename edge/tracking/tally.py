@@ -65,6 +65,8 @@ class Tally:
         self._over = Counts("")
         """Visits of the day and of this run that are over."""
         self._look_back = True
+        self._summed: date | None = None
+        """The day that was summed up last."""
         self._told: Counts | None = None
         self._told_at = float("-inf")
 
@@ -136,7 +138,8 @@ class Tally:
             person.today = False
         self._before = self._over = Counts("")
         self._look_back = False
-        return [_summary(total, t)]
+        again, self._summed = before == self._summed, before  # the clock was set back over midnight, by a second or two
+        return [] if again else [_summary(total, t)]
 
     def _yesterday(self, t: float) -> list[Event]:
         if self._clock_set() is False:

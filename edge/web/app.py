@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -30,6 +31,8 @@ from edge.web.worker import Worker
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings, Web
+
+log = logging.getLogger(__name__)
 
 STATIC = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 PAGES = {"/": "page.html", "/login": "login.html", "/sign": "sign.html"}
@@ -117,4 +120,5 @@ async def _missing(request: Request, error: Exception) -> Response:
 
 
 async def _broken(request: Request, error: Exception) -> Response:
+    log.error("the page: %s %s: %s: %s", request.method, request.url.path, type(error).__name__, error)
     return refused(500, "a mistake of maskcam's; the log tells more")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edge.core.errors import MaskcamError, MissingPackage
 from edge.runtime.controls import Controls
 from edge.runtime.identity import origin
-from edge.web import texts
+from edge.web import texts, update
 from edge.web.hub import Hub
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ def _server(
         raise MissingPackage(package, "web") from None
     said = texts.load(web.sign_texts)
     texts.chosen(web.sign_languages, said)
+    if state:
+        update.sweep(state)
     worker, current = Worker(Governor()), _Current(loaded, path)
     recent, board = RecentLog(), Board(folder=state or Path.cwd())
     page = Page(

@@ -7,6 +7,7 @@ the file away undoes everything. A change is first read together with all the re
 from __future__ import annotations
 
 import re
+import threading
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -40,6 +41,7 @@ FILES_ONLY = (
 """Not to be changed from a browser: what runs programs, writes files, decides who may look or what may be installed."""
 SECRET = ("password", "token", "username", "url", "source", "key")
 """Last parts of keys whose values may hold a secret: see `_shown`."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 CAMERAS = ("synthetic", "pi", "pi:0", "pi:1", "csi", "csi:0", "csi:1")
 
 
@@ -53,6 +55,7 @@ class Editor:
         self, read: Callable[[Path], Loaded], path: Path, reload: Callable[[], None], lasting: bool = True
     ) -> None:
         self._read, self.path, self._reload, self.lasting = read, path, reload, lasting
+        self._turn = threading.Lock()  # what two browsers change at once is both kept
 
     @property
     def untouched(self) -> bool:
@@ -69,6 +72,12 @@ class Editor:
 
         `trusted`: for our own code, which may also set what is not to be changed from a browser. Raises ConfigError.
         """
+        with self._turn:
+            self._write(self._changed(values, trusted))
+        self._reload()
+        return [dotted for dotted in values if dotted.startswith("web.")]
+
+    def _changed(self, values: Mapping[str, Any], trusted: bool) -> dict[Key, Any]:
         kept = (
             {entry.key: entry.value for entry in from_file(self.path) if entry.value != {}}
             if self.path.exists()
@@ -84,9 +93,7 @@ class Editor:
             kept.pop(key, None)
             if value is not None:
                 kept[key] = _checked(key, value, info)
-        self._write(kept)
-        self._reload()
-        return [dotted for dotted in values if dotted.startswith("web.")]
+        return kept
 
     def _write(self, kept: Mapping[Key, Any]) -> None:
         try:
@@ -98,6 +105,8 @@ class Editor:
                     raise ConfigError(re.sub(rf"{re.escape(str(part))}(:\d+)?: ", "", str(error))) from None
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written ({error.strerror}): nothing was changed") from None
+        except UnicodeEncodeError:
+            raise ConfigError("a text holds half a character (a surrogate): nothing was changed") from None
 
 
 def described(loaded: Loaded) -> list[dict[str, Any]]:
@@ -171,8 +180,10 @@ def _shown(key: Key, value: Any) -> Any:
 
 
 def _checked(key: Key, value: Any, info: FieldInfo) -> Any:
-    if isinstance(value, str) and ("\n" in value or "***" in value):
-        raise ConfigError(f"{'.'.join(key)}: expected one line, and a password instead of its stars")
+    if isinstance(value, str) and ("***" in value or CONTROL.search(value)):
+        raise ConfigError(f"{'.'.join(key)}: expected one line of text, and a password instead of its stars")
+    if isinstance(value, int) and abs(value) > 1 << 53:
+        raise ConfigError(f"{'.'.join(key)}: expected a smaller number")
     if key == ("camera", "source"):
         text = str(value)
         if not (text.isdigit() or text in CAMERAS or text.startswith(("/dev/video", "/dev/v4l/")) or "://" in text):

@@ -17,6 +17,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edge.core.plain_text import plain
 from edge.web.access import Access
 
 COOKIE = "maskcam"
@@ -108,7 +109,7 @@ class Guard:
 
 def refused(status: int, why: str) -> Response:
     """Every error of the API looks like this."""
-    return JSONResponse({"error": why}, status)
+    return JSONResponse({"error": plain(why)}, status)
 
 
 def too_often(wait: float) -> Response:

@@ -6,7 +6,9 @@ state directory under one fixed name; a unit of its own, run by root, verifies i
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +16,16 @@ from typing import Any
 
 from edge.core.errors import UpdateError
 from edge.operations.update import inbox
+
+PREFIX = ".update-"
+"""Of what is being received."""
+
+
+def sweep(folder: Path) -> None:
+    """Removes what a killed process had received: to be called before anything is."""
+    for part in folder.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 async def take(chunks: AsyncIterator[bytes], folder: Path, key: str) -> str:
@@ -23,13 +35,16 @@ async def take(chunks: AsyncIterator[bytes], folder: Path, key: str) -> str:
     from edge.operations.update.package import verify
 
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".update-", delete=False) as part:
+        room = shutil.disk_usage(folder).free - inbox.RESERVE
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=PREFIX, delete=False) as part:
             try:
                 size = 0
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > inbox.LARGEST:
                         raise UpdateError(f"larger than {inbox.LARGEST >> 20} MB: no package of maskcam's")
+                    if size > room:
+                        raise UpdateError(f"{folder}: too little room: {max(room, 0) >> 20} MB can be used: make some")
                     part.write(chunk)
                 part.flush()
                 os.fsync(part.fileno())

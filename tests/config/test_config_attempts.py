@@ -1,5 +1,6 @@
 """Settings that load and end the process, or that a first start cannot use."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -34,6 +35,13 @@ def test_three_starts_without_a_word_are_enough(read):
     assert said.startswith("the process died 3 times before the camera saw with these settings")
     assert read().trying() == said, "it stays said"
     assert read("[camera]\nwidth = 640\n").trying() == "", "others are others"
+
+
+@pytest.mark.parametrize("starts", ["Infinity", "NaN", "1e400", "[]", '"9"', "-1", "9" * 5000])
+def test_whatever_stands_in_the_count_a_start_goes_on(tmp_path, starts):
+    digest = hashlib.sha256(b"x").hexdigest()
+    (tmp_path / attempts.FILE).write_text(f'{{"settings": "{digest}", "starts": {starts}}}')
+    assert attempts.begin(tmp_path, "x") == "" or "died" in attempts.begin(tmp_path, "x")
 
 
 def test_what_has_worked_is_never_counted(read, tmp_path):

@@ -1,6 +1,7 @@
 """Where settings come from: order, origins, lines of files, variables."""
 
 import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from edge import cli, config
 from edge.config import settings as schema
 from edge.config import sources, template
 from edge.core.errors import ConfigError
+from edge.sinks.command import VARIABLES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -222,3 +224,42 @@ def test_the_command_shows_who_set_what(system, monkeypatch, capsys):
     assert "fps = 5.0  # MASKCAM_CAMERA__FPS" in shown
     assert "height = 480  # default" in shown
     assert "pin = 17  # default" in shown
+
+
+@pytest.mark.fault("settings of gigabytes", "300 MB of zeros", "refused after a few kB", "next good file")
+def test_a_file_of_any_size_costs_nothing(system):
+    with open(system[0], "wb") as file:
+        file.truncate(300 << 20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConfigError, match="not TOML: more than 200000 characters"):
+            config.read([system[0]])
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("before", "line", "after"),
+    [("x = [", '"a",', "]"), ("x = [", "[1],", "]"), ('x = """', "a", '"""'), ("x = [", '"[",', "]")],
+)
+def test_a_long_statement_takes_no_long_time(before, line, after, monkeypatch):
+    """The parser of TOML is asked a bounded number of times, whatever stands between the brackets."""
+    calls, loads = [], sources.tomllib.loads
+    monkeypatch.setattr(sources.tomllib, "loads", lambda text: (calls.append(text), loads(text))[1])
+    found = sources.lines("\n".join([before, *[line] * 3000, after, "y = 1"]))
+    assert len(calls) <= 3 * sources.LONG
+    assert found in ({("x",): 1, ("y",): 3003}, {}), "known, or said to be unknown; never a wrong one"
+
+
+def test_a_key_whose_line_is_not_known_bears_the_files_name(system):
+    texts = '"[",\n' * 60
+    system[0].write_text(f"[web]\nnames = [\n{texts}]\nport = 0\n")
+    with pytest.raises(ConfigError, match=rf"^{system[0]}: web.port = 0: expected"):
+        config.read([system[0]])
+
+
+def test_what_a_program_finds_in_its_environment_is_no_setting():
+    """It is one of [sinks.command], and may call maskcam."""
+    given = dict.fromkeys(VARIABLES, "no_mask")
+    assert config.read([], [], given).settings == config.read([]).settings

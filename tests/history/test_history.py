@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.cli import main
 from edge.core.errors import DataError, SinkError
 from edge.core.records import VISIT_OUTCOMES, Counts, Event, Origin, Stamp, Visit
 from edge.history.reader import History, Past
@@ -90,6 +91,38 @@ def test_a_damaged_file_is_put_aside_and_a_newer_one_is_left_alone(path, caplog)
     db.close()
     with pytest.raises(SinkError, match="of a newer maskcam: expected version 1, found 2"):
         Store(path)
+
+
+def test_the_database_of_another_program_is_left_as_it_is(path):
+    path.parent.mkdir()
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE states (a)")
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(SinkError, match="is the database of another program: expected a name of its own"):
+        Store(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.fault("a bit of the history falls over", "impossible numbers in a row", "that row is left out", "-")
+@pytest.mark.parametrize(
+    "odd", ["4, {t}, {t}, 99, 1", "4, 'abc', x'00ff', 0, 1", f"4, {2**60}, {2**60}, 0, 1", "4, {t}, -5, 0, 1"]
+)
+def test_a_row_that_cannot_be_right_spoils_no_table(path, odd, capsys):
+    store = Store(path)
+    store.write([row(1, MORNING)])
+    store.close()
+    with sqlite3.connect(path) as db:
+        db.execute(f"INSERT INTO visits VALUES ({odd.format(t=int(MORNING))})")
+    db.close()
+    history = History(path)
+    assert [v.id for v in history.visits()] == [1]
+    assert [c.people for by in ("day", "hour") for c in history.counts(by)] == [1, 1]
+    assert Past(history).day(date(2026, 11, 25)).people == 1
+    for by in ("visit", "day"):
+        assert main(["history", "--file", str(path), "--by", by]) == 0
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_place_that_cannot_be_written_to(tmp_path):

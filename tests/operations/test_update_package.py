@@ -2,16 +2,21 @@
 
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from edge import cli
 from edge.core.errors import UpdateError
 from edge.operations.update import keys as update_keys
-from edge.operations.update import package
+from edge.operations.update import package, stage
+from edge.vision import bundle
 
 minisign = pytest.importorskip("minisign", reason="needs the extra 'update'")
 
@@ -244,3 +249,34 @@ def test_the_signature_is_minisigns(pack, keys, tmp_path):
     package.pack(out, {"x": tmp_path / "manifest.json"}, tmp_path / "a.key", kind="bundle", version="1")
     key = (tmp_path / "a.pub").read_text().splitlines()[1]
     assert package.verify(out, key).version == "1"
+
+
+def test_what_stands_in_the_place_of_a_package_is_not_replaced_unasked(tmp_path, capsys):
+    key = tmp_path / "minisign.key"
+    key.write_bytes(bytes(minisign.KeyPair.generate().secret_key))
+    out, shipped = tmp_path / "bundle.tar", bundle.load().folder
+    wanted = ["pack", str(out), "--key", str(key), "--bundle", str(shipped)]
+    out.write_text("mine")
+    assert cli.main(wanted) == 2
+    assert "is there already: expected another name, or --overwrite" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    assert cli.main([*wanted, "--overwrite"]) == 0
+    assert cli.main(["pack", str(key), *wanted[2:], "--overwrite"]) == 2, "the key itself"
+    names = [entry.name for entry, _ in members(out)]
+    assert names[:2] == [package.MANIFEST, package.SIGNATURE]
+    os.mkfifo(tmp_path / "fifo")
+    with ThreadPoolExecutor(1) as thread:
+        read = thread.submit((tmp_path / "fifo").read_bytes)
+        assert cli.main(["pack", str(tmp_path / "fifo"), *wanted[2:]]) == 0
+        piped = tmp_path / "piped.tar"
+        piped.write_bytes(read.result(60))
+    assert [entry.name for entry, _ in members(piped)] == names
+    assert (tmp_path / "fifo").is_fifo()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bundle.tar", "fifo", "minisign.key", "piped.tar"]
+
+
+@pytest.mark.fault("a step of an update hangs", "a command that never ends", "killed, said", "the lock is free again")
+def test_a_command_that_never_ends_keeps_no_update_out(monkeypatch):
+    monkeypatch.setattr(stage, "LONGEST", 0.2)
+    with pytest.raises(UpdateError, match=r"took longer than 0 min and was killed"):
+        stage.run([sys.executable, "-c", "import time; time.sleep(60)"])

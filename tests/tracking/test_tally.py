@@ -4,6 +4,7 @@ from datetime import date, datetime
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,6 +115,15 @@ def test_at_midnight_the_day_is_summed_up_and_nobody_counts_twice():
         "2026-11-25: 2 people, 1 with a mask, 1 without, 0 worn incorrectly, 0 unsure (50 % with a mask)"
     )
     assert scene.tally.counts == Counts("2026-11-26", on=1)
+
+
+@pytest.mark.fault("the clock is set back over midnight", "by two seconds", "one sum of the day", "-")
+def test_a_clock_that_is_set_back_over_midnight_sums_up_once():
+    scene = Scene(wall=MIDNIGHT - 3)
+    told = scene.play(6, {1: ON})
+    scene.zero -= 5
+    told += scene.play(9, {})
+    assert [e.counts for e in told if e.kind == "summary"] == [Counts("2026-11-25", on=1)]
 
 
 class Past:

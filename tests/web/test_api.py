@@ -10,10 +10,12 @@ import cv2
 import numpy as np
 import pytest
 from starlette.requests import Request
+from starlette.testclient import TestClient
 
 from edge.core.labels import Mask
 from edge.core.records import Decision, Event, Frame, Observation
 from edge.web import api, openapi, stream
+from tests.web.conftest import ADDRESS
 
 
 def test_health_needs_a_fresh_verdict(stand, seen, masks):
@@ -377,3 +379,12 @@ def _track(box):
     from edge.core.records import Track
 
     return Track(1, box, 1.0, 5)
+
+
+def test_a_mistake_of_ours_is_said_to_the_caller_and_in_the_log(stand, monkeypatch, caplog):
+    place = stand()
+    monkeypatch.setattr(place.hub, "told", lambda after: 1 / 0)
+    quiet = TestClient(place.app, ADDRESS, raise_server_exceptions=False)
+    answer = quiet.get("/api/events")
+    assert (answer.status_code, answer.json()["error"]) == (500, "a mistake of maskcam's; the log tells more")
+    assert "the page: GET /api/events: ZeroDivisionError: division by zero" in caplog.text

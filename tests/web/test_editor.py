@@ -1,5 +1,8 @@
 """Settings that are changed on the page: a file of their own, nothing that is wrong, nothing that opens the house."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 
@@ -104,10 +107,12 @@ def test_stars_are_no_password(stand):
 
 def test_texts_that_would_break_the_file_do_not(stand):
     place = stand()
-    for text in ('a"b\\', "ä🎭", "x\u007f", "# not a comment", "''' \"\"\""):
+    for text in ('a"b\\', "ä🎭", "# not a comment", "''' \"\"\""):
         assert place.client.patch("/api/settings", json={"sinks.webhook.url": "http://" + text}).status_code == 200
         assert place.read(place.editor.path).settings.sinks.webhook.url == "http://" + text
-    assert place.client.patch("/api/settings", json={"sinks.webhook.url": "http://a\n[update]"}).status_code == 422
+    for text in ("a\n[update]", "a\0b", "\x1b[2J", "x\x7f", "half a character: \ud83c"):
+        answer = place.client.patch("/api/settings", content=json.dumps({"sinks.webhook.url": "http://" + text}))
+        assert answer.status_code == 422, answer.text
 
 
 def test_a_folder_that_cannot_be_written_is_said(stand):
@@ -116,3 +121,45 @@ def test_a_folder_that_cannot_be_written_is_said(stand):
     answer = place.client.patch("/api/settings", json={"camera.width": 800})
     assert answer.status_code == 422
     assert "cannot be written" in answer.json()["error"]
+
+
+ODD = (
+    "\ud800",
+    "a\0b",
+    [[1]],
+    {"a": {"b": [{}]}},
+    {"a": None},
+    10**400,
+    -(10**400),
+    [float("1e308")] * 4,
+    True,
+    "x" * 60000,
+)
+
+
+@pytest.mark.parametrize(
+    "key", ["device.name", "camera.region", "camera.source", "alerts.cooldown", "web.names", "\ud800"]
+)
+def test_whatever_stands_in_a_value_is_taken_or_refused_in_words(stand, key):
+    place = stand()
+    for odd in ODD:
+        answer = place.client.patch("/api/settings", content=json.dumps({key: odd}))
+        assert answer.status_code in (200, 422), (odd, answer.text)
+        assert len(answer.text) < 600, odd
+        place.read(place.editor.path)
+
+
+@pytest.mark.fault("two browsers change settings", "six threads at once", "every change is kept", "-")
+def test_what_several_change_at_once_is_all_kept(stand):
+    place = stand()
+    keys = ["alerts.cooldown", "alerts.clear_after", "alerts.raise_after", "camera.fps", "tracker.smoothing"]
+
+    def change(key):
+        for number in range(5):
+            place.editor.change({key: 2.0 + number})
+
+    with ThreadPoolExecutor(len(keys)) as threads:
+        list(threads.map(change, keys))
+    text = place.editor.path.read_text()
+    assert all(f"{key.partition('.')[2]} = 6.0" in text for key in keys), text
+    assert sorted(path.name for path in place.editor.path.parent.iterdir()) == ["base.toml", "page.toml"]

@@ -1,5 +1,7 @@
 """The update button: what the page takes, and what it tells of what became of it."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from edge.operations.update import inbox, package
@@ -44,6 +46,22 @@ def test_without_a_key_nothing_is_taken(stand, packed, state):
     refused = stand(state=state).client.post("/api/update", content=packed)
     assert (refused.status_code, list(state.iterdir())) == (422, [])
     assert "update.key" in refused.json()["error"]
+
+
+def test_what_fills_the_disk_is_refused_and_nothing_of_it_stays(stand, pair, packed, state, monkeypatch):
+    trusted = pair.public_key.to_base64().decode()
+    monkeypatch.setattr(update.shutil, "disk_usage", lambda folder: SimpleNamespace(free=inbox.RESERVE + 1000))
+    refused = stand(overrides=[f"update.key={trusted}"], state=state).client.post("/api/update", content=packed)
+    assert refused.status_code == 422
+    assert "too little room" in refused.json()["error"]
+    assert list(state.iterdir()) == []
+
+
+def test_what_a_killed_process_had_received_goes_at_the_next_start(state):
+    for name in (".update-dead", "history.db"):
+        (state / name).touch()
+    update.sweep(state)
+    assert [path.name for path in state.iterdir()] == ["history.db"]
 
 
 def test_it_tells_what_became_of_the_last_one(state, tmp_path):

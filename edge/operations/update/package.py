@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from edge.core.digest import sha256
 from edge.core.errors import MissingPackage, UpdateError
+from edge.core.files import replacing
 from edge.operations.update import keys
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.json.minisig"
@@ -114,18 +115,13 @@ def pack(out: Path, files: Mapping[str, Path], secret_key: Path, password: str |
         raise UpdateError(
             f"{secret_key}: cannot sign: {error}: expected the secret key that minisign -G wrote"
         ) from None
-    part = out.with_name(out.name + ".part")
-    try:
-        with tarfile.open(part, "w") as tar:
-            for name, data in ((MANIFEST, text), (SIGNATURE, signature)):
-                entry = tarfile.TarInfo(name)
-                entry.size = len(data)
-                tar.addfile(entry, io.BytesIO(data))
-            for name, path in files.items():
-                tar.add(path, name, filter=_plain)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(out) as part, part.open("wb") as file, tarfile.open(fileobj=file, mode="w|") as tar:
+        for name, data in ((MANIFEST, text), (SIGNATURE, signature)):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+        for name, path in files.items():
+            tar.add(path, name, filter=_plain)
     return manifest
 
 

@@ -19,6 +19,8 @@ from edge.operations.update.activate import COMPLETE
 from edge.operations.update.package import PREFIX, Manifest, unpack
 
 Run = Callable[[Sequence[str]], None]
+LONGEST = 3600.0
+"""Seconds of one command: pip takes minutes on a slow card."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,12 @@ def run(command: Sequence[str]) -> None:
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
     environ["PIP_CONFIG_FILE"] = os.devnull
-    done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd="/", stdin=subprocess.DEVNULL)
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environ, cwd="/", stdin=subprocess.DEVNULL, timeout=LONGEST
+        )
+    except subprocess.TimeoutExpired:  # a driver that hangs would keep the lock, and every update out
+        raise UpdateError(f"{' '.join(command)} took longer than {LONGEST / 60:.0f} min and was killed") from None
     if done.returncode:
         raise UpdateError(f"{' '.join(command)} failed: {' '.join((done.stderr or done.stdout).split())[-400:]}")
 
