@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.cli.arguments import command
+from edge.cli.arguments import command, overwriting
 from edge.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def add(commands: Any) -> None:
     parser.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="pictures, or folders of pictures")
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of the installed or shipped one")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for annotated copies")
+    overwriting(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object per picture instead of text")
 
 
@@ -34,13 +36,16 @@ def run(args: argparse.Namespace) -> int:
     from edge import accuracy
     from edge.vision import bundle, pictures
 
-    paths = [p for given in args.pictures for p in (pictures.find(given) if given.is_dir() else [given])]
-    if not paths:
+    named = [
+        (p, p.relative_to(given) if given.is_dir() else Path(p.name))
+        for given in args.pictures
+        for p in (pictures.find(given) if given.is_dir() else [given])
+    ]
+    if not named:
         raise DataError(f"{args.pictures[0]}: no pictures there")
-    if args.out:
-        _check(args.out, paths)
+    copies = _copies(args.out, named, args.overwrite) if args.out else {}
     judge, read = accuracy.judge(bundle.load(args.bundle)), 0
-    for path in paths:
+    for path, _ in named:
         try:
             image = pictures.read(path)
         except DataError as error:
@@ -50,19 +55,34 @@ def run(args: argparse.Namespace) -> int:
         found = judge(image)
         print(json.dumps(_values(path, found)) if args.json else "\n".join(_lines(path, found)), flush=True)
         if args.out:
-            _save(args.out / f"{path.stem}.png", image, found)
+            _save(copies[path], image, found)
     return 0 if read else 2
 
 
-def _check(out: Path, paths: list[Path]) -> None:
-    """Raises DataError where an annotated copy would not be one, or would stand on a picture that is read."""
+def _copies(out: Path, named: list[tuple[Path, Path]], overwrite: bool) -> dict[Path, Path]:
+    """Where the annotated copy of each picture goes, sub-folders and all; `named`: pictures with their names there.
+
+    Raises DataError where a copy would not be one, or would stand on a picture that is read or on another copy.
+    """
     if out.exists() and not out.is_dir():
         raise DataError(f"output '{out}': is a file; expected a folder")
     if not out.absolute().parent.is_dir():
         raise DataError(f"output '{out}': folder '{out.parent}' does not exist: create it first")
-    inside = [p for p in paths if p.resolve().parent == out.resolve()]
-    if inside:
-        raise DataError(f"output '{out}': holds {inside[0].name}, which is read; expected another folder")
+    stems = Counter(name.with_suffix("") for _, name in dict(named).items())  # a.jpg and a.webp: a.jpg.png, a.webp.png
+    copies = {p: out / (f"{n}.png" if stems[n.with_suffix("")] > 1 else n.with_suffix(".png")) for p, n in named}
+    read = {path.resolve() for path, _ in named}
+    taken: dict[Path, Path] = {}
+    for path, copy in copies.items():
+        if copy.resolve() in read:
+            raise DataError(f"output '{out}': holds {copy.name}, which is read; expected another folder")
+        if copy in taken:
+            raise DataError(
+                f"{path} and {taken[copy]}: both would be {copy}; expected one folder above them, or two runs"
+            )
+        if copy.exists() and not overwrite:
+            raise DataError(f"output '{copy}' is there already; expected another folder, or --overwrite")
+        taken[copy] = path
+    return copies
 
 
 def _words(verdict: Verdict) -> str:
@@ -105,6 +125,6 @@ def _save(path: Path, image: Image, found: list[tuple[Face, Verdict]]) -> None:
     tracks = [Track(k, f.box, 0.0, 1) for k, (f, _) in enumerate(found, 1)]
     decisions = [Decision(k, v.mask, v.confidence, 0.0, v.incorrectly_worn) for k, (_, v) in enumerate(found, 1)]
     drawn = annotate(Observation(Frame(0, 0.0, image), tracks, decisions))
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)):
         raise DataError(f"output '{path}': cannot be written; is the disk full?")

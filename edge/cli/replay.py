@@ -71,8 +71,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
+    from edge.core.files import passes_on
     from edge.runtime import outputs
 
+    named = [path.resolve() for path in (args.events, args.sheet, args.out) if path and not passes_on(path)]
+    if twice := next((path for path in named if named.count(path) > 1), None):
+        raise DataError(f"output '{twice}' is named twice: expected a file for each")
     into_folder = args.out and (args.out.is_dir() or not args.out.suffix)
     for path, suffixes in (
         (args.events, ()),

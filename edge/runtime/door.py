@@ -163,13 +163,13 @@ def _read(path: Path) -> list[Standing]:
         return [_standing(one) for one in json_text.parse(path.read_text(encoding="utf-8"))][:2]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
         log.warning("%s cannot be read (%s); the counts of this door begin anew", path, error)
         return []
 
 
 def _standing(values: dict[str, Any]) -> Standing:
-    """Raises ValueError and TypeError."""
+    """Raises ValueError, TypeError and OverflowError."""
     found = Standing(**values)
     counts = (found.people, found.unsure, found.changed, found.wrong)
     texts = (found.bundle, found.name)

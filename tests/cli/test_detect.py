@@ -1,6 +1,9 @@
 """`maskcam detect` on a drawn scene, with the shipped networks."""
 
 import json
+import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -75,3 +78,26 @@ def test_no_picture_is_written_over(detect, photos):
     assert (code, err.count("\n")) == (2, 1)
     assert "which is read; expected another folder" in err
     assert {p: p.read_bytes() for p in photos.iterdir()} == before
+
+
+def test_pictures_of_one_name_become_two_and_nothing_that_is_there_goes(detect, photos, tmp_path):
+    for name in ("a/1.png", "b/1.png", "b/1.webp"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "in" / name), cv2.imread(str(photos / "wall.png")))
+    out = tmp_path / "out"
+    assert detect(tmp_path / "in", "--out", out)[0] == 0
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*.*")) == ["a/1.png", "b/1.png.png", "b/1.webp.png"]
+    code, _, err = detect(tmp_path / "in", "--out", out)
+    assert (code, "is there already; expected another folder, or --overwrite" in err) == (2, True)
+    assert detect(tmp_path / "in", "--out", out, "--overwrite")[0] == 0
+    code, _, err = detect(tmp_path / "in/a/1.png", tmp_path / "in/b/1.png", "--out", tmp_path / "other")
+    assert (code, (tmp_path / "other").exists()) == (2, False)
+    assert "both would be" in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of bytes are Unix's")
+def test_a_name_that_is_no_text_ends_no_long_job(photos, tmp_path):
+    (tmp_path / os.fsdecode(b"\xff\x1b.png")).write_bytes((photos / "wall.png").read_bytes())
+    command = [sys.executable, "-m", "edge", "detect", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"})
+    assert (done.returncode, done.stdout.count(b"no face")) == (0, 1), done.stderr

@@ -115,7 +115,17 @@ def test_a_clock_that_is_not_set_dates_nothing(tmp_path, clock):
 
 @pytest.mark.parametrize(
     "damaged",
-    ["", "{cut", "[3]", '[{"people": 3}]', '[{"bundle": "a", "name": "x", "people": -1}]', "[" * 9000, "9" * 9000],
+    [
+        "",
+        "{cut",
+        "[3]",
+        '[{"people": 3}]',
+        '[{"bundle": "a", "name": "x", "since": 1e400}]',
+        '[{"bundle": "a", "name": "x", "seconds": 1e300}]',
+        '[{"bundle": "a", "name": "x", "people": -1}]',
+        "[" * 9000,
+        "9" * 9000,
+    ],
 )
 def test_a_damaged_file_costs_the_counts_and_not_the_camera(tmp_path, clock, caplog, damaged):
     (tmp_path / door.FILE).write_text(damaged)

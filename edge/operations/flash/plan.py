@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge.config.strays import mistaken
 from edge.core.errors import FlashError
+from edge.core.plain_text import plain
 from edge.operations.flash import cloudinit, firmware, firstrun, locks
 from edge.operations.flash.host import Host
 from edge.operations.flash.release import Release
@@ -155,7 +156,7 @@ def diff(target: Target, plan: Plan) -> str:
     text = SECRET.sub(lambda match: f"{match[1] or ''}(not shown)", "\n".join(lines))
     for secret in plan.secrets:
         text = text.replace(secret, "(not shown)")
-    return text
+    return plain(text)  # what stands on a card may be anything
 
 
 def write(target: Target, plan: Plan, progress: Progress = lambda done, total: None) -> list[str]:
