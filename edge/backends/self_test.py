@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,12 @@ Infer = Callable[[Image], Sequence[NDArray[Any]]]
 
 
 def check_known_answer(bundle: Bundle, network: str, infer: Infer, tolerance: float) -> None:
-    """Raises EngineError unless `infer` gives the bundle's answer, but for `tolerance` (INT8 or FLOAT)."""
+    """Raises EngineError unless `infer` gives the bundle's answer, but for `tolerance` (INT8 or FLOAT).
+
+    It is the answer of the bundle as it was loaded: what becomes of the folder meanwhile is no fault of the engine.
+    """
     spec = getattr(bundle, network)
-    path = bundle.known_answer(network)
-    known = _read(path, path.stat().st_mtime_ns)
+    known = _read(bundle.known_answer(network), bundle.files[spec.known_answer].sha256)
     answer = infer(known["input"])
     for (name, shape), values in zip(spec.outputs.items(), answer, strict=True):
         if list(values.shape) != shape or values.dtype != np.float32:
@@ -38,7 +42,13 @@ def check_known_answer(bundle: Bundle, network: str, infer: Infer, tolerance: fl
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, changed: int) -> Mapping[str, NDArray[Any]]:
-    """What an answer file holds; kept, for it is asked again where no descriptor may be left. `changed`: its time."""
-    with np.load(path) as known:
+def _read(path: Path, digest: str) -> Mapping[str, NDArray[Any]]:
+    """What an answer file with that SHA-256 holds; kept, for it is asked again when the file may be gone or another."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise EngineError(f"{path}: cannot be read ({error.strerror})") from None
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise EngineError(f"{path}: has changed since the bundle was loaded: sudo systemctl restart maskcam")
+    with np.load(BytesIO(data)) as known:
         return {name: known[name] for name in known.files}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge import assemble
-from edge.backends import opencv, tflite
+from edge.backends import opencv, self_test, tflite
 from edge.backends.registry import FLOAT, INT8, backends
 from edge.backends.selection.opener import Opener
 from edge.backends.self_test import check_known_answer
@@ -186,3 +186,23 @@ def test_bundle_without_onnx_refuses_opencv(shipped, tmp_path):
     (folder / "bundle.json").write_text(text)
     with pytest.raises(BundleError, match="no onnx file of the classifier"):
         opencv.open(bundle.load(folder), "classifier")
+
+
+@pytest.mark.fault("the bundle's folder is gone", "removed under a running engine", "nothing: it goes on", "-")
+def test_what_becomes_of_a_bundles_folder_is_not_the_engines_fault(shipped, tmp_path):
+    folder = shutil.copytree(bundle.shipped(), tmp_path / "b")
+    loaded = bundle.load(folder)
+    engine = tflite.open(loaded, "classifier", 1)
+    check_known_answer(loaded, "classifier", engine.infer, INT8)
+    path = loaded.known_answer("classifier")
+    np.savez(path, **{name: values * 0 for name, values in np.load(shipped.known_answer("classifier")).items()})
+    check_known_answer(loaded, "classifier", engine.infer, INT8)
+    with pytest.raises(EngineError, match="has changed since the bundle was loaded"):  # of one never asked before
+        self_test._read(path, "0" * 64)
+    shutil.rmtree(folder)
+    check_known_answer(loaded, "classifier", engine.infer, INT8)
+    with pytest.raises(EngineError, match=r"cannot be read \(No such file"):
+        self_test._read(path, "0" * 64)
+    with ExitStack() as stack:
+        assert Opener(backends(), loaded, assemble.resolve, stack)._standby([backends()["tflite"]], "detector") is None
+    engine.close()

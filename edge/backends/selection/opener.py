@@ -125,7 +125,7 @@ class Opener:
             if not candidate.isolated:
                 try:
                     return self._opened(candidate, network)
-                except UNFIT:
+                except (*UNFIT, OSError):  # the bundle's folder may be gone by now
                     continue
         return None
 
