@@ -13,12 +13,19 @@ from edge.cameras.base import Source, arriving, capture
 from edge.core.errors import CameraError
 from edge.core.records import Frame
 
+PORTS = Path("/dev/v4l/by-path")
+"""Links of udev, each named after the port that a camera is plugged into."""
+_ports: dict[str, str] = {}
+"""Of each camera that this process has opened by its number: the link of its port."""
+
 MANUAL, AUTOMATIC = 1, (3, 0)
 """Values of the control V4L2_CID_EXPOSURE_AUTO: webcams know aperture priority (3), other cameras automatic (0)."""
 
 
 class V4L2Camera(Source):
     """A camera by index, "/dev/videoN" or, best, /dev/v4l/by-id/...: the numbers move when cameras are replugged.
+
+    One that comes back under another number while the program runs, as after a loose plug, is found by its port.
 
     format: "MJPG", "YUYV", or "auto" for the driver's choice. Raw pictures of more than VGA do not fit through
     USB 2 at full rate; MJPG costs the processor a JPEG decoding per frame.
@@ -38,7 +45,7 @@ class V4L2Camera(Source):
         exposure: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.device = f"/dev/video{device}" if isinstance(device, int) or device.isdecimal() else device
+        self.device = _followed(f"/dev/video{device}" if isinstance(device, int) or device.isdecimal() else device)
         self._asked = f"{width}x{height} {format} at {fps:g} fps"
         self._clock = clock
         _check(self.device)
@@ -95,6 +102,17 @@ class V4L2Camera(Source):
 
     def close(self) -> None:
         self._video.release()
+
+
+def _followed(device: str) -> str:
+    """The device, or whatever number the camera at the same port has now."""
+    port = _ports.get(device, "")
+    if os.path.exists(port):
+        return os.path.realpath(port)
+    links = (path for path in _sorted(str(PORTS), "*") if os.path.realpath(path) == os.path.realpath(device))
+    if os.path.exists(device) and not os.path.islink(device) and (link := next(links, None)):
+        _ports[device] = str(link)
+    return device
 
 
 def devices() -> list[str]:

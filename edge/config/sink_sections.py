@@ -91,16 +91,19 @@ class Command(_Section):
 class Mqtt(_Section):
     """Events to an MQTT broker. The section turns it on."""
 
-    host: str = _setting("127.0.0.1", "", "host name or address of the broker")
+    host: str = _setting(
+        "127.0.0.1", "", "host name or address of the broker", pattern=r"^[^\x00-\x20\x7f]*$", max_length=253
+    )
     port: int = _setting(1883, "", "port of the broker; usually 8883 with TLS", ge=1, le=65535)
     topic: str = _setting(
         "",
         "",
         "topic prefix; {device} and {camera} stand for their names; empty: maskcam, followed by the names that are set",
-        pattern=r"^[^#+\x00]*$",
+        pattern=r"^[^#+\x00-\x1f\x7f]*$",
+        max_length=200,
     )
     client_id: str = _setting("", "", "client id; empty: a permanent one for this board", max_length=128)
-    username: str = _setting("", "", "user name; empty: none")
+    username: str = _setting("", "", "user name; empty: none", pattern=r"^[^\x00-\x1f\x7f]*$", max_length=256)
     password_file: str = _setting("", "", "file whose first line is the password; empty: none", extra=_PATH)
     tls: bool = _setting(False, "", "encrypt the connection and verify the broker with the system's certificates")
     ca_file: str = _setting("", "", "CA certificates for verifying the broker, PEM; turns TLS on", extra=_PATH)
@@ -115,7 +118,8 @@ class Mqtt(_Section):
         "homeassistant",
         "",
         "prefix of Home Assistant's discovery topics; empty: no discovery",
-        pattern=r"^[^#+\x00]*$",
+        pattern=r"^[^#+\x00-\x1f\x7f]*$",
+        max_length=200,
     )
     timeout: float = _setting(5.0, "s", "time limit for the broker", gt=0, le=60)
 
