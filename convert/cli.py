@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edge.cli.arguments import labels, renamed
 from edge.core.errors import DataError, MaskcamError, MissingPackage
 from edge.vision import bundle as bundles
 
@@ -79,9 +80,7 @@ def parser() -> argparse.ArgumentParser:
         help="what it is compared with (default: what it replaces)",
     )
     make.add_argument("--even-if-worse", action="store_true", help="publish although it is surely worse than that")
-    make.add_argument(
-        "--label", action="append", default=[], metavar="OLD=NEW", help="what a class of the data is, as in training"
-    )
+    labels(make)
     make.add_argument(
         "--config", type=Path, metavar="FILE.toml", help="sizes and limits (default: those of configs/convert.toml)"
     )
@@ -131,8 +130,6 @@ def _bundle(args: argparse.Namespace) -> int:
     from convert.config import load
     from edge.core.native_output import silence_native_output
 
-    with silence_native_output():  # TensorFlow greets on stderr when it is imported
-        from convert.bundle.publish import publish
     detector, classifier = (_network(getattr(args, name), name) for name in ("detector", "classifier"))
     faces = classifier.parent / "faces.csv"
     if not all((args.calibration, args.validation)) and not faces.is_file():
@@ -141,6 +138,8 @@ def _bundle(args: argparse.Namespace) -> int:
         raise DataError(
             "--detector or --classifier: name at least one network; the other is taken from the shipped bundle"
         )
+    with silence_native_output():  # TensorFlow greets on stderr when it is imported
+        from convert.bundle.publish import publish
     out = publish(
         detector,
         classifier,
@@ -150,7 +149,7 @@ def _bundle(args: argparse.Namespace) -> int:
         load(args.config),
         args.against,
         args.even_if_worse,
-        dict(text.rpartition("=")[::2] for text in args.label),
+        renamed(args),
     )
     size = sum(p.stat().st_size for p in out.iterdir())
     print(f"bundle written to {out} ({size / 1e6:.1f} MB); try it: maskcam detect PICTURE --bundle {out}")
@@ -161,6 +160,10 @@ def _network(given: Path | None, name: str) -> Path:
     """The model file of a training's folder, the bundle that `given` is, or the shipped one."""
     if given is None:
         return bundles.shipped()
+    if not given.exists():
+        raise DataError(
+            f"--{name} {given}: no such file or folder; expected a .keras file, the folder of a training, or a bundle"
+        )
     trained = given / f"{name}.keras"
     return trained if trained.is_file() and not (given / bundles.NAME).is_file() else given
 

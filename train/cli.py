@@ -6,9 +6,11 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from edge.cli.arguments import labels, renamed
 from edge.core.errors import ConfigError, DataError, MaskcamError, MissingPackage
 from edge.core.native_output import silence_native_output
 
@@ -64,6 +66,9 @@ Two detectors that others trained, and the one of a bundle, look at every pictur
 
 Look at some of what it changed before you train: a teacher can be wrong."""
 
+WORKDIR = "where everything is written"
+WEIGHTS = "backbone weights without top instead of the configuration's"
+
 EXAMPLES = """\
 examples:
   maskcam-train classifier --data dataset
@@ -82,157 +87,112 @@ def parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser("maskcam-train", description=__doc__, epilog=EXAMPLES, formatter_class=raw)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    p = commands.add_parser("classifier", help="train the mask classifier", description=CLASSIFIER, formatter_class=raw)
-    p.add_argument(
-        "config",
-        type=Path,
-        nargs="?",
-        metavar="CONFIG",
-        help="a TOML file such as configs/train/classifier.toml, or vgg16 (default: own, which goes on from --start)",
-    )
-    p.add_argument(
-        "--data", type=Path, action="append", required=True, metavar="PATH", help="labelled faces; may be repeated"
-    )
-    p.add_argument(
-        "--start",
-        type=Path,
-        metavar="BUNDLE|FILE.keras",
-        help="a trained classifier to go on from (default: the shipped one where no CONFIG is given)",
-    )
-    p.add_argument(
-        "--label",
-        action="append",
-        default=[],
-        metavar="OLD=NEW",
-        help="what a class of the data is: with_mask, without_mask, mask_worn_incorrectly, not_a_face, face or ignore",
-    )
-    p.add_argument(
-        "--also", type=Path, action="append", default=[], metavar="PATH", help="a further set, only measured"
-    )
-    p.add_argument(
-        "--workdir",
-        type=Path,
-        default=Path("runs/classifier"),
-        metavar="DIR",
-        help="where everything is written (default: %(default)s)",
-    )
-    p.add_argument("--weights", metavar="FILE", help="backbone weights without top instead of the configuration's")
-    p.set_defaults(run=_classifier)
-
-    p = commands.add_parser(
-        "tune", help="tune a bundle's classifier for one door", description=TUNE, formatter_class=raw
-    )
-    p.add_argument(
-        "--data", type=Path, action="append", required=True, metavar="DOOR", help="labelled faces; may be repeated"
-    )
-    p.add_argument("--start", type=Path, metavar="BUNDLE", help="the bundle to go on from (default: the shipped one)")
-    p.add_argument(
-        "--general",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="labelled faces of the world on which it must not fall, besides the drawn ones; may be repeated",
-    )
-    p.add_argument("--label", action="append", default=[], metavar="OLD=NEW", help="what a class of the data is")
-    p.add_argument(
-        "--workdir",
-        type=Path,
-        default=Path("runs/door"),
-        metavar="DIR",
-        help="where everything is written (default: %(default)s)",
-    )
-    p.add_argument(
-        "--config",
-        type=Path,
-        default=Path("door"),
-        metavar="FILE.toml",
-        help="another recipe than door, as for maskcam-train classifier",
-    )
-    p.set_defaults(run=_tune)
-
-    p = commands.add_parser(
-        "label", help="say what the faces of a set are, in a browser", description=LABEL, formatter_class=raw
-    )
-    p.add_argument("data", type=Path, metavar="DATA", help="a folder of pictures, or COCO annotations")
-    p.add_argument(
-        "--bundle", type=Path, metavar="DIR", help="whose guesses are shown first (default: the shipped bundle)"
-    )
-    p.add_argument("--port", type=int, default=8766, metavar="N", help="of the page (default: %(default)s)")
-    p.set_defaults(run=_label, light=True)
-
-    p = commands.add_parser(
-        "inspect", help="say what a data set is, and what is doubtful in it", description=INSPECT, formatter_class=raw
-    )
-    p.add_argument("data", type=Path, nargs="+", metavar="DATA", help="one set or several, which are compared")
-    p.add_argument("--label", action="append", default=[], metavar="OLD=NEW", help="what a class of the data is")
-    p.add_argument(
-        "--bundle",
-        type=Path,
-        metavar="DIR",
-        help="whose classifier is asked about the labels (default: the shipped one)",
-    )
-    p.add_argument("--sheet", type=Path, metavar="FILE.jpg", help="also write a contact sheet, doubtful faces first")
-    p.set_defaults(run=_inspect, light=True)
-
-    p = commands.add_parser("detector", help="train the face detector")
-    p.add_argument("config", type=Path, metavar="CONFIG.toml", help="see configs/train/detector.toml")
-    p.add_argument(
-        "--data", type=Path, action="append", required=True, metavar="TRAIN.json", help="COCO; may be repeated"
-    )
-    p.add_argument("--val", type=Path, required=True, metavar="VAL.json", help="COCO, for the AP of each epoch")
-    p.add_argument("--workdir", type=Path, required=True, metavar="DIR", help="where everything is written")
-    p.add_argument("--weights", metavar="FILE", help="backbone weights without top instead of the configuration's")
-    p.add_argument("--start", type=Path, metavar="FILE.keras|BUNDLE", help="a trained detector to go on from")
-    p.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="threads that make batches (default: %(default)s)"
-    )
-    p.add_argument(
-        "--memory",
-        type=int,
-        default=4000,
-        metavar="MB",
-        help="decoded pictures that are kept; others are read again when they are shown (default: %(default)s)",
-    )
-    p.set_defaults(run=_detector)
-
-    p = commands.add_parser(
-        "settle",
-        help="draw all boxes in one style, ignore faces nobody annotated",
-        description=SETTLE,
-        formatter_class=raw,
-    )
-    p.add_argument("data", type=Path, metavar="TRAIN.json", help="COCO, its pictures in images/; stays as it is")
-    p.add_argument("--out", type=Path, required=True, metavar="SETTLED.json", help="where the result is written")
-    p.add_argument(
-        "--teacher",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="FILE.onnx",
-        help="YuNet, then Ultra-Light RFB-640",
-    )
-    p.add_argument("--bundle", type=Path, metavar="DIR", help="the third detector (default: the shipped bundle)")
-    p.add_argument(
-        "--trust", action="append", default=[], metavar="SOURCE", help="its annotations stay; may be repeated"
-    )
-    p.set_defaults(run=_settle)
-
-    p = commands.add_parser("evaluate", help="measure a model or a bundle on annotated pictures")
-    p.add_argument("--label", action="append", default=[], metavar="OLD=NEW", help="what a class of the data is")
-    p.add_argument("--data", type=Path, required=True, metavar="VAL.json", help="COCO, its pictures in images/")
-    model = p.add_mutually_exclusive_group(required=True)
-    model.add_argument(
-        "--bundle", type=Path, metavar="DIR", help="a converted bundle: detector and classifier together"
-    )
-    model.add_argument("--classifier", type=Path, metavar="FILE.keras", help="a classifier, on the annotated boxes")
-    model.add_argument("--detector", type=Path, metavar="FILE.keras", help="a detector: its COCO AP")
-    p.add_argument(
-        "--backend", default="tflite", choices=("tflite", "opencv"), help="what runs a bundle (default: %(default)s)"
-    )
-    p.set_defaults(run=_evaluate)
+    for add in (_add_classifier, _add_tune, _add_label, _add_inspect, _add_detector, _add_settle, _add_evaluate):
+        add(commands)
     return top
+
+
+def _command(
+    commands: Any, name: str, run: Callable[..., None], purpose: str, description: str = "", light: bool = False
+) -> argparse.ArgumentParser:
+    """A new command; one that is `light` needs no Keras."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=purpose, description=description or None, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(run=run, light=light)
+    return parser
+
+
+def _path(parser: argparse.ArgumentParser, name: str, metavar: str, help: str, **options: Any) -> None:
+    """A file or a folder; where it has a default, the help tells it."""
+    if options.get("default"):
+        help += " (default: %(default)s)"
+    parser.add_argument(name, type=Path, metavar=metavar, help=help, **options)
+
+
+def _paths(parser: argparse.ArgumentParser, name: str, metavar: str, help: str, required: bool = False) -> None:
+    """Files or folders, each behind its own `name`."""
+    options: dict[str, Any] = {"required": True} if required else {"default": []}
+    _path(parser, name, metavar, f"{help}; may be repeated", action="append", **options)
+
+
+def _add_classifier(commands: Any) -> None:
+    p = _command(commands, "classifier", _classifier, "train the mask classifier", CLASSIFIER)
+    config = "a TOML file such as configs/train/classifier.toml, or vgg16 (default: own, which goes on from --start)"
+    _path(p, "config", "CONFIG", config, nargs="?")
+    _paths(p, "--data", "PATH", "labelled faces", required=True)
+    start = "a trained classifier to go on from (default: the shipped one where no CONFIG is given)"
+    _path(p, "--start", "BUNDLE|FILE.keras", start)
+    labels(p)
+    _paths(p, "--also", "PATH", "a further set, only measured")
+    _path(p, "--workdir", "DIR", WORKDIR, default=Path("runs/classifier"))
+    p.add_argument("--weights", metavar="FILE", help=WEIGHTS)
+
+
+def _add_tune(commands: Any) -> None:
+    p = _command(commands, "tune", _tune, "tune a bundle's classifier for one door", TUNE)
+    _paths(p, "--data", "DOOR", "labelled faces", required=True)
+    _path(p, "--start", "BUNDLE", "the bundle to go on from (default: the shipped one)")
+    general = "labelled faces of the world on which it must not fall, besides the drawn ones"
+    _paths(p, "--general", "PATH", general)
+    labels(p)
+    _path(p, "--workdir", "DIR", WORKDIR, default=Path("runs/door"))
+    _path(p, "--config", "FILE.toml", "another recipe, as for maskcam-train classifier", default=Path("door"))
+
+
+def _add_label(commands: Any) -> None:
+    p = _command(commands, "label", _label, "say what the faces of a set are, in a browser", LABEL, light=True)
+    _path(p, "data", "DATA", "a folder of pictures, or COCO annotations")
+    _path(p, "--bundle", "DIR", "whose guesses are shown first (default: the shipped bundle)")
+    p.add_argument("--port", type=int, default=8766, metavar="N", help="of the page (default: %(default)s)")
+
+
+def _add_inspect(commands: Any) -> None:
+    p = _command(commands, "inspect", _inspect, "say what a data set is, and what is doubtful in it", INSPECT, True)
+    _path(p, "data", "DATA", "one set or several, which are compared", nargs="+")
+    labels(p)
+    _path(p, "--bundle", "DIR", "whose classifier is asked about the labels (default: the shipped one)")
+    _path(p, "--sheet", "FILE.jpg", "also write a contact sheet, doubtful faces first")
+
+
+def _add_detector(commands: Any) -> None:
+    p = _command(commands, "detector", _detector, "train the face detector")
+    _path(p, "config", "CONFIG.toml", "see configs/train/detector.toml")
+    _paths(p, "--data", "TRAIN.json", "COCO", required=True)
+    _path(p, "--val", "VAL.json", "COCO, for the AP of each epoch", required=True)
+    _path(p, "--workdir", "DIR", WORKDIR, required=True)
+    p.add_argument("--weights", metavar="FILE", help=WEIGHTS)
+    _path(p, "--start", "FILE.keras|BUNDLE", "a trained detector to go on from")
+    workers = "threads that make batches (default: %(default)s)"
+    p.add_argument("--workers", type=int, default=1, metavar="N", help=workers)
+    memory = "decoded pictures that are kept; others are read again when they are shown (default: %(default)s)"
+    p.add_argument("--memory", type=int, default=4000, metavar="MB", help=memory)
+
+
+def _add_settle(commands: Any) -> None:
+    purpose = "draw all boxes in one style, ignore faces nobody annotated"
+    p = _command(commands, "settle", _settle, purpose, SETTLE)
+    _path(p, "data", "TRAIN.json", "COCO, its pictures in images/; stays as it is")
+    _path(p, "--out", "SETTLED.json", "where the result is written", required=True)
+    _paths(p, "--teacher", "FILE.onnx", "YuNet, then Ultra-Light RFB-640", required=True)
+    _path(p, "--bundle", "DIR", "the third detector (default: the shipped bundle)")
+    trust = "its annotations stay; may be repeated"
+    p.add_argument("--trust", action="append", default=[], metavar="SOURCE", help=trust)
+
+
+def _add_evaluate(commands: Any) -> None:
+    p = _command(commands, "evaluate", _evaluate, "measure a model or a bundle on annotated pictures")
+    labels(p)
+    _path(p, "--data", "VAL.json", "COCO, its pictures in images/", required=True)
+    model = p.add_mutually_exclusive_group(required=True)
+    for name, metavar, help in (
+        ("--bundle", "DIR", "a converted bundle: detector and classifier together"),
+        ("--classifier", "FILE.keras", "a classifier, on the annotated boxes"),
+        ("--detector", "FILE.keras", "a detector: its COCO AP"),
+    ):
+        model.add_argument(name, type=Path, metavar=metavar, help=help)
+    backend = "what runs a bundle (default: %(default)s)"
+    p.add_argument("--backend", default="tflite", choices=("tflite", "opencv"), help=backend)
 
 
 def _import_quietly() -> None:
@@ -248,8 +208,8 @@ def _classifier(args: argparse.Namespace) -> None:
     if args.start and args.weights:
         raise ConfigError("--start and --weights: expected one of them, each says where the weights come from")
     start = args.start or (None if args.config or args.weights else bundle.shipped())
-    renamed = dict(text.rpartition("=")[::2] for text in args.label)
-    training.run(args.config or Path("own"), args.data, args.workdir, args.weights, args.also, start, renamed)
+    recipe = args.config or Path("own")
+    training.run(recipe, args.data, args.workdir, args.weights, args.also, start, renamed(args))
     print(f"\nmake a bundle of it: maskcam-convert bundle --classifier {args.workdir}", flush=True)
 
 
@@ -257,8 +217,7 @@ def _tune(args: argparse.Namespace) -> None:
     from edge.vision import bundle
     from train.classifier import tune
 
-    renamed = dict(text.rpartition("=")[::2] for text in args.label)
-    tune.run(args.config, args.data, args.start or bundle.shipped(), args.workdir, args.general, renamed)
+    tune.run(args.config, args.data, args.start or bundle.shipped(), args.workdir, args.general, renamed(args))
     print(f"\nmake a bundle of it: maskcam-convert bundle --classifier {args.workdir}", flush=True)
 
 
@@ -287,7 +246,7 @@ def _inspect(args: argparse.Namespace) -> None:
     from edge.vision.classifier import MaskClassifier
     from train.inspection import sheet, survey
 
-    renamed = dict(text.rpartition("=")[::2] for text in args.label)
+    names = renamed(args)
     found = bundle.load(args.bundle or bundle.shipped())
     classifier = MaskClassifier(tflite.open(found, "classifier", 2), found.classifier)
 
@@ -297,10 +256,10 @@ def _inspect(args: argparse.Namespace) -> None:
         elif done % 1000 == 0:
             print(f"looked at {done} of {total} pictures", file=sys.stderr)
 
-    result = survey.survey(args.data, renamed, classifier, found.classifier.labels, progress=progress)
+    result = survey.survey(args.data, names, classifier, found.classifier.labels, progress=progress)
     print(survey.text(result))
     if args.sheet:
-        truths = [truth for path in args.data for truth in formats.read(path, renamed)]
+        truths = [truth for path in args.data for truth in formats.read(path, names)]
         count = sheet.write_sheet(args.sheet, truths, result.doubts)
         print(f"\n{count} faces on {args.sheet}, doubtful ones first")
 
@@ -324,7 +283,7 @@ def _settle(args: argparse.Namespace) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     from train import evaluate
 
-    evaluate.main(args)
+    evaluate.main(args, renamed(args))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -334,7 +293,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "TF_CPP_MIN_LOG_LEVEL", "3"
     )  # before TensorFlow is imported, or it tells of every GPU it lacks
     try:
-        if not getattr(args, "light", False):
+        if not args.light:
             _import_quietly()
         args.run(args)
     except ModuleNotFoundError as error:

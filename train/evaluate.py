@@ -31,9 +31,8 @@ NONE: Labels = {}
 ENGINES = {"tflite": tflite, "opencv": opencv}
 
 
-def main(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace, renamed: Labels) -> None:
     """Prints what one of `--bundle`, `--detector` or `--classifier` says of `--data`."""
-    renamed = dict(text.rpartition("=")[::2] for text in args.label)
     if args.bundle:
         print(table(of_bundle(args.bundle, args.data, args.backend, renamed)))
     elif args.detector:

@@ -42,7 +42,7 @@ def labels(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="OLD=NEW",
-        help="what a class of the data is: with_mask, without_mask, mask_worn_incorrectly, face, or ignore",
+        help="what a class of the data is: with_mask, without_mask, mask_worn_incorrectly, not_a_face, face or ignore",
     )
 
 
