@@ -20,6 +20,9 @@ from edge.vision import pictures
 
 log = logging.getLogger(__name__)
 
+LISTS = (".csv", ".json", ".xml", ".yaml", ".yml")
+"""Suffixes of what says which pictures a data set has."""
+
 
 class PictureFiles(Source):
     """Pictures one by one as a camera of `fps` frames a second; a damaged one is skipped.
@@ -151,6 +154,8 @@ def open_recording(path: str | Path, fps: float = 2.0, realtime: bool = False) -
             return Animation(path, realtime)
         read(path)  # one bad picture among many is skipped; alone it is an error
         return PictureFiles([path], fps)
+    if path.suffix.lower() in LISTS:
+        raise CameraError(f"{path}: a list of pictures, not one; name the folder of the pictures")
     return VideoFile(path, realtime)
 
 

@@ -15,7 +15,7 @@ from edge.core import files
 from edge.core.errors import DataError
 from edge.evaluation import coco
 from edge.evaluation.annotated import NAMES
-from edge.evaluation.formats import class_folders, pascal_voc
+from edge.evaluation.formats import class_folders, crops_table, pascal_voc, yolo
 from edge.evaluation.labels import Labels
 from edge.evaluation.picture_names import Places
 from edge.vision import pictures
@@ -146,15 +146,18 @@ def _opened(path: Path) -> tuple[Path, dict[str, Any]]:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; expected a folder of pictures, or COCO annotations")
     if path.is_file():
+        if path.suffix.lower() != ".json":
+            raise DataError(f"{path}: no COCO annotations (.json), which alone can be labelled here")
         return path, _read(path)
     if found := coco.files(path):
         if len(found) > 1:
             raise DataError(f"{path}: holds {len(found)} COCO files; name one of them: {found[0]}")
-        return found[0], _read(found[0])
-    if class_folders.folders(path, Labels({})) or pascal_voc.files(path):
-        raise DataError(
-            f"{path}: is labelled already, in a folder per class or in .xml files: give it to --data as it is"
-        )
+        content = _read(found[0])
+        if found[0] == path / FILE:  # that of a tool may leave pictures out on purpose
+            _add(content, path)
+        return found[0], content
+    if yolo.files(path) or crops_table.files(path) or class_folders.folders(path, Labels({})) or pascal_voc.files(path):
+        raise DataError(f"{path}: is labelled already, in another form than COCO: give it to --data as it is")
     return path / FILE, _of_folder(path)
 
 
@@ -170,19 +173,29 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _of_folder(folder: Path) -> dict[str, Any]:
-    found = sorted(pictures.find(folder))
-    if not found:
+    if not pictures.find(folder):
         raise DataError(f"{folder}: no pictures in it; expected .jpg, .png and the like")
-    images: list[dict[str, Any]] = []
-    for path in found:
+    names = [{"id": number, "name": name} for name, number in NAMES.items()]
+    content: dict[str, Any] = {"images": [], "annotations": [], "categories": names}
+    _add(content, folder)
+    return content
+
+
+def _add(content: dict[str, Any], folder: Path) -> None:
+    """Lists the pictures of `folder` that are not listed yet."""
+    images, places = content["images"], Places(folder)
+    known = {places.find(image["file_name"]).resolve() for image in images}
+    free = max((image["id"] for image in images), default=0) + 1
+    for path in sorted(pictures.find(folder)):
+        if path.resolve() in known:
+            continue
         try:
             width, height = pictures.size(path)
         except DataError:
             continue  # shown to nobody; `maskcam-train inspect` names it
         name = path.relative_to(folder).as_posix()
-        images.append({"id": len(images) + 1, "file_name": name, "width": width, "height": height})
-    names = [{"id": number, "name": name} for name, number in NAMES.items()]
-    return {"images": images, "annotations": [], "categories": names}
+        images.append({"id": free, "file_name": name, "width": width, "height": height})
+        free += 1
 
 
 def _ours(path: Path, name: str) -> str:

@@ -52,10 +52,10 @@ def _file(path: Path, labels: Labels) -> list[Annotated]:
 
 def _folder(root: Path, labels: Labels) -> list[Annotated]:
     """A folder's format is told by what lies in it, the surest sign first."""
-    if (root / "crops.csv").is_file():
-        return crops_table.read(root / "crops.csv", labels)
-    if lists := [root / name for name in ("data.yaml", "data.yml", "dataset.yaml") if (root / name).is_file()]:
-        return yolo.read(lists[0], labels)
+    if found := crops_table.files(root):
+        return crops_table.read(found[0], labels)
+    if found := yolo.files(root):
+        return yolo.read(found[0], labels)
     if files := coco.files(root):
         return [picture for file in files for picture in coco.read(file, labels)]
     if xml := pascal_voc.files(root):

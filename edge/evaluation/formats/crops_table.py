@@ -16,6 +16,11 @@ NEEDED = ("file", "label", "x0", "y0", "x1", "y1")
 CORNERS = NEEDED[2:]
 
 
+def files(root: Path) -> list[Path]:
+    """The table of `root`, if it has one."""
+    return [path for path in (root / "crops.csv",) if path.is_file()]
+
+
 def read(path: Path, labels: Labels) -> list[Annotated]:
     """Commas, semicolons or tabs, as Excel writes them, with or without a byte order mark. Raises DataError.
 

@@ -33,6 +33,8 @@ def read(files: list[Path], root: Path, labels: Labels) -> list[Annotated]:
             tree = ElementTree.fromstring(path.read_text(encoding="utf-8-sig"))  # nosec B314
         except (OSError, ValueError, ElementTree.ParseError) as error:
             raise DataError(f"{path}: not XML ({error}); cut short?") from error
+        if tree.tag != "annotation":
+            raise DataError(f"{path}: <{tree.tag}>, no Pascal VOC; expected <annotation>, of CVAT an export as COCO")
         rows = [row for k, item in enumerate(tree.iter("object")) if (row := _object(path, k, item, labels))]
         size = tuple(_number(tree, f"size/{key}") for key in ("width", "height"))
         picture = places[path.parent].find(tree.findtext("filename") or path.stem)

@@ -19,6 +19,11 @@ PARTS = {"train": "train", "val": "val", "valid": "val", "test": "val"}
 """Key of the file -> split."""
 
 
+def files(root: Path) -> list[Path]:
+    """The lists of names in `root`."""
+    return [root / name for name in ("data.yaml", "data.yml", "dataset.yaml") if (root / name).is_file()]
+
+
 def read(path: Path, labels: Labels) -> list[Annotated]:
     """All parts that `path` (data.yaml) names. Numbers are shares of the picture; six and more are a polygon's corners.
 

@@ -80,6 +80,22 @@ def test_a_guess_is_nowhere_until_it_is_kept_and_then_the_set_can_be_read(stand,
     assert guesses.next() == 3, "what is labelled does not come again"
 
 
+def test_pictures_that_came_after_the_list_was_written_are_asked_about_too(stand, folder):
+    _, _, client = stand
+    client.post("/api/picture/2", json={"faces": [{"bbox": [5, 5, 30, 30], "label": "without_mask"}]})
+    cv2.imwrite(str(folder / "monday" / "a.png"), np.full((60, 90, 3), 200, np.uint8))  # the name is there already
+    (folder / "a.png").rename(folder / "tuesday.png")  # the list's a.png is another place's now
+    again = Store(folder)
+    names = {number: image["file_name"] for number, image in again.images.items()}
+    assert names == {1: "a.png", 2: "b.jpg", 3: "monday/c.png", 4: "tuesday.png"}
+    assert again.path(1) == folder / "monday" / "a.png"
+    assert (again.done, again.is_done(2)) == (1, True)
+    again.keep(4, [guess(1.0)], SIZE)
+    assert Store(folder).images.keys() == {1, 2, 3, 4}
+    (folder / "coco.json").rename(folder / "result.json")
+    assert len(Store(folder).images) == 4, "a tool's own list is taken as it is"
+
+
 def test_undo_takes_back_one_picture_after_the_other(stand, folder):
     _, _, client = stand
     for number, label in ((1, "with_mask"), (2, "without_mask"), (1, "mask_worn_incorrectly")):
@@ -194,7 +210,7 @@ def test_what_cannot_be_labelled_is_said(tmp_path):
     with pytest.raises(DataError, match="no pictures in it"):
         Store(tmp_path / "empty")
     (tmp_path / "classes" / "with_mask").mkdir(parents=True)
-    with pytest.raises(DataError, match="is labelled already, in a folder per class"):
+    with pytest.raises(DataError, match="is labelled already, in another form than COCO"):
         Store(tmp_path / "classes")
     (tmp_path / "cut.json").write_text("{")
     with pytest.raises(DataError, match="not COCO annotations"):
