@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from edge.cli.arguments import command, load, settings
+from edge.core.errors import CameraError
+from edge.core.plain_text import plain
 from edge.core.progress import Progress
 
 
@@ -26,15 +29,23 @@ def add(commands: Any) -> None:
     settings(parser)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0, or 2 where no recording could be read."""
     from edge.evaluation import clips
 
     every = {str(path): clips.read(path) for path in args.labels}  # mistakes are said before the first clip is played
     results = {}
     for name, labels in every.items():
         clip = args.folder / labels.clip.name if args.folder else labels.clip
-        results[name] = _play(args, clip, labels)
-    print(json.dumps(results, indent=1) if args.json else clips.table(results))
+        try:
+            results[name] = _play(args, clip, labels)
+        except CameraError as error:  # hours of others may be done, or to come
+            print(f"maskcam: skipped: {plain(str(error))}", file=sys.stderr)
+    if results:
+        print(json.dumps(results, indent=1) if args.json else clips.table(results))
+    if len(results) < len(every):
+        print(f"maskcam: skipped {len(every) - len(results)} of {len(every)} recordings", file=sys.stderr)
+    return 0 if results else 2
 
 
 def _play(args: argparse.Namespace, clip: Path, labels: Any) -> dict[str, Any]:

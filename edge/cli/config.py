@@ -73,10 +73,10 @@ def _check(paths: list[Path]) -> None:
 
 
 def _migrate(paths: list[Path]) -> None:
-    from edge.config.renamed import BACKUP, migrate
+    from edge.config.renamed import migrate
 
     for path in paths:
-        changes = migrate(path)
+        changes, old = migrate(path)
         for change in changes:
             print(f"{path}: {change}")
-        print(f"{path}: rewritten; the old one is {path.name}{BACKUP}" if changes else f"{path}: nothing to rename")
+        print(f"{path}: rewritten; the old one is {old.name}" if old else f"{path}: nothing to rename")

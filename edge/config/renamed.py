@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import shutil
@@ -43,11 +44,11 @@ def current(key: Key, place: str, remedy: str) -> Key:
     return key
 
 
-def migrate(path: Path) -> list[str]:
+def migrate(path: Path) -> tuple[list[str], Path | None]:
     """Rewrites a settings file with today's names, its comments kept; the old one stays beside it.
 
-    Returns "old -> new" for each key that changed. Raises ConfigError for a file that is not TOML or cannot be
-    written, and MissingPackage without tomlkit.
+    Returns "old -> new" for each key that changed, and where the old file is; None where nothing changed. Raises
+    ConfigError for a file that is not TOML or cannot be written, and MissingPackage without tomlkit.
     """
     try:
         import tomlkit
@@ -58,14 +59,14 @@ def migrate(path: Path) -> list[str]:
         document = tomlkit.parse(text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}): expected a TOML file") from None
-    except ValueError as error:  # tomlkit's and Unicode's are both
+    except (ValueError, RecursionError) as error:  # ValueError: tomlkit's and Unicode's; thousands of brackets
         raise ConfigError(f"{path}: not TOML: {error}") from None
     changes = _rename(document, ())
     if not changes:
-        return []
+        return [], None
     real, facts = path.resolve(), path.stat()
-    backup = path.with_name(path.name + BACKUP)
     try:
+        backup = _free(path, real.read_bytes())
         if not backup.exists():
             shutil.copy2(real, backup)
             os.chown(backup, facts.st_uid, facts.st_gid)
@@ -74,7 +75,16 @@ def migrate(path: Path) -> list[str]:
             os.chown(part, facts.st_uid, facts.st_gid)  # the service reads it as a member of its group
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}): sudo maskcam config migrate {path}") from None
-    return changes
+    return changes, backup
+
+
+def _free(path: Path, content: bytes) -> Path:
+    """A name beside the file that nothing has, or that holds the same: an earlier migration may have left its own."""
+    for number in itertools.count(1):
+        backup = path.with_name(f"{path.name}{BACKUP}{number if number > 1 else ''}")
+        if not backup.exists() or backup.read_bytes() == content:
+            break
+    return backup
 
 
 def _rename(container: Any, above: Key) -> list[str]:

@@ -56,6 +56,8 @@ class Store:
         try:
             self._db = self._opened()
             (self._count,) = self._db.execute("SELECT count(*) FROM visits").fetchone()
+        except SinkError:  # it is another's, or a newer one
+            raise
         except (sqlite3.Error, OSError) as error:
             raise SinkError(f"history '{path}' cannot be opened ({error}): expected a folder to write to") from None
 

@@ -101,6 +101,16 @@ def test_migrate_renames_keeps_comments_and_the_old_file(old, capsys, caplog):
     assert "nothing to rename" in capsys.readouterr().out
 
 
+def test_each_migration_keeps_what_it_found(tmp_path):
+    path, texts = tmp_path / "a.toml", [f"[sight]\ndark = {dark}.0 # mine\n" for dark in (1, 2, 2, 3)]
+    kept = []
+    for text in texts:
+        path.write_text(text)
+        kept.append(renamed.migrate(path)[1])
+    assert [old.name.partition(".before-migration")[2] for old in kept] == ["", "2", "2", "3"]
+    assert [old.read_text() for old in kept] == texts
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -120,7 +130,7 @@ def test_every_way_to_write_a_key_is_migrated(tmp_path, text):
     assert renamed.migrate(path)
     assert config.load(path) == before
     new = path.read_bytes().decode()
-    assert renamed.migrate(path) == []
+    assert renamed.migrate(path) == ([], None)
     assert tomllib.loads(new) != tomllib.loads(text)
     assert re.findall("#.*", new) == re.findall("#.*", text)
     assert new.count("\n") == text.count("\n")
@@ -128,7 +138,8 @@ def test_every_way_to_write_a_key_is_migrated(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"[sight\n", "not TOML"), (b"\xff", "not TOML"), (None, "cannot be")]
+    ("content", "message"),
+    [(b"[sight\n", "not TOML"), (b"\xff", "not TOML"), (b"a = " + b"[" * 5000, "not TOML"), (None, "cannot be")],
 )
 def test_what_cannot_be_migrated_is_left_alone(tmp_path, capsys, content, message):
     path = tmp_path / "a.toml"

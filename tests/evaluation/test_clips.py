@@ -1,9 +1,12 @@
 """People, not frames: alarms of a scripted run against labelled people."""
 
+import json
+
 import numpy as np
 import pytest
 
-from edge.core.errors import DataError
+from edge import cli
+from edge.core.errors import CameraError, DataError
 from edge.core.geometry import Box
 from edge.core.labels import Mask
 from edge.core.records import Decision, Frame, Observation, Track
@@ -105,3 +108,24 @@ def test_the_table_names_who_went_wrong():
     lines = clips.table(results).splitlines()
     assert lines[1].split() == ["door.toml", "1", "0", "1", "0", "1", "0", "0", "-", "0"]
     assert lines[2] == "  missed: Ada"
+
+
+def test_a_recording_that_cannot_be_read_costs_the_others_nothing(tmp_path, monkeypatch, capsys):
+    for name in "abc":
+        (tmp_path / f"{name}.toml").write_text(GOOD.replace("a.mp4", f"{name}.mp4"))
+    result = play([person("off", name="Ada")], [])
+
+    def scored(args, clip, labels):
+        if clip.name == "b.mp4":
+            raise CameraError(f"{clip}: no such file or folder")
+        return result
+
+    monkeypatch.setattr("edge.cli.clips._play", scored)
+    files = [str(tmp_path / f"{name}.toml") for name in "abc"]
+    assert cli.main(["clips", *files, "--json"]) == 0
+    said = capsys.readouterr()
+    assert list(json.loads(said.out)) == [files[0], files[2]]
+    assert (
+        said.err == f"maskcam: skipped: {tmp_path}/b.mp4: no such file or folder\nmaskcam: skipped 1 of 3 recordings\n"
+    )
+    assert cli.main(["clips", files[1]]) == 2

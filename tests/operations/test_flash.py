@@ -346,6 +346,18 @@ def test_bookworm_keeps_the_imagers_script_behind_ours(flash, tmp_path):
     assert (boot / "firstrun.sh").read_text().count("# maskcam: begin") == 1
 
 
+@pytest.mark.parametrize("written", ["systemd.run=/boot/own.sh", 'systemd.run="/boot/firmware/own.sh now"'])
+def test_a_first_boot_of_somebody_else_is_not_replaced(flash, tmp_path, written):
+    boot = image_or_folder("folder", "bookworm", tmp_path)
+    line = boot / "cmdline.txt"
+    line.write_text(line.read_text().replace("systemd.run=/boot/firstrun.sh", written))
+    before = {path.name: path.read_bytes() for path in boot.iterdir() if path.is_file()}
+    code, said = flash(boot, *HOST, "--yes")
+    assert code == 2
+    assert "own.sh at the first boot, whose place maskcam's part would take" in said
+    assert {path.name: path.read_bytes() for path in boot.iterdir() if path.is_file()} == before
+
+
 def test_bookworm_without_the_imager_gets_a_script_that_removes_itself(flash, tmp_path):
     boot = image_or_folder("folder", "bookworm", tmp_path)
     (boot / "firstrun.sh").unlink()

@@ -27,6 +27,16 @@ exit 0
 """
 
 
+def check(kernel: str) -> None:
+    """Raises FlashError where the command line runs another script at the first boot: ours would take its place."""
+    found = re.search(r"(?<!\S)systemd\.run=\"?([^\s\"]+)", kernel)
+    if found and found[1].rpartition("/")[2] != NAME:
+        raise FlashError(
+            f"cmdline.txt: runs {found[1][:80]} at the first boot, whose place maskcam's part would take: let {NAME} "
+            "run it, or remove systemd.run"
+        )
+
+
 def script(old: str, host: Host) -> str:
     """The script with our part, which replaces an earlier one of ours. Raises FlashError for no shell script."""
     text = old or OWN

@@ -105,6 +105,7 @@ def _instructions(plan: Plan, target: Target, release: Release, host: Host, name
     kernel = _text(target, release.cmdline)
     parameters = {"cfg80211.ieee80211_regdom": host.country} if host.country else {}
     if release.first_boot == "firstrun":
+        firstrun.check(kernel)
         plan.files[firstrun.NAME] = firstrun.script(_text(target, firstrun.NAME), host).encode()
         plan.files[release.cmdline] = _bytes(firmware.cmdline(kernel, {**parameters, **firstrun.RUN}))
         return
