@@ -46,6 +46,7 @@ class Store:
         """`path`: a COCO file, its folder, or a folder of pictures, which gets a coco.json."""
         self._lock = threading.RLock()
         self.file, self._content = _opened(path)
+        self._known = self._mark()
         coco.read(
             self.file
         ) if self.file.is_file() else None  # says what cannot be right in it, before anything is lost
@@ -89,7 +90,8 @@ class Store:
     def keep(self, number: int, faces: Sequence[Face], size: tuple[int, int]) -> None:
         """Takes what somebody said of a picture of `size` (width, height), and writes the file.
 
-        Raises DataError, and OSError where it cannot be written; then nothing has changed.
+        Raises DataError, also where somebody else wrote the file meanwhile, and OSError where it cannot be written;
+        then nothing has changed.
         """
         checked = [_checked(face, size) for face in faces]
         with self._lock:
@@ -111,7 +113,7 @@ class Store:
             self._replace(number, [a for a in before if a.get("iscrowd")] + made)
             try:
                 self._write()
-            except OSError:
+            except (OSError, DataError):
                 self._take_back()
                 raise
 
@@ -139,7 +141,21 @@ class Store:
         self._content["annotations"] = others + annotations
 
     def _write(self) -> None:
+        if self._mark() != self._known:
+            raise DataError(
+                f"{self.file}: somebody else has written it since it was opened, a camera or another labelling page: "
+                "nothing was changed; end this one and begin again"
+            )
         files.write(self.file, json.dumps(self._content, ensure_ascii=False) + "\n", durable=True)
+        self._known = self._mark()
+
+    def _mark(self) -> tuple[int, ...]:
+        """By which a change of the file is noticed."""
+        try:
+            found = self.file.stat()
+        except FileNotFoundError:
+            return ()
+        return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _opened(path: Path) -> tuple[Path, dict[str, Any]]:

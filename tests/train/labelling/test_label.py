@@ -159,6 +159,21 @@ def test_nobody_else_gets_in(stand):
         assert client.get(f"/static/{name}").status_code == 200
 
 
+def test_what_somebody_else_wrote_meanwhile_is_not_lost(stand, folder):
+    """A camera that collects into the same folder, or a second page."""
+    store, _, client = stand
+    store.keep(1, [guess(0.9)], SIZE)
+    other = Store(folder)
+    other.keep(2, [guess(0.9)], SIZE)
+    before = store.file.read_bytes()
+    answer = client.post("/api/picture/3", json={"faces": []})
+    assert answer.status_code == 422
+    assert "somebody else has written it since it was opened" in answer.json()["error"]
+    assert (store.file.read_bytes(), store.is_done(3)) == (before, False)
+    other.keep(3, [], SIZE)
+    assert Store(folder).done == 3
+
+
 def test_what_the_camera_collected_is_labelled_in_place_and_keeps_what_it_says(tmp_path):
     from edge.runtime.collected import Folder
     from tests.runtime.test_collect import found
