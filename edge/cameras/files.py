@@ -20,6 +20,9 @@ from edge.vision import pictures
 
 log = logging.getLogger(__name__)
 
+FASTEST = 240.0
+"""Frames per second that a camera gives, at most."""
+
 LISTS = (".csv", ".json", ".xml", ".yaml", ".yml")
 """Suffixes of what says which pictures a data set has."""
 
@@ -70,7 +73,7 @@ class VideoFile(Source):
             raise CameraError(f"{path}: neither a picture nor a video that OpenCV can read (damaged or cut short?)")
         check_size(self._video, str(path))
         self._decoded = Decoded(self._video, str(path), partial(capture, os.path.abspath(path), cv2.CAP_FFMPEG))
-        self.fps = float(self._video.get(cv2.CAP_PROP_FPS)) or 25.0
+        self.fps = _rate(float(self._video.get(cv2.CAP_PROP_FPS)))
         self._pace = Pace(1 / self.fps, clock, sleep) if realtime else None
 
     def __iter__(self) -> Iterator[Frame]:
@@ -121,7 +124,7 @@ class Animation(Source):
     ) -> None:
         self.path, self.dropped = Path(path), 0
         times = [t for t, _ in islice(self._pictures(), 2)]
-        self.fps = 1 / (times[-1] or 0.1)
+        self.fps = _rate(1 / (times[-1] or 0.1))
         self._pace = Pace(1 / self.fps, clock, sleep) if realtime else None
 
     def _pictures(self) -> Iterator[tuple[float, Image]]:
@@ -148,6 +151,8 @@ def open_recording(path: str | Path, fps: float = 2.0, realtime: bool = False) -
         raise CameraError(f"{path}: no such file or folder")
     if path.is_dir():
         return PictureFiles(find(path), fps)
+    if not path.is_file():
+        raise CameraError(f"{path}: is a device or a pipe: expected a recording, which can be read more than once")
     _head(path)
     if path.suffix.lower() in pictures.SUFFIXES or cv2.haveImageReader(str(path)):
         if pictures.frames(path) > 1:
@@ -173,6 +178,11 @@ def read(path: str | Path) -> Image:
         return pictures.read(path)
     except DataError as error:
         raise CameraError(str(error)) from error
+
+
+def _rate(said: float) -> float:
+    """Frames per second, 25 where what is said cannot be: files often state their clock instead, 90000 a second."""
+    return said if 0.1 <= said <= FASTEST else 25.0
 
 
 def _head(path: Path) -> None:

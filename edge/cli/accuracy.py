@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
     labels(parser)
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="bundle to use instead of the shipped one")
     parser.add_argument("--backend", choices=("tflite", "opencv"), default="tflite", help="backend (default: tflite)")
-    parser.add_argument("--threads", type=positive(int), default=2, help="CPU threads (default: 2)")
+    parser.add_argument("--threads", type=positive(int, 64), default=2, help="CPU threads (default: 2)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 

@@ -56,13 +56,15 @@ def renamed(args: argparse.Namespace) -> dict[str, str]:
     return {old: new for old, _, new in (text.rpartition("=") for text in args.label)}
 
 
-def positive(kind: Any) -> Any:
-    """An argparse type: a number of `kind` above zero."""
+def positive(kind: Any, most: float = 1e8) -> Any:
+    """An argparse type: a number of `kind` above zero and up to `most`, which of seconds are three years."""
 
     def number(text: str) -> Any:
         value = kind(text)
         if not value > 0:
             raise ValueError
+        if value > most:
+            raise argparse.ArgumentTypeError(f"{text[:40]}: expected {most:.0f} at most")
         return value
 
     number.__name__ = "positive number"  # argparse names it in its message

@@ -13,6 +13,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.core.errors import SinkError
 
+LONGEST = 4096
+"""Characters of a password."""
+
 
 class Broker:
     """A connection that paho makes again, 1, 2, 4 ... 30 seconds after it broke, for ever.
@@ -130,6 +133,7 @@ def _reason(error: Exception) -> str:
 
 def _first_line(path: str | Path) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").partition("\n")[0]
+        with open(path, encoding="utf-8") as file:
+            return file.readline(LONGEST).partition("\n")[0]
     except (OSError, UnicodeDecodeError) as error:
         raise SinkError(f"password_file '{path}' cannot be read ({error}): expected one line of text") from None

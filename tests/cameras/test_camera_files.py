@@ -1,6 +1,7 @@
 """Pictures, folders and videos as cameras, and what damaged ones say."""
 
 import logging
+import os
 import struct
 from pathlib import Path
 
@@ -200,3 +201,19 @@ def test_a_recording_may_have_any_name(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     video(tmp_path / "plain.avi", 3).rename(tmp_path / name)
     assert len(list(files.open_recording(name))) == 3
+
+
+def test_a_rate_that_cannot_be_is_not_believed(tmp_path):
+    """Some files state the ticks of their clock: at that rate a video would repeat each picture thousands of times."""
+    for said, believed in ((90000.0, 25.0), (12.5, 12.5)):
+        with files.VideoFile(video(tmp_path / "a.avi", fps=said)) as played:
+            assert played.fps == believed
+    assert [files._rate(said) for said in (0.0, -1.0, float("nan"), float("inf"), 1e-9)] == [25.0] * 5
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are Unix's")
+def test_a_device_or_a_pipe_is_no_recording(tmp_path):
+    os.mkfifo(tmp_path / "a.mp4")
+    for path in (tmp_path / "a.mp4", Path("/dev/zero")):
+        with pytest.raises(CameraError, match="is a device or a pipe: expected a recording"):
+            files.open_recording(path)
