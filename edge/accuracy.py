@@ -10,9 +10,8 @@ from edge.backends.registry import backends
 from edge.core.plugins import resolve
 from edge.core.records import Face, Image, Verdict
 from edge.evaluation import formats
-from edge.evaluation.runner import BundleDetector, score
+from edge.evaluation.runner import BundleDetector, mask_classifier, score
 from edge.vision import bundle as bundles
-from edge.vision.classifier import MaskClassifier
 from edge.vision.detector import FaceDetector
 
 
@@ -33,7 +32,7 @@ def judge(bundle: bundles.Bundle) -> Callable[[Image], list[tuple[Face, Verdict]
     """
     opener = resolve(backends()["tflite"].target)
     detector = FaceDetector(opener(bundle, "detector", 2), bundle.detector)
-    classifier = MaskClassifier(opener(bundle, "classifier", 2), bundle.classifier)
+    classifier = mask_classifier(opener(bundle, "classifier", 2), bundle.classifier)
 
     def judged(image: Image) -> list[tuple[Face, Verdict]]:
         said = [(face, classifier.classify(image, face.box)) for face in detector.detect(image)]

@@ -242,13 +242,13 @@ def _label(args: argparse.Namespace) -> None:
 def _inspect(args: argparse.Namespace) -> None:
     from edge.backends import tflite
     from edge.evaluation import formats
+    from edge.evaluation.runner import mask_classifier
     from edge.vision import bundle
-    from edge.vision.classifier import MaskClassifier
     from train.inspection import sheet, survey
 
     names = renamed(args)
     found = bundle.load(args.bundle or bundle.shipped())
-    classifier = MaskClassifier(tflite.open(found, "classifier", 2), found.classifier)
+    classifier = mask_classifier(tflite.open(found, "classifier", 2), found.classifier)
 
     def progress(done: int, total: int) -> None:
         if sys.stderr.isatty():

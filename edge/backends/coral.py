@@ -53,7 +53,7 @@ def _text(folder: Path, name: str) -> str:
         return ""
 
 
-def open(bundle: Bundle, network: str, threads: int = 2, device: str = "") -> TFLiteEngine:
+def open(bundle: Bundle, network: str, threads: int, device: str = "") -> TFLiteEngine:
     """The engine of "detector" or "classifier" on `device`: "usb", "usb:0", "pci:1", or "" for any.
 
     Raises BundleError when the bundle has no compiled file, and EngineError without library or device.

@@ -85,17 +85,17 @@ def built_without_cuda() -> str:
     )
 
 
-def open(bundle: Bundle, network: str, threads: int = 2, device: str = "") -> OpenCVEngine:
+def open(bundle: Bundle, network: str, threads: int, device: str = "") -> OpenCVEngine:
     """The engine of "detector" or "classifier" on the processor."""
     cv2.setNumThreads(threads)
     return OpenCVEngine(bundle.path(network, "onnx"), getattr(bundle, network))
 
 
-def open_cuda(bundle: Bundle, network: str, threads: int = 2, device: str = "") -> OpenCVEngine:
+def open_cuda(bundle: Bundle, network: str, threads: int, device: str = "") -> OpenCVEngine:
     """The same on the first CUDA device."""
     return OpenCVEngine(bundle.path(network, "onnx"), getattr(bundle, network), CUDA)
 
 
-def open_cuda_fp16(bundle: Bundle, network: str, threads: int = 2, device: str = "") -> OpenCVEngine:
+def open_cuda_fp16(bundle: Bundle, network: str, threads: int, device: str = "") -> OpenCVEngine:
     """The same in half precision."""
     return OpenCVEngine(bundle.path(network, "onnx"), getattr(bundle, network), CUDA_FP16)

@@ -39,7 +39,7 @@ def interpreter_class() -> tuple[Any, str]:
 class TFLiteEngine:
     """One network in a TFLite interpreter."""
 
-    def __init__(self, path: Path, spec: Network, threads: int = 2, delegates: Sequence[Any] = ()) -> None:
+    def __init__(self, path: Path, spec: Network, threads: int, delegates: Sequence[Any] = ()) -> None:
         """`delegates` are what the runtime's `load_delegate` returned; none: the processor runs everything.
 
         Raises EngineError when the file is no TFLite model or not the network that `spec` describes.
@@ -103,6 +103,6 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def open(bundle: Bundle, network: str, threads: int = 2, device: str = "") -> TFLiteEngine:
+def open(bundle: Bundle, network: str, threads: int, device: str = "") -> TFLiteEngine:
     """The engine of "detector" or "classifier"; the processor is the only device there is."""
     return TFLiteEngine(bundle.path(network, "tflite"), getattr(bundle, network), threads)

@@ -24,9 +24,10 @@ class CsiCamera(Source):
     def __init__(
         self,
         sensor: int = 0,
-        width: int = 640,
-        height: int = 480,
-        fps: float = 30.0,
+        *,
+        width: int,
+        height: int,
+        fps: float,
         exposure: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

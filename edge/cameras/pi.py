@@ -33,9 +33,10 @@ class PiCamera(Source):
     def __init__(
         self,
         number: int = 0,
-        width: int = 640,
-        height: int = 480,
-        fps: float = 30.0,
+        *,
+        width: int,
+        height: int,
+        fps: float,
         exposure: float = 0.0,
         silence: float = 3.0,
         clock: Callable[[], float] = time.monotonic,

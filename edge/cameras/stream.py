@@ -27,8 +27,8 @@ class StreamCamera(Source):
     def __init__(
         self,
         url: str,
-        timeout: float = 10.0,
-        silence: float = 5.0,
+        timeout: float,
+        silence: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = secrets.address(url)

@@ -38,10 +38,10 @@ class V4L2Camera(Source):
     def __init__(
         self,
         device: int | str,
-        width: int = 640,
-        height: int = 480,
-        fps: float = 30.0,
-        format: str = "MJPG",
+        width: int,
+        height: int,
+        fps: float,
+        format: str,
         exposure: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

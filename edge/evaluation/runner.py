@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.config.settings import Judgement
 from edge.core.geometry import Box
 from edge.core.labels import INCORRECTLY_WORN, NOT_A_FACE, WITH_MASK, WITHOUT_MASK
 from edge.core.ports import Engine
@@ -17,21 +18,27 @@ from edge.core.records import Image
 from edge.evaluation import slices
 from edge.evaluation.annotated import Annotated, Skipped, each
 from edge.evaluation.scoring import BARE, MASKED, UNSAID, WRONGLY, Scorer
-from edge.vision.bundle import Bundle
+from edge.vision.bundle import Bundle, ClassifierSpec
 from edge.vision.classifier import MaskClassifier
 from edge.vision.detector import FaceDetector
 
 Rows = NDArray[np.float64]
 LOWEST = 0.001
 """Faces down to this score are listed, for the average precision."""
-NOT_A_FACE_FROM = 0.5
-"""Probability of "not a face" from which a box is nobody: the device's default (`decision.not_a_face`)."""
+NOT_A_FACE_FROM = Judgement().not_a_face
+"""Probability of "not a face" from which a box is no face: the default of the device."""
 NAMED_FROM = 0.03
 """Faces below this score are not worth a run of the classifier: their label stays unsaid (-1)."""
 
 
 OF_FINDING = ("face_ap", "recall_masked", "recall_bare", "false_per_image", "ap_with_mask", "ap_without_mask")
 """Figures that need every face of a picture to be annotated."""
+
+
+def mask_classifier(engine: Engine, spec: ClassifierSpec) -> MaskClassifier:
+    """A classifier with the thresholds of the default settings."""
+    decision = Judgement()
+    return MaskClassifier(engine, spec, decision.unsure_below, decision.not_a_face)
 
 
 class BundleDetector:
@@ -44,7 +51,7 @@ class BundleDetector:
     def __init__(self, bundle: Bundle, detector: Engine, classifier: Engine) -> None:
         self.operating = bundle.detector.score_threshold
         self._detector = FaceDetector(detector, bundle.detector, threshold=LOWEST)
-        self._classifier = MaskClassifier(classifier, bundle.classifier)
+        self._classifier = mask_classifier(classifier, bundle.classifier)
         self._labels = bundle.classifier.labels
 
     def rows(self, image: Image) -> Rows:

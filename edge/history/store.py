@@ -51,7 +51,7 @@ class Store:
     Raises SinkError.
     """
 
-    def __init__(self, path: Path, most: int = 200_000) -> None:
+    def __init__(self, path: Path, most: int) -> None:
         self._path, self._most = path, most
         try:
             self._db = self._opened()

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from edge import assemble
+from edge.config.settings import Settings
 from edge.core.errors import DataError
 from edge.core.geometry import Box
 from edge.core.records import Face, Image, Verdict
@@ -18,6 +19,9 @@ from edge.vision.classifier import MaskClassifier
 from edge.vision.detector import FaceDetector
 
 from .images import as_rgb, colour_order
+
+DEFAULTS = Settings()
+"""The settings of a camera that nobody has configured."""
 
 N = TypeVar("N", bound="_Network")
 
@@ -75,7 +79,7 @@ class Detector(_Network):
         bundle: str | Path | None = None,
         *,
         backend: str = "auto",
-        threads: int = 2,
+        threads: int = DEFAULTS.backend.threads,
         threshold: float | None = None,
         nms_iou: float | None = None,
         colour: str = "RGB",
@@ -125,14 +129,15 @@ class Classifier(_Network):
         bundle: str | Path | None = None,
         *,
         backend: str = "auto",
-        threads: int = 2,
-        unsure_below: float = 0.7,
+        threads: int = DEFAULTS.backend.threads,
+        unsure_below: float = DEFAULTS.decision.unsure_below,
         colour: str = "RGB",
     ) -> None:
         if not 0.5 <= unsure_below < 1:
             raise DataError(f"unsure_below = {unsure_below!r}: expected a number from 0.5 to 1")
         super().__init__(bundle, backend, threads, colour)
-        self._classifier = MaskClassifier(self._engine, self.bundle.classifier, unsure_below)
+        not_a_face = DEFAULTS.decision.not_a_face
+        self._classifier = MaskClassifier(self._engine, self.bundle.classifier, unsure_below, not_a_face)
 
     def classify(self, image: Image, face: Face | Box | Any = None) -> Verdict:
         """The mask state of one face.

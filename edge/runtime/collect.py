@@ -36,7 +36,7 @@ PATIENCE = 5.0
 class Doubts:
     """Chooses what to keep; time is that of the frames."""
 
-    def __init__(self, reasons: Sequence[str], every: float, sample: int = 10) -> None:
+    def __init__(self, reasons: Sequence[str], every: float, sample: int) -> None:
         """`sample`: of so many people one is kept whatever was held of them."""
         self._reasons, self._every, self._sample = frozenset(reasons), every, sample
         self._last = float("-inf")
@@ -91,7 +91,7 @@ class Collector:
     """Sees every turn of the loop, and writes in a thread of its own: a slow card never holds up a frame."""
 
     def __init__(
-        self, folder: Folder, reasons: Sequence[str], every: float, sample: int = 10, button: Button | None = None
+        self, folder: Folder, reasons: Sequence[str], every: float, sample: int, button: Button | None = None
     ) -> None:
         """`button`: a press says what `wrong` says; whoever opened it closes it."""
         self.folder, self.problem, self.pictures, self.button = folder, "", folder.pictures, button

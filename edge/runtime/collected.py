@@ -63,10 +63,10 @@ class Folder:
     def __init__(
         self,
         path: Path,
-        what: str = "face",
-        most: int = 300,
-        max_bytes: int = 100_000_000,
-        keep_days: float = 14.0,
+        what: str,
+        most: int,
+        max_bytes: int,
+        keep_days: float,
         clock_set: Callable[[], bool | None] = lambda: None,
         wall: Callable[[], float] = time.time,
     ) -> None:

@@ -37,7 +37,7 @@ class CommandSink:
     Of the command only the program's name is ever said.
     """
 
-    def __init__(self, argv: Sequence[str], timeout: float = 10.0) -> None:
+    def __init__(self, argv: Sequence[str], timeout: float) -> None:
         if not argv or not argv[0]:
             raise ConfigError("sinks.command.argv = []: expected a program and its arguments")
         self._argv, self._timeout = list(argv), timeout

@@ -34,8 +34,8 @@ class GpioSink:
     def __init__(
         self,
         pin: int | str,
-        active_high: bool = True,
-        driver: str = "auto",
+        active_high: bool,
+        driver: str,
         patterns: Mapping[str, Pattern] = LIGHT,
         name: str = "LED",
         safe: bool = False,

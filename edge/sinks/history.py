@@ -25,9 +25,9 @@ class HistorySink:
     def __init__(
         self,
         path: str | Path,
-        most: int = 200_000,
-        keep_days: float = 0.0,
-        every: float = 60.0,
+        most: int,
+        keep_days: float,
+        every: float,
         kept: dict[int, Row] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -26,7 +26,7 @@ class JsonlSink:
     """
 
     def __init__(
-        self, path: str | Path | None = None, stream: TextIO | None = None, max_bytes: int = 0, keep: int = 3
+        self, path: str | Path | None = None, stream: TextIO | None = None, max_bytes: int = 0, keep: int = 0
     ) -> None:
         self._name = str(path) if path else "standard output"
         self._path = Path(path) if path else None

@@ -51,12 +51,12 @@ class MqttSink:
     def __init__(
         self,
         host: str,
-        port: int = 1883,
-        topic: str = "maskcam",
+        port: int,
+        topic: str,
+        timeout: float,
         username: str = "",
         password_file: str | Path = "",
         tls: bool = False,
-        timeout: float = 5.0,
         ca_file: str | Path = "",
         cert_file: str | Path = "",
         key_file: str | Path = "",
@@ -91,6 +91,7 @@ class MqttSink:
             port,
             client_id or f"maskcam{self._id}",  # 23 letters and digits: every broker must take that many
             self._at_connection,
+            timeout,
             self._heard,
             self._prepare,
             username,
@@ -99,7 +100,6 @@ class MqttSink:
             ca_file,
             cert_file,
             key_file,
-            timeout,
         )
 
     def send(self, event: Event) -> None:

@@ -35,6 +35,7 @@ class Broker:
         port: int,
         client_id: str,
         connected: Callable[[Client], None],
+        timeout: float,
         heard: Callable[[str, bytes, bool], None] | None = None,
         prepare: Callable[[Client], None] | None = None,
         username: str = "",
@@ -43,7 +44,6 @@ class Broker:
         ca_file: str | Path = "",
         cert_file: str | Path = "",
         key_file: str | Path = "",
-        timeout: float = 5.0,
     ) -> None:
         self._connected, self._heard = connected, heard
         self._here = threading.Event()

@@ -32,7 +32,7 @@ class MockPin:
     """A pin of no board. `history`: (time, level) of every setting, the first included; True is high."""
 
     def __init__(
-        self, pin: int | str, active_high: bool = True, lit: bool = False, clock: Callable[[], float] = time.monotonic
+        self, pin: int | str, active_high: bool, lit: bool = False, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.pin = pin
         self.active_high = active_high
@@ -56,7 +56,7 @@ class MockPin:
 class GpiozeroPin:
     """A pin of a Raspberry Pi: a Broadcom number (17), or any name gpiozero knows ("GPIO17", "J8:11", "BOARD11")."""
 
-    def __init__(self, pin: int | str, active_high: bool = True, lit: bool = False) -> None:
+    def __init__(self, pin: int | str, active_high: bool, lit: bool = False) -> None:
         self._led = gpiozero_device("LED", pin, active_high=active_high, initial_value=lit)
 
     def set(self, lit: bool) -> None:
@@ -72,7 +72,7 @@ class GpiodPin:
     All chips under /dev are searched, since their numbers differ between boards and kernels.
     """
 
-    def __init__(self, pin: int | str, active_high: bool = True, lit: bool = False) -> None:
+    def __init__(self, pin: int | str, active_high: bool, lit: bool = False) -> None:
         gpiod = gpiod_library()
         self._value = gpiod.line.Value
         self._request, self._line = gpiod_line(

@@ -28,7 +28,7 @@ class WebhookSink:
     Raises ConfigError for an address that is none; `send` raises SinkError.
     """
 
-    def __init__(self, url: str, timeout: float = 5.0) -> None:
+    def __init__(self, url: str, timeout: float) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError("sinks.webhook.url: expected http:// or https:// and a host")

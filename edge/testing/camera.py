@@ -10,7 +10,9 @@ import numpy as np
 
 from edge.cameras.base import ENDED, OK, STARTING, Live
 from edge.cameras.reconnecting import ReconnectingCamera
+from edge.config.settings import Camera
 from edge.core.records import Frame, Image
+from edge.testing.defaults import with_defaults
 
 Step = tuple[float, "Image | Exception | None"]
 """Seconds since the step before, then what comes: a frame (anything may stand for its image), an error, or the end."""
@@ -34,7 +36,9 @@ class Script:
     def camera(self, **options: Any) -> ReconnectingCamera:
         """A ReconnectingCamera over this script, in its time."""
         timing: Any = {"clock": lambda: self.now, "pause": self.pass_time, "start": lambda open: open()}
-        return ReconnectingCamera(self.open, **timing, **options)
+        camera = with_defaults(ReconnectingCamera, Camera(), first_within=15.0)
+        made: ReconnectingCamera = camera(self.open, **timing, **options)
+        return made
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds

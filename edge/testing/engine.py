@@ -33,7 +33,7 @@ class ScriptedEngine:
         self.closed = True
 
 
-def open(bundle: Bundle, network: str, threads: int = 2, device: str = "") -> ScriptedEngine:
+def open(bundle: Bundle, network: str, threads: int, device: str = "") -> ScriptedEngine:
     """An engine that always gives the bundle's known answer."""
     with np.load(bundle.known_answer(network)) as known:
         return ScriptedEngine([[known[name] for name in getattr(bundle, network).outputs]])

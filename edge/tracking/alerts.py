@@ -42,11 +42,11 @@ class AlertPolicy:
 
     def __init__(
         self,
-        raise_after: float = 1.0,
-        clear_after: float = 2.0,
-        cooldown: float = 3.0,
-        raise_share: float = 0.8,
-        incorrectly_worn: bool = True,
+        raise_after: float,
+        clear_after: float,
+        cooldown: float,
+        raise_share: float,
+        incorrectly_worn: bool,
     ) -> None:
         self.raise_after = raise_after
         self.clear_after = clear_after

@@ -56,9 +56,7 @@ class GreedyTracker:
         frame is a second detection of that person, and starts no track.
     """
 
-    def __init__(
-        self, min_iou: float = 0.2, max_gap: float = 1.0, smoothing: float = 0.15, duplicate: float = 0.6
-    ) -> None:
+    def __init__(self, min_iou: float, max_gap: float, smoothing: float, duplicate: float) -> None:
         self.min_iou = min_iou
         self.max_gap = max_gap
         self.smoothing = smoothing

@@ -64,12 +64,12 @@ class VotingJudge:
 
     def __init__(
         self,
-        min_votes: int = 3,
-        threshold: float = 1.5,
-        limit: float = 4.0,
-        recheck_every: float = 0.5,
-        doubt_after: float = 3.0,
-        min_face: float = 20.0,
+        min_votes: int,
+        threshold: float,
+        limit: float,
+        recheck_every: float,
+        doubt_after: float,
+        min_face: float,
         forget_after: float = 1.0,
     ) -> None:
         self.min_votes = min_votes

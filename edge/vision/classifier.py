@@ -16,7 +16,7 @@ from edge.vision.preprocess import crop
 class MaskClassifier:
     """Crop, network, and what its labels say: a mask, none, one worn incorrectly, no face at all, or UNSURE."""
 
-    def __init__(self, engine: Engine, spec: ClassifierSpec, unsure_below: float = 0.7, not_a_face: float = 0.5):
+    def __init__(self, engine: Engine, spec: ClassifierSpec, unsure_below: float, not_a_face: float):
         """A verdict whose probability is below `unsure_below` (0.5..1) is UNSURE.
 
         `not_a_face`: probability of that label from which a verdict says nothing else.

@@ -36,7 +36,7 @@ class Visibility:
     margin: factor by which a picture must exceed the limits before it counts as visible again.
     """
 
-    def __init__(self, dark: float = 20.0, flat: float = 8.0, hold: float = 1.0, margin: float = 1.5) -> None:
+    def __init__(self, dark: float, flat: float, hold: float, margin: float = 1.5) -> None:
         self.dark, self.flat, self.hold, self.margin = dark, flat, hold, margin
         self.clear = True
         """Whether the newest frame can be judged."""

@@ -17,7 +17,7 @@ QUALITY = 80
 class Preview:
     """The newest frame of `hub`, at most `fps` new ones a second and at most `width` pixels wide."""
 
-    def __init__(self, hub: Hub, fps: float = 5.0, width: int = 960) -> None:
+    def __init__(self, hub: Hub, fps: float, width: int) -> None:
         self._hub, self._every, self._width = hub, 1 / fps, width
         self._turn = threading.Lock()
         self._made: dict[bool, tuple[Snapshot, bytes]] = {}

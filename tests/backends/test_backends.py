@@ -13,10 +13,14 @@ from edge.backends.registry import FLOAT, INT8, backends
 from edge.backends.selection.opener import Opener
 from edge.backends.self_test import check_known_answer
 from edge.backends.supervised.worker import NETWORKS
+from edge.config import settings as defaults
 from edge.core.errors import BundleError, EngineError, MissingPackage
 from edge.testing import engine
+from edge.testing.defaults import with_defaults
 from edge.testing.engine import ScriptedEngine
 from edge.vision import bundle
+
+Opener = with_defaults(Opener, defaults.Backend())
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +97,7 @@ def test_every_engine_keeps_an_answer_when_the_next_picture_comes(engines):
 def test_a_file_compiled_for_the_edge_tpu_is_refused_by_the_processor(compiled_bundle):
     loaded = bundle.load(compiled_bundle)
     with pytest.raises(EngineError, match=r"edgetpu.tflite: compiled for the Edge TPU; only the 'coral' backend"):
-        tflite.TFLiteEngine(loaded.path("classifier", "edgetpu"), loaded.classifier)
+        tflite.TFLiteEngine(loaded.path("classifier", "edgetpu"), loaded.classifier, 2)
 
 
 @pytest.mark.parametrize("opener", [opencv.open_cuda, opencv.open_cuda_fp16])
@@ -102,13 +106,13 @@ def test_opencv_of_the_wheel_refuses_cuda(shipped, opener):
     if not opencv.built_without_cuda():
         pytest.skip("this OpenCV has CUDA")
     with pytest.raises(EngineError, match="was built without CUDA, as all wheels of PyPI are: use the board's own"):
-        opener(shipped, "classifier")
+        opener(shipped, "classifier", 2)
 
 
 def test_opencv_with_cuda_but_no_gpu_is_refused(shipped, monkeypatch):
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: "    NVIDIA CUDA:        YES (ver 12.6, CUFFT CUBLAS)")
     with pytest.raises(EngineError, match="has CUDA, but finds no GPU"):
-        opencv.open_cuda(shipped, "classifier")
+        opencv.open_cuda(shipped, "classifier", 2)
 
 
 def test_opencv_is_set_to_the_target_that_is_asked_for(shipped, monkeypatch):
@@ -128,7 +132,7 @@ def test_opencv_is_set_to_the_target_that_is_asked_for(shipped, monkeypatch):
     monkeypatch.setattr(cv2.dnn, "getAvailableTargets", lambda backend: [cv2.dnn.DNN_TARGET_CUDA_FP16])
     monkeypatch.setattr(cv2.dnn, "readNetFromONNX", lambda path: Net())
     with pytest.raises(Asked) as caught:
-        opencv.open_cuda_fp16(shipped, "classifier")
+        opencv.open_cuda_fp16(shipped, "classifier", 2)
     assert caught.value.args == (cv2.dnn.DNN_BACKEND_CUDA, cv2.dnn.DNN_TARGET_CUDA_FP16)
 
 
@@ -143,13 +147,13 @@ def test_a_bad_model_is_one_line(shipped, tmp_path, data, expected):
     path = tmp_path / "m.tflite"
     path.write_bytes(data)
     with pytest.raises(EngineError, match=expected) as caught:
-        tflite.TFLiteEngine(path, shipped.classifier)
+        tflite.TFLiteEngine(path, shipped.classifier, 2)
     assert "\n" not in str(caught.value)
 
 
 def test_the_wrong_network_is_refused(shipped):
     with pytest.raises(EngineError, match="the bundle says"):
-        tflite.TFLiteEngine(shipped.path("classifier", "tflite"), shipped.detector)
+        tflite.TFLiteEngine(shipped.path("classifier", "tflite"), shipped.detector, 2)
 
 
 def test_missing_runtime_names_the_extra(monkeypatch):
@@ -176,7 +180,7 @@ def test_scripted_engine_plays_and_remembers():
 
 def test_scripted_engine_of_a_bundle_gives_its_known_answer(tmp_path, write_bundle):
     loaded = bundle.load(write_bundle(tmp_path / "b"))
-    answer = engine.open(loaded, "classifier").infer(np.zeros((32, 32, 3), np.uint8))
+    answer = engine.open(loaded, "classifier", 2).infer(np.zeros((32, 32, 3), np.uint8))
     assert [a.shape for a in answer] == [(2,)]
 
 
@@ -185,7 +189,7 @@ def test_bundle_without_onnx_refuses_opencv(shipped, tmp_path):
     text = (folder / "bundle.json").read_text().replace('"onnx": "classifier.onnx"', '"edgetpu": "classifier.onnx"')
     (folder / "bundle.json").write_text(text)
     with pytest.raises(BundleError, match="no onnx file of the classifier"):
-        opencv.open(bundle.load(folder), "classifier")
+        opencv.open(bundle.load(folder), "classifier", 2)
 
 
 @pytest.mark.fault("the bundle's folder is gone", "removed under a running engine", "nothing: it goes on", "-")

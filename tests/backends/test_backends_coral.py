@@ -123,7 +123,7 @@ def test_a_process_that_cannot_be_started_is_an_engine_error(monkeypatch):
 
 def test_a_bundle_without_a_compiled_file_names_the_command():
     with pytest.raises(BundleError, match=r"no edgetpu file of the detector.*: maskcam-convert edgetpu .*shipped$"):
-        coral.open(bundle.load(), "detector")
+        coral.open(bundle.load(), "detector", 2)
 
 
 def plug(root, name, vendor, product):

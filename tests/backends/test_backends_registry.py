@@ -44,7 +44,7 @@ def test_a_package_adds_a_backend_that_runs(package, write_bundle, tmp_path):
     package(["npu = maskcam_npu:BACKEND"])
     assert list(backends()) == [*(one.name for one in BUILT_IN), "npu"]
     with ExitStack() as stack:
-        opener = Opener(backends(), bundle.load(write_bundle(tmp_path / "b")), resolve, stack)
+        opener = Opener(backends(), bundle.load(write_bundle(tmp_path / "b")), resolve, stack, threads=2)
         assert opener.open("detector", "npu").describe() == "npu"
 
 

@@ -9,9 +9,13 @@ from edge.backends.registry import Backend
 from edge.backends.selection import opener as selection
 from edge.backends.selection.opener import Opener
 from edge.backends.selection.probe import ProbeResult
+from edge.config import settings as defaults
 from edge.core.errors import EngineError, MissingPackage
+from edge.testing.defaults import with_defaults
 from edge.testing.engine import ScriptedEngine
 from edge.vision import bundle
+
+Opener = with_defaults(Opener, defaults.Backend())
 
 
 @pytest.fixture

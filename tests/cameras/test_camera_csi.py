@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 
 from edge.cameras import csi
+from edge.config import settings as defaults
 from edge.core.errors import CameraError
+from edge.testing.defaults import with_defaults
+
+CsiCamera = with_defaults(csi.CsiCamera, defaults.Camera())
 
 NO_GSTREAMER = "  Video I/O:\n    FFMPEG:    YES\n    GStreamer:                   NO\n"
 
@@ -38,17 +42,17 @@ def jetson(monkeypatch):
 def test_an_opencv_without_gstreamer_is_told_with_the_remedy(monkeypatch):
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: NO_GSTREAMER)
     with pytest.raises(CameraError, match=r"'csi:0': this OpenCV \(4.*no GStreamer: use the one of JetPack \(sudo apt"):
-        csi.CsiCamera()
+        CsiCamera()
 
 
 @pytest.mark.skipif("GStreamer:                   NO" not in cv2.getBuildInformation(), reason="OpenCV has GStreamer")
 def test_the_wheel_of_this_machine_is_recognised():
     with pytest.raises(CameraError, match="no GStreamer"):
-        csi.CsiCamera()
+        CsiCamera()
 
 
 def test_the_pipeline_keeps_the_newest_frame_alone(jetson):
-    with csi.CsiCamera(1, 1280, 720, 29.97, exposure=10.0) as camera:
+    with CsiCamera(1, width=1280, height=720, fps=29.97, exposure=10.0) as camera:
         ((pipeline, backend),) = jetson.asked
         assert camera.describe() == f"csi:1: {pipeline}"
     assert backend == cv2.CAP_GSTREAMER
@@ -69,11 +73,11 @@ def test_exposure_is_automatic_unless_said():
 def test_frames_are_rgb_and_the_end_is_an_error(jetson):
     arrivals, frames = iter([7.0, 7.5, 8.0]), []
     with pytest.raises(CameraError, match=r"'csi:0': gives no frames: sudo systemctl restart nvargus-daemon"):
-        frames.extend(csi.CsiCamera(clock=lambda: next(arrivals)))  # keeps what came before the error
+        frames.extend(CsiCamera(clock=lambda: next(arrivals)))  # keeps what came before the error
     assert [(f.index, f.t, tuple(f.image[0, 0])) for f in frames] == [(0, 7.0, (10, 0, 255)), (1, 7.5, (10, 0, 255))]
 
 
 def test_one_that_cannot_be_opened(jetson):
     jetson.opened = False
     with pytest.raises(CameraError, match="'csi:0': cannot be opened: check the ribbon cable"):
-        csi.CsiCamera()
+        CsiCamera()

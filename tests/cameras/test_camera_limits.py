@@ -9,7 +9,11 @@ import pytest
 
 from edge.cameras import allocation, files
 from edge.cameras.stream import StreamCamera
+from edge.config import settings as defaults
 from edge.core.errors import CameraError
+from edge.testing.defaults import with_defaults
+
+StreamCamera = with_defaults(StreamCamera, defaults.Camera(), silence=5.0)
 
 SMALL = [cv2.imencode(".jpg", np.full((48, 64), 40 * k, np.uint8))[1].tobytes() for k in range(1, 6)]
 

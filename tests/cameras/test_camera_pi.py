@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 from edge.cameras.pi import PiCamera
+from edge.config import settings as defaults
 from edge.core.errors import CameraError, MissingPackage
+from edge.testing.defaults import with_defaults
+
+PiCamera = with_defaults(PiCamera, defaults.Camera())
 
 PURPLE = (200, 10, 90)
 """The scene, RGB."""
@@ -99,7 +103,7 @@ def test_frames_are_rgb_and_stamped_on_arrival(fake):
 
 
 def test_the_stream_is_asked_for_as_the_settings_say(fake):
-    camera = PiCamera(0, 641, 481, fps=25.0, exposure=12.5)
+    camera = PiCamera(0, width=641, height=481, fps=25.0, exposure=12.5)
     (made,) = fake.made
     assert made.config["main"] == {"size": (640, 480), "format": "BGR888"}
     assert made.config["raw"] is None, "an unused stream of raw pictures takes memory"

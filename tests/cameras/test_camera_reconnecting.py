@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 
 from edge.cameras.reconnecting import MOST_HANGING, ReconnectingCamera
+from edge.config import settings as defaults
 from edge.core.errors import CameraError, MissingPackage
 from edge.core.records import Frame
 from edge.testing.camera import Script, pictures, still
+from edge.testing.defaults import with_defaults
+
+ReconnectingCamera = with_defaults(ReconnectingCamera, defaults.Camera(), first_within=15.0)
 
 PATIENCE = 10.0  # seconds until a test gives up on a thread that hangs
 GREY = np.random.default_rng(1).integers(60, 200, (48, 64, 3), np.uint8)

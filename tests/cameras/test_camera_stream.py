@@ -12,7 +12,12 @@ import pytest
 
 from edge.cameras.reconnecting import ReconnectingCamera
 from edge.cameras.stream import StreamCamera
+from edge.config import settings as defaults
 from edge.core.errors import CameraError
+from edge.testing.defaults import with_defaults
+
+ReconnectingCamera = with_defaults(ReconnectingCamera, defaults.Camera(), first_within=15.0)
+StreamCamera = with_defaults(StreamCamera, defaults.Camera(), silence=5.0)
 
 FRAMES = 6
 PATIENCE = 10.0  # seconds until a test gives up

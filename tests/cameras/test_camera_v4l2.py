@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from edge.cameras import v4l2
+from edge.config import settings as defaults
 from edge.core.errors import CameraError
+from edge.testing.defaults import with_defaults
+
+V4L2Camera = with_defaults(v4l2.V4L2Camera, defaults.Camera())
 
 
 class FakeCapture:
@@ -65,7 +69,7 @@ def fake(monkeypatch):
 def test_a_camera_that_does_not_exist(monkeypatch, device, path):
     monkeypatch.setattr(v4l2, "devices", lambda: ["/dev/v4l/by-id/usb-cam", "/dev/video2"])
     with pytest.raises(CameraError, match="does not exist") as caught:
-        v4l2.V4L2Camera(device)
+        V4L2Camera(device)
     assert f"'{path}'" in str(caught.value)
     assert str(caught.value).endswith("cameras of this machine: /dev/v4l/by-id/usb-cam, /dev/video2")
 
@@ -73,17 +77,17 @@ def test_a_camera_that_does_not_exist(monkeypatch, device, path):
 def test_no_permission_names_the_group(monkeypatch, device):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root, who runs many a test, may do anything
     with pytest.raises(CameraError, match=r"not permitted.*group 'video'"):
-        v4l2.V4L2Camera(str(device))
+        V4L2Camera(str(device))
 
 
 def test_a_file_that_is_no_camera_is_refused_by_opencv_itself(device, capfd):
     with pytest.raises(CameraError, match="cannot be opened: not a camera, or in use"):
-        v4l2.V4L2Camera(str(device))
+        V4L2Camera(str(device))
     assert capfd.readouterr().err == ""
 
 
 def test_asks_for_mjpg_first_and_a_short_buffer_and_tells_what_it_got(device, fake):
-    with v4l2.V4L2Camera(str(device), 1280, 720, 30.0) as camera:
+    with V4L2Camera(str(device), 1280, 720, 30.0) as camera:
         assert fake.opened == [(str(device), cv2.CAP_V4L2)]
         assert fake.asked[0] == (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         assert (cv2.CAP_PROP_BUFFERSIZE, 1) in fake.asked
@@ -97,13 +101,13 @@ def test_frames_are_rgb_stamped_on_arrival_and_the_end_is_an_error(device, fake)
     arrivals = iter([50.0, 50.5, 51.25, 61.0])
     frames = []
     with pytest.raises(CameraError, match="gives no frames: check cable and power"):
-        frames.extend(v4l2.V4L2Camera(str(device), clock=lambda: next(arrivals)))  # keeps what came before the error
+        frames.extend(V4L2Camera(str(device), clock=lambda: next(arrivals)))  # keeps what came before the error
     assert [(f.index, f.t) for f in frames] == [(0, 50.0), (1, 50.5), (2, 51.25)]
     assert {tuple(f.image[0, 0]) for f in frames} == {(10, 0, 255)}
 
 
 def test_an_unplugged_camera_is_noticed_although_reads_succeed(device, fake):
-    frames = iter(v4l2.V4L2Camera(str(device)))
+    frames = iter(V4L2Camera(str(device)))
     next(frames)
     device.unlink()
     with pytest.raises(CameraError, match="unplugged"):
@@ -112,7 +116,7 @@ def test_an_unplugged_camera_is_noticed_although_reads_succeed(device, fake):
 
 def test_a_camera_that_is_gone_when_a_read_fails_was_unplugged(device, fake):
     fake.frames = 0
-    camera = v4l2.V4L2Camera(str(device))
+    camera = V4L2Camera(str(device))
     device.unlink()
     with pytest.raises(CameraError, match="unplugged"):
         list(camera)
@@ -120,7 +124,7 @@ def test_a_camera_that_is_gone_when_a_read_fails_was_unplugged(device, fake):
 
 @pytest.mark.parametrize(("format", "asked"), [("YUYV", ["YUYV"]), ("MJPG", ["MJPG"]), ("auto", [])])
 def test_the_pixel_format_is_a_choice(device, fake, format, asked):
-    v4l2.V4L2Camera(str(device), format=format)
+    V4L2Camera(str(device), format=format)
     given = [value for key, value in fake.asked if key == cv2.CAP_PROP_FOURCC]
     assert given == [cv2.VideoWriter.fourcc(*letters) for letters in asked]
 
@@ -130,7 +134,7 @@ def exposure(fake):
 
 
 def test_a_fixed_exposure_is_set_by_hand_in_the_units_of_linux(device, fake):
-    camera = v4l2.V4L2Camera(str(device), exposure=15.6)
+    camera = V4L2Camera(str(device), exposure=15.6)
     assert exposure(fake) == [(cv2.CAP_PROP_AUTO_EXPOSURE, 1), (cv2.CAP_PROP_EXPOSURE, 156)]
     fake.MODE = fake.MODE | {cv2.CAP_PROP_AUTO_EXPOSURE: 1.0}
     assert "exposed 15.6 ms" in camera.describe()
@@ -139,7 +143,7 @@ def test_a_fixed_exposure_is_set_by_hand_in_the_units_of_linux(device, fake):
 @pytest.mark.parametrize(("known", "asked"), [(3, [3]), (0, [3, 0])])
 def test_automatic_exposure_is_asked_for_in_either_dialect(device, fake, known, asked):
     fake.known = [(cv2.CAP_PROP_AUTO_EXPOSURE, known)]
-    v4l2.V4L2Camera(str(device))
+    V4L2Camera(str(device))
     assert exposure(fake) == [(cv2.CAP_PROP_AUTO_EXPOSURE, value) for value in asked]
 
 

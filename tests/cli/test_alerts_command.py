@@ -4,9 +4,13 @@ import pytest
 
 from edge import cli, config
 from edge.cli.alerts import play
+from edge.config import sink_sections
 from edge.core.records import STATES
 from edge.sinks import pins
 from edge.sinks.gpio import GpioSink
+from edge.testing.defaults import with_defaults
+
+GpioSink = with_defaults(GpioSink, sink_sections.Gpio())
 
 
 @pytest.fixture

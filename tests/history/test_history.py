@@ -12,12 +12,17 @@ from pathlib import Path
 import pytest
 
 from edge.cli import main
+from edge.config import sink_sections
 from edge.core.errors import DataError, SinkError
 from edge.core.records import VISIT_OUTCOMES, Counts, Event, Origin, Stamp, Visit
 from edge.history.reader import History, Past
 from edge.history.store import Row, Store
 from edge.sinks.history import HistorySink
 from edge.sinks.isolated import Isolated
+from edge.testing.defaults import with_defaults
+
+HistorySink = with_defaults(HistorySink, sink_sections.History(keep_days=0.0))
+Store = with_defaults(Store, sink_sections.History())
 
 MORNING = datetime(2026, 11, 25, 8, 30).timestamp()
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,11 @@ from datetime import datetime
 import pytest
 
 from edge.cli import main
+from edge.config import sink_sections
 from edge.history.store import Row, Store
+from edge.testing.defaults import with_defaults
+
+Store = with_defaults(Store, sink_sections.History())
 
 MORNING = datetime(2026, 11, 25, 8, 30).timestamp()
 

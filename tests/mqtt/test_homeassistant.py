@@ -19,7 +19,11 @@ from tests.mqtt.conftest import SOON, eventually, free_port
 
 pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
 
+from edge.config import sink_sections
 from edge.sinks.mqtt import MqttSink
+from edge.testing.defaults import with_defaults
+
+MqttSink = with_defaults(MqttSink, sink_sections.Mqtt())
 
 HASS = Path(os.environ.get("HOMEASSISTANT", "")) / "bin" / "python"
 pytestmark = pytest.mark.skipif(

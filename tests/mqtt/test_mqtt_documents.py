@@ -14,8 +14,12 @@ from edge.runtime.identity import Stamper
 
 pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
 
+from edge.config import sink_sections
 from edge.sinks import home_assistant
 from edge.sinks.mqtt import MqttSink
+from edge.testing.defaults import with_defaults
+
+MqttSink = with_defaults(MqttSink, sink_sections.Mqtt())
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "mqtt.md"
 WHO = Origin("door", "left", "0.2.0", "maskcam 2026-11-21")

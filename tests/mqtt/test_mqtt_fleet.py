@@ -14,9 +14,13 @@ from edge.runtime.identity import Stamper, mqtt_topic
 
 pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
 
+from edge.config import sink_sections
 from edge.operations.fleet import Camera, cameras, render
 from edge.sinks.isolated import Isolated
 from edge.sinks.mqtt import MqttSink
+from edge.testing.defaults import with_defaults
+
+MqttSink = with_defaults(MqttSink, sink_sections.Mqtt())
 
 MANY, EACH = 50, 20
 

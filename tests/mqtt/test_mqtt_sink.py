@@ -21,7 +21,11 @@ from tests.mqtt.conftest import eventually
 
 pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
 
+from edge.config import sink_sections
 from edge.sinks.mqtt import MqttSink, wish
+from edge.testing.defaults import with_defaults
+
+MqttSink = with_defaults(MqttSink, sink_sections.Mqtt())
 
 STAMP = Stamp("00ff-1", Origin("door", "", "0.2.0", "maskcam 2026-11-21"), 1795630000.0, True)
 BARE = Decision(1, Mask.OFF, 0.9, 0.1)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from edge import cli
+from edge.config import settings as defaults
+from edge.config import sink_sections
 from edge.core.errors import DataError
 from edge.core.geometry import Box
 from edge.core.labels import Mask
@@ -15,9 +17,15 @@ from edge.core.records import Face, Frame, Verdict
 from edge.operations.benchmark import faces, latency, machine, report, stages
 from edge.runtime.pipeline import Pipeline
 from edge.sinks.gpio import GpioSink
+from edge.testing.defaults import with_defaults
 from edge.tracking.alerts import AlertPolicy
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
+
+AlertPolicy = with_defaults(AlertPolicy, defaults.Alerts())
+GpioSink = with_defaults(GpioSink, sink_sections.Gpio())
+GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
 
 
 class Bench:

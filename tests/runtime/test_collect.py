@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edge.assemble.collect import collecting
+from edge.config import settings as defaults
 from edge.config.settings import Settings
 from edge.core.errors import SinkError
 from edge.core.geometry import Box
@@ -21,6 +22,11 @@ from edge.runtime import collect, collected
 from edge.runtime.collect import Collector, Doubts
 from edge.runtime.collected import DAY, Find, Folder
 from edge.sinks.buttons import Button
+from edge.testing.defaults import with_defaults
+
+Collector = with_defaults(Collector, defaults.Collect())
+Doubts = with_defaults(Doubts, defaults.Collect())
+Folder = with_defaults(Folder, defaults.Collect())
 
 NOW = 1_780_000_000.0
 FACE, OTHER = Box(100, 60, 180, 150), Box(420, 60, 500, 150)

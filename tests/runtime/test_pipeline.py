@@ -3,14 +3,19 @@
 import numpy as np
 import pytest
 
+from edge.config import settings as defaults
 from edge.core.errors import CameraError
 from edge.core.geometry import Box
 from edge.core.labels import Mask
 from edge.core.metrics import Timers
 from edge.core.records import Face, Frame, Verdict
 from edge.runtime.pipeline import Pipeline
+from edge.testing.defaults import with_defaults
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
+
+GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
 
 HERE, THERE = Box(10, 10, 60, 60), Box(200, 10, 250, 60)
 

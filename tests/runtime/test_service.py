@@ -11,6 +11,7 @@ import pytest
 
 from edge.assemble import Runtime
 from edge.cameras.base import ENDED, OK, Live
+from edge.config import settings as defaults
 from edge.core.errors import ConfigError, EngineError, SinkError
 from edge.core.geometry import Box
 from edge.core.labels import Mask
@@ -21,12 +22,18 @@ from edge.runtime.pipeline import Pipeline
 from edge.runtime.service import Service
 from edge.runtime.signals import Flag, reload_on_signal, stop_on_signals
 from edge.runtime.status import Status
+from edge.testing.defaults import with_defaults
 from edge.testing.sink import MemorySink
 from edge.tracking.alerts import AlertPolicy
 from edge.tracking.tally import Tally
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
 from edge.vision.visibility import Visibility
+
+AlertPolicy = with_defaults(AlertPolicy, defaults.Alerts())
+GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
+Visibility = with_defaults(Visibility, defaults.Visibility())
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
 
 
 class Camera(Live):

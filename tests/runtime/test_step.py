@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edge.assemble import Runtime
+from edge.config import settings as defaults
 from edge.core import files
 from edge.core.errors import CameraError, DataError, EngineError, SinkError
 from edge.core.geometry import Box
@@ -22,10 +23,15 @@ from edge.runtime.pipeline import Pipeline
 from edge.runtime.replay import replay
 from edge.runtime.signals import Flag
 from edge.runtime.step import Step
+from edge.testing.defaults import with_defaults
 from edge.testing.sink import MemorySink
 from edge.tracking.alerts import AlertPolicy
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
+
+AlertPolicy = with_defaults(AlertPolicy, defaults.Alerts())
+GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
 
 
 class Camera:

@@ -8,10 +8,14 @@ import tracemalloc
 
 import pytest
 
+from edge.config import sink_sections
 from edge.core.errors import ConfigError, SinkError
 from edge.core.labels import Mask
 from edge.core.records import Decision, Event
 from edge.sinks.command import CommandSink
+from edge.testing.defaults import with_defaults
+
+CommandSink = with_defaults(CommandSink, sink_sections.Command())
 
 RAISED = Event("no_mask", 1.0, Decision(1, Mask.OFF, 0.9, 0.0))
 

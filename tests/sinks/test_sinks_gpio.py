@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from edge.config import sink_sections
 from edge.config.settings import Gpio
 from edge.core.errors import ConfigError, MissingPackage, SinkError
 from edge.core.records import FIGURES, KINDS, STATES, Event
 from edge.sinks import pins
 from edge.sinks.gpio import GpioSink
 from edge.sinks.patterns import ALERT, BUZZER, LIGHT, OFF, ON, describe
+from edge.testing.defaults import with_defaults
+
+GpioSink = with_defaults(GpioSink, sink_sections.Gpio())
 
 RAISED, CLEAR, DECISION = Event("no_mask", 1.0), Event("all_clear", 2.0), Event("decision", 0.5)
 
@@ -173,7 +177,7 @@ CRASH = """
 import atexit
 from edge.core.records import Event
 from edge.sinks.gpio import GpioSink
-sink = GpioSink(17, driver="mock")
+sink = GpioSink(17, active_high=True, driver="mock")
 sink.send(Event("no_mask", 0.0))
 sink.pin.set = lambda lit: print("set", lit, flush=True)
 raise RuntimeError("crash")

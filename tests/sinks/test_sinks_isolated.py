@@ -5,11 +5,15 @@ import threading
 
 import pytest
 
+from edge.config import sink_sections
 from edge.core.errors import SinkError
 from edge.core.records import Counts, Event
-from edge.sinks.gpio import GpioSink
+from edge.sinks import gpio
 from edge.sinks.isolated import Isolated
+from edge.testing.defaults import with_defaults
 from edge.testing.sink import MemorySink
+
+GpioSink = with_defaults(gpio.GpioSink, sink_sections.Gpio())
 
 SOON = 10.0
 """Seconds after which a test that waits for a thread has failed."""
@@ -311,7 +315,7 @@ def test_a_light_that_fails_while_it_blinks_is_opened_again(isolated):
     def broken(lit):
         raise OSError("I/O error")
 
-    class Light(GpioSink):
+    class Light(gpio.GpioSink):
         def advance(self, now):
             if len(opened) == 1:
                 self.pin.set = broken
@@ -320,7 +324,7 @@ def test_a_light_that_fails_while_it_blinks_is_opened_again(isolated):
             return super().advance(now)
 
     def open():
-        opened.append(Light(17, driver="mock"))
+        opened.append(Light(17, active_high=True, driver="mock"))
         return opened[-1]
 
     sink = isolated(open, time, restate=True)

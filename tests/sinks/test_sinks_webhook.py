@@ -10,11 +10,15 @@ import time
 
 import pytest
 
+from edge.config import sink_sections
 from edge.core.errors import ConfigError, SinkError
 from edge.core.events import to_json
 from edge.core.records import Event
 from edge.sinks.isolated import Isolated
 from edge.sinks.webhook import WebhookSink
+from edge.testing.defaults import with_defaults
+
+WebhookSink = with_defaults(WebhookSink, sink_sections.Webhook())
 
 RAISED = Event("no_mask", 1.0)
 

@@ -7,10 +7,14 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.config import sink_sections
 from edge.core.errors import SinkError
 from edge.core.geometry import Box
 from edge.core.records import Event, Frame, Observation, Origin, Stamp, Track
 from edge.sinks.snapshots import DAY, Film, SnapshotSink
+from edge.testing.defaults import with_defaults
+
+SnapshotSink = with_defaults(SnapshotSink, sink_sections.Snapshots())
 
 NOW = 1_780_000_000.0
 FACE = Box(100, 60, 180, 150)

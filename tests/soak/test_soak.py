@@ -14,6 +14,7 @@ import pytest
 
 from edge.assemble import Runtime
 from edge.cameras.reconnecting import ReconnectingCamera
+from edge.config import settings as defaults
 from edge.core.errors import CameraError
 from edge.core.geometry import Box
 from edge.core.labels import Mask
@@ -23,10 +24,16 @@ from edge.runtime.pipeline import Pipeline
 from edge.runtime.service import Service
 from edge.runtime.signals import Flag
 from edge.runtime.step import Step
+from edge.testing.defaults import with_defaults
 from edge.testing.sink import MemorySink
 from edge.tracking.alerts import AlertPolicy
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
+
+AlertPolicy = with_defaults(AlertPolicy, defaults.Alerts())
+GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
+ReconnectingCamera = with_defaults(ReconnectingCamera, defaults.Camera(), first_within=15.0)
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
 
 LONG = bool(os.environ.get("TEST_SOAK"))
 REOPENINGS = 2000 if LONG else 150

@@ -7,9 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.config import settings as defaults
 from edge.core.labels import Mask
 from edge.core.records import Decision, Frame, Observation
+from edge.testing.defaults import with_defaults
 from edge.tracking.alerts import _REMEMBERED, AlertPolicy, StillsPolicy
+
+AlertPolicy = with_defaults(AlertPolicy, defaults.Alerts())
 
 ON, OFF, UNSURE = Mask.ON, Mask.OFF, Mask.UNSURE
 BLACK = np.zeros((2, 2, 3), np.uint8)

@@ -3,9 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.config import settings as defaults
 from edge.core.geometry import Box
 from edge.core.records import Face
+from edge.testing.defaults import with_defaults
 from edge.tracking.tracker import GreedyTracker
+
+GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
 
 
 def face(x: float, y: float = 100.0, size: float = 40.0, score: float = 0.9) -> Face:

@@ -4,10 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.config import settings as defaults
 from edge.core.geometry import Box
 from edge.core.labels import Mask
 from edge.core.records import Track, Verdict
+from edge.testing.defaults import with_defaults
 from edge.tracking.voting import VotingJudge
+
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
 
 ON, OFF, UNSURE = Mask.ON, Mask.OFF, Mask.UNSURE
 

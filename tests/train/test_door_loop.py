@@ -20,6 +20,7 @@ pytest.importorskip("minisign", reason="needs the extra 'update'")
 
 from convert import cli as convert_cli
 from edge.backends import tflite
+from edge.config import settings as defaults
 from edge.core.labels import Mask
 from edge.core.metrics import Timers
 from edge.core.records import Frame
@@ -27,6 +28,7 @@ from edge.operations.update import package
 from edge.runtime.collect import Collector
 from edge.runtime.collected import Folder
 from edge.runtime.pipeline import Pipeline
+from edge.testing.defaults import with_defaults
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
 from edge.vision import bundle
@@ -40,6 +42,12 @@ from train.augmentation import drawn_faces, drawn_objects
 from train.classifier import memory, tune
 from train.config import ClassifierConfig, load
 from train.labelling.store import Face, Store
+
+Collector = with_defaults(Collector, defaults.Collect())
+Folder = with_defaults(Folder, defaults.Collect())
+GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
+MaskClassifier = with_defaults(MaskClassifier, defaults.Judgement())
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
 
 pytestmark = pytest.mark.filterwarnings("default")  # TensorFlow and tf2onnx warn about one another
 

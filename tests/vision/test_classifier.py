@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
+from edge.config import settings as defaults
 from edge.core.geometry import Box
 from edge.core.labels import CLASSIFIER_LABELS, Mask
 from edge.core.records import Decision, Verdict
+from edge.testing.defaults import with_defaults
 from edge.vision.bundle import ClassifierSpec
 from edge.vision.classifier import MaskClassifier
+
+MaskClassifier = with_defaults(MaskClassifier, defaults.Judgement())
 
 FACE, PICTURE = Box(10, 10, 50, 50), np.zeros((64, 64, 3), np.uint8)
 

@@ -3,15 +3,22 @@
 import numpy as np
 import pytest
 
+from edge.config import settings as defaults
 from edge.core.geometry import Box
 from edge.core.labels import Mask
 from edge.core.metrics import Timers
 from edge.core.records import Face, Frame, Verdict
 from edge.runtime.pipeline import Pipeline
+from edge.testing.defaults import with_defaults
 from edge.tracking.alerts import AlertPolicy
 from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
 from edge.vision.visibility import COVERED, DARK, NOISE, Visibility, brightness_and_steps
+
+AlertPolicy = with_defaults(AlertPolicy, defaults.Alerts())
+GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
+Visibility = with_defaults(Visibility, defaults.Visibility())
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
 
 RNG = np.random.default_rng(0)
 SHAPE = (480, 640, 3)

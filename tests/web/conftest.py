@@ -8,10 +8,12 @@ pytest.importorskip("starlette", reason="the extra web is not installed")
 from starlette.testclient import TestClient
 
 from edge import config
+from edge.config import settings as defaults
 from edge.core.geometry import Box
 from edge.core.labels import Mask
 from edge.core.records import Decision, Frame, Observation, Track
 from edge.runtime.controls import Controls
+from edge.testing.defaults import with_defaults
 from edge.web import texts
 from edge.web.access import Access
 from edge.web.app import Page, app
@@ -22,6 +24,8 @@ from edge.web.hub import Hub
 from edge.web.logs import RecentLog
 from edge.web.preview import Preview
 from edge.web.worker import Governor, Worker
+
+Preview = with_defaults(Preview, defaults.Web())
 
 ADDRESS = "http://127.0.0.1:8765"
 

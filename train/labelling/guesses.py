@@ -12,9 +12,9 @@ from edge.backends import tflite
 from edge.core.errors import DataError
 from edge.core.geometry import Box
 from edge.core.records import Image
+from edge.evaluation.runner import mask_classifier
 from edge.vision import bundle as bundles
 from edge.vision import pictures
-from edge.vision.classifier import MaskClassifier
 from edge.vision.detector import FaceDetector
 from train.labelling.store import Face, Store
 
@@ -30,7 +30,7 @@ class Guesser:
     def __init__(self, folder: Path) -> None:
         bundle = bundles.load(folder)
         self._detector = FaceDetector(tflite.open(bundle, "detector", 2), bundle.detector)
-        self._classifier = MaskClassifier(tflite.open(bundle, "classifier", 2), bundle.classifier)
+        self._classifier = mask_classifier(tflite.open(bundle, "classifier", 2), bundle.classifier)
         self._labels = bundle.classifier.labels
 
     def faces(self, image: Image, known: list[Face]) -> list[Face]:

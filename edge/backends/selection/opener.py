@@ -59,7 +59,7 @@ class Opener:
     bundle: Bundle
     resolve: Callable[[str], Any]
     stack: ExitStack
-    threads: int = 2
+    threads: int
     device: str = ""
     strict: bool = False
     rows: Sequence[ProbeResult] = ()

@@ -14,7 +14,7 @@ import numpy as np
 
 from edge import __version__, assemble
 from edge.backends.registry import backends
-from edge.config.settings import Backend, Settings
+from edge.config.settings import Alerts, Backend, Settings
 from edge.config.sink_sections import Gpio
 from edge.core.errors import DataError, MaskcamError
 from edge.core.records import Frame, Image
@@ -104,7 +104,8 @@ def _to_pin(pipeline: Pipeline, pictures: Mapping[str, Image], seconds: float) -
     section = Gpio(driver="mock", heartbeat=False, self_test=False, announce=False)
     light: Any = assemble.sink("gpio", section, live=True)
     with closing(Isolated("sinks.gpio", lambda: light)) as sink:
-        return latency.measure_latency(pipeline, AlertPolicy(0, 0, 0), sink, light.pin, pictures, seconds)
+        policy = AlertPolicy(**Alerts(raise_after=0, clear_after=0, cooldown=0).model_dump(exclude={"snooze"}))
+        return latency.measure_latency(pipeline, policy, sink, light.pin, pictures, seconds)
 
 
 def _sweep(

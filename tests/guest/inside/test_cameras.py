@@ -12,8 +12,14 @@ from conftest import HERE, LOOPBACK, VIVID, until
 
 from edge.cameras.reconnecting import ReconnectingCamera
 from edge.cameras.v4l2 import V4L2Camera
+from edge.config import settings as defaults
 from edge.core.errors import CameraError
+from edge.testing.defaults import with_defaults
 from edge.vision.visibility import DARK, Visibility
+
+ReconnectingCamera = with_defaults(ReconnectingCamera, defaults.Camera(), first_within=15.0)
+V4L2Camera = with_defaults(V4L2Camera, defaults.Camera())
+Visibility = with_defaults(Visibility, defaults.Visibility())
 
 LOST_AFTER = 5.0
 SLACK = 3.0

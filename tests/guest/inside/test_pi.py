@@ -11,7 +11,11 @@ import pytest
 sys.modules["pykms"] = MagicMock()  # for a preview on the screen; picamera2 imports it always
 
 from edge.cameras.pi import PiCamera  # noqa: E402
+from edge.config import settings as defaults  # noqa: E402
 from edge.core.errors import CameraError  # noqa: E402
+from edge.testing.defaults import with_defaults  # noqa: E402
+
+PiCamera = with_defaults(PiCamera, defaults.Camera())
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ PROMPT = 5.0
 HOLD = """
 import time
 from edge.sinks.pins import GpiodPin
-pin = GpiodPin(17, lit=True)
+pin = GpiodPin(17, active_high=True, lit=True)
 print("lit", flush=True)
 time.sleep(600)
 """

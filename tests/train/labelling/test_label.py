@@ -175,10 +175,12 @@ def test_what_somebody_else_wrote_meanwhile_is_not_lost(stand, folder):
 
 
 def test_what_the_camera_collected_is_labelled_in_place_and_keeps_what_it_says(tmp_path):
+    from edge.config.settings import Collect
     from edge.runtime.collected import Folder
+    from edge.testing.defaults import with_defaults
     from tests.runtime.test_collect import found
 
-    kept = Folder(tmp_path / "stick")
+    kept = with_defaults(Folder, Collect())(tmp_path / "stick")
     kept.add(found())
     store = Store(tmp_path / "stick")
     (face,) = store.faces(1)
