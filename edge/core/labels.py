@@ -17,6 +17,11 @@ INCORRECTLY_WORN = "mask_worn_incorrectly"
 NOT_A_FACE = "not_a_face"
 """An optional label for false detections: a wheel, a lamp, the back of a head."""
 
+FACE = "face"
+"""The category of an annotated face whose mask state is unknown; no output of a classifier."""
+
+CATEGORIES = (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN, FACE, NOT_A_FACE)
+"""Order of the categories in annotated pictures, which are numbered from 1."""
 CLASSIFIER_LABELS = (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN, NOT_A_FACE)
 """Order of a classifier's outputs; one with fewer outputs has the first of them. A bundle states its own order."""
 

@@ -14,15 +14,9 @@ from edge.core.errors import DataError
 from edge.core.records import Image
 from edge.vision import pictures
 
-WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN, FACE, NOT_A_FACE = 1, 2, 3, 4, 5
-NAMES = {
-    labels.WITH_MASK: WITH_MASK,
-    labels.WITHOUT_MASK: WITHOUT_MASK,
-    labels.INCORRECTLY_WORN: INCORRECTLY_WORN,
-    "face": FACE,
-    labels.NOT_A_FACE: NOT_A_FACE,
-}
-"""Class -> number of its category; a box that is no face is always `ignored` too."""
+NAMES = {name: number for number, name in enumerate(labels.CATEGORIES, 1)}
+"""Category -> its number; a box that is no face is always `ignored` too."""
+WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN, FACE, NOT_A_FACE = NAMES.values()
 IGNORE = 0
 """Meaning of a class that is left out."""
 MOST = 1_000_000

@@ -25,14 +25,14 @@ from edge.core import json_text
 from edge.core.errors import SinkError
 from edge.core.files import write
 from edge.core.geometry import Box
+from edge.core.labels import CATEGORIES, FACE
 from edge.core.records import Image, Observation, Track
 from edge.core.retention import DAY, Dates, Kept, Limits
 from edge.vision.blur import blurred
 
 FILE = "coco.json"
-CLASSES = ("with_mask", "without_mask", "mask_worn_incorrectly", "face", "not_a_face")
-"""In the order of their numbers, from 1; "face" is what nobody has labelled yet."""
-UNLABELLED = 4
+UNLABELLED = CATEGORIES.index(FACE) + 1
+"""Number of the category of a face that nobody has labelled yet."""
 SURROUNDINGS = 0.65
 """Kept around a face, in sides of its box: what training wants to see of it."""
 QUALITY = 92
@@ -135,7 +135,7 @@ class Folder:
         try:
             content = _checked(json_text.parse(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            names = [{"id": k, "name": name} for k, name in enumerate(CLASSES, 1)]
+            names = [{"id": k, "name": name} for k, name in enumerate(CATEGORIES, 1)]
             return {"images": [], "annotations": [], "categories": names}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SinkError(f"collect: '{path}' cannot be read ({error}): move it away, nothing is collected") from None
@@ -193,8 +193,8 @@ def _checked(content: Any) -> dict[str, Any]:
     if not all(isinstance(i["file_name"], str) and isinstance(i["id"], int | str) for i in content["images"]):
         raise ValueError("the name or number of a picture is none")
     numbers = {str(one["name"]): one["id"] for one in content["categories"]}
-    if any(numbers.get(name) != k for k, name in enumerate(CLASSES, 1)):
-        raise ValueError(f"its categories are others than {', '.join(CLASSES)}, numbered from 1")
+    if any(numbers.get(name) != k for k, name in enumerate(CATEGORIES, 1)):
+        raise ValueError(f"its categories are others than {', '.join(CATEGORIES)}, numbered from 1")
     return content
 
 

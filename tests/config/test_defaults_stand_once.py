@@ -63,3 +63,18 @@ def test_a_first_configuration_says_only_what_differs(path):
 
     for key, value in flat(tomllib.loads(path.read_text())):
         assert value != field(key).get_default(call_default_factory=True), ".".join(key)
+
+
+def test_no_module_writes_the_labels_in_an_order_of_its_own():
+    from edge.core import labels
+
+    names = set(labels.CATEGORIES)
+    ordered = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for folder in ("edge", "train", "convert")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Tuple | ast.List | ast.Dict)
+        and len([n for n in ast.iter_child_nodes(node) if isinstance(n, ast.Constant) and n.value in names]) > 1
+    ]
+    assert [place for place in ordered if not place.startswith("edge/core/labels.py")] == []

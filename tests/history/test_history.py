@@ -15,14 +15,15 @@ from edge.cli import main
 from edge.config import sink_sections
 from edge.core.errors import DataError, SinkError
 from edge.core.records import VISIT_OUTCOMES, Counts, Event, Origin, Stamp, Visit
+from edge.history import store as history_store
 from edge.history.reader import History, Past
-from edge.history.store import Row, Store
+from edge.history.store import Row
 from edge.sinks.history import HistorySink
 from edge.sinks.isolated import Isolated
 from edge.testing.defaults import with_defaults
 
 HistorySink = with_defaults(HistorySink, sink_sections.History(keep_days=0.0))
-Store = with_defaults(Store, sink_sections.History())
+Store = with_defaults(history_store.Store, sink_sections.History())
 
 MORNING = datetime(2026, 11, 25, 8, 30).timestamp()
 ROOT = Path(__file__).parents[2]
@@ -198,14 +199,14 @@ def test_old_visits_go_but_not_by_a_clock_that_is_not_set(path):
 
 def test_a_disk_that_is_full_for_a_while_costs_nothing(path, monkeypatch):
     failing = [True]
-    write = Store.write
+    write = history_store.Store.write
 
     def full(self, rows, told=()):
         if failing[0]:
             raise SinkError("no room")
         write(self, rows, told)
 
-    monkeypatch.setattr(Store, "write", full)
+    monkeypatch.setattr(history_store.Store, "write", full)
     kept: dict[int, Row] = {}
     sink = Isolated("sinks.history", lambda: HistorySink(path, every=0.01, kept=kept), kinds=("person",), pause=0.01)
     sink.send(person(1, 10.0, 20.0))

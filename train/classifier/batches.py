@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from edge.core.errors import DataError
 from edge.core.geometry import Box
-from edge.core.labels import NOT_A_FACE, WITHOUT_MASK
+from edge.core.labels import CLASSIFIER_LABELS, INCORRECTLY_WORN, NOT_A_FACE, WITHOUT_MASK
 from edge.core.records import Image
 from edge.vision import masks
 from edge.vision.preprocess import PADDING, InputSpec, crop, resize
@@ -28,8 +28,8 @@ from train.config import Augmentation, ClassifierConfig
 from train.data.dataset import Patch, truth
 
 Array = NDArray[Any]
-MASKED, BARE, WRONGLY, THING = range(4)
-"""Places of `edge.core.labels.CLASSIFIER_LABELS`."""
+BARE, WRONGLY, THING = map(CLASSIFIER_LABELS.index, (WITHOUT_MASK, INCORRECTLY_WORN, NOT_A_FACE))
+"""Outputs of the classifier for bare faces, for masks that are worn incorrectly, and for false detections."""
 LOWERED = (masks.NOSE_FREE + 0.05, 0.6)
 """How far an incorrectly worn mask hangs too low, in heights of the face: from a free nose to under the chin."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.core import labels
 from edge.core.errors import DataError
 from edge.core.files import write
 from edge.core.geometry import Box
@@ -19,11 +20,11 @@ from train.inspection.survey import Doubt
 TILE, ACROSS, ROWS = 150, 8, 6
 """Pixels of a tile, tiles in a row, rows."""
 COLOURS = {
-    "with_mask": (43, 209, 155),
-    "without_mask": (255, 107, 87),
-    "mask_worn_incorrectly": (255, 176, 46),
-    "face": (200, 200, 200),
-    "not_a_face": (154, 167, 255),
+    labels.WITH_MASK: (43, 209, 155),
+    labels.WITHOUT_MASK: (255, 107, 87),
+    labels.INCORRECTLY_WORN: (255, 176, 46),
+    labels.FACE: (200, 200, 200),
+    labels.NOT_A_FACE: (154, 167, 255),
 }
 
 
