@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge.web.access import REMEMBERED, network
+from edge.web.turns import Turns
 from edge.web.worker import Governor
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,6 @@ CONNECTIONS = 64
 """Open at one time: each is a file descriptor that a camera or a light may need."""
 ARRIVALS, ARRIVALS_AT_ONCE = 10.0, 32.0
 """Connections a second that one address may open, and how many at once after a pause."""
-LONGEST = 5.0
-"""Seconds for which one who asks too much is not heard."""
 PATIENCE = 15.0
 """Seconds in which a connection must bring a whole request."""
 
@@ -63,6 +62,7 @@ class _Connection(H11Protocol):
     """One connection: the oldest idle one makes room for a new one, and one that brings nothing is closed."""
 
     governor: Governor
+    turns: Turns
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._requests, self._born = 0, self.loop.time()
@@ -73,6 +73,8 @@ class _Connection(H11Protocol):
             idle = [other for other in alive if other._idle()]
             min(idle, key=lambda other: other._born, default=self).transport.abort()
         self._watch = self.loop.call_later(PATIENCE, self._expire, 0)
+        self._who = network(str((transport.get_extra_info("peername") or [""])[0]))
+        self._pause(self.turns.arrived(self._who, self.loop.time()))
         self.governor.rest()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -83,9 +85,15 @@ class _Connection(H11Protocol):
         self._requests += 1
         self.governor.rest()
         super().on_response_complete()
-        if (wait := self.governor.debt()) and not self.transport.is_closing():
+        debt, spent = self.governor.debt(), self.governor.spent - self.turns.charged
+        self.turns.charged = self.governor.spent
+        self._pause(self.turns.served(self._who, spent, debt, self.loop.time()))
+
+    def _pause(self, seconds: float) -> None:
+        """Reads nothing for a while."""
+        if seconds and not self.transport.is_closing():
             self.transport.pause_reading()
-            self.loop.call_later(min(wait, LONGEST), self._hear)
+            self.loop.call_later(seconds, self._hear)
 
     def _hear(self) -> None:
         if not self.transport.is_closing():
@@ -126,7 +134,7 @@ class PageServer:
         try:
             config = uvicorn.Config(
                 app,
-                http=type("Connection", (_Connection,), {"governor": governor}),
+                http=type("Connection", (_Connection,), {"governor": governor, "turns": Turns(governor.share)}),
                 ws="none",
                 loop="asyncio",
                 lifespan="off",

@@ -36,9 +36,9 @@ def occupied() -> float:
 class Governor:
     """Holds the page to its share of the time.
 
-    With one interpreter lock for all threads, a flood of requests would take frames from the loop. Who has asked while
-    the account is overdrawn is not heard again before it is even (`debt`); who comes new is served meanwhile. Where
-    that is not enough, the page's thread sleeps: nobody gets around that, not even by requests that are refused.
+    With one interpreter lock for all threads, a flood of requests would take frames from the loop. While the account is
+    overdrawn (`debt`), the addresses that ask most are not read from (`edge.web.turns`). If that is not enough, the
+    page's thread sleeps: nobody gets around that, not even by requests that are refused.
     """
 
     def __init__(
@@ -53,10 +53,18 @@ class Governor:
         self._share, self._most, self._left = share, credit, credit
         self._clock, self._used, self._sleep = clock, used, sleep or self._over.wait
         self._at: tuple[float, float] | None = None
+        self.spent = 0.0
+        """Seconds that the page has occupied so far."""
+
+    @property
+    def share(self) -> float:
+        """Part of the time that the page may occupy."""
+        return self._share
 
     def charge(self, seconds: float) -> None:
         """Takes what another thread has occupied for the page."""
         self._left -= seconds
+        self.spent += seconds
 
     def release(self) -> None:
         """No rest any more: the page ends."""
@@ -68,6 +76,7 @@ class Governor:
         if self._at is not None:
             earned, spent = (now - self._at[0]) * self._share, used - self._at[1]
             self._left = min(self._left + earned - spent, self._most)
+            self.spent += spent
         self._at = now, used
         return max(-self._left / self._share, 0.0)
 
