@@ -17,6 +17,7 @@ from convert.export import representative
 from convert.export.onnx import to_onnx
 from convert.export.tflite import to_tflite
 from edge.backends.tflite import TFLiteEngine, interpreter_class
+from edge.config.settings import Backend
 from edge.core.errors import DataError
 from edge.core.labels import NOT_A_FACE, of_outputs
 from edge.evaluation.annotated import Annotated
@@ -55,7 +56,7 @@ def convert(
         "known_answer": f"{name}_known.npz",
     }
     network = bundles.Network.model_validate(values)
-    engine = TFLiteEngine(folder / f"{name}_int8.tflite", network)
+    engine = TFLiteEngine(folder / f"{name}_int8.tflite", network, Backend().threads)
     known_answer.write(folder / f"{name}_known.npz", engine, list(outputs), width, height)
     return values
 

@@ -21,6 +21,7 @@ from convert.networks import keras_models
 from convert.networks.calibrated import calibrated
 from convert.verification import verify
 from edge.backends.tflite import TFLiteEngine
+from edge.config.settings import Backend
 from edge.core.errors import ConfigError
 from edge.core.progress import track
 from edge.evaluation import formats, slices
@@ -62,7 +63,9 @@ def run(model: Path, data: Path, validation: Path, sizes: list[str], plot: Path,
             spec = _spec(width, height, fixed, config)
             samples = representative.for_detector(pictures, config.calibration_pictures, spec.input.spec())
             path.write_bytes(to_tflite(fixed, samples))
-            detectors[f"{width}x{height}"] = FaceDetector(TFLiteEngine(path, spec), spec, threshold=LOWEST)
+            detectors[f"{width}x{height}"] = FaceDetector(
+                TFLiteEngine(path, spec, Backend().threads), spec, threshold=LOWEST
+            )
         rows = measure(detectors, held_out)
     print(f"{'size':<10}{'AP':>8}{'small AP':>10}{'ratio':>8}{'ms':>8}")
     for row in rows:
