@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -70,4 +69,4 @@ class Turns:
 
     @staticmethod
     def _recent(caller: _Caller, now: float) -> float:
-        return caller.requests * math.exp2((caller.at - now) / HALF_LIFE)
+        return caller.requests * 2.0 ** ((caller.at - now) / HALF_LIFE)
