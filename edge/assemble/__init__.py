@@ -21,6 +21,7 @@ from edge.core.plugins import resolve
 from edge.core.ports import Engine, Sink
 from edge.history.reader import History, Past
 from edge.runtime import identity
+from edge.runtime.clock import clock_is_set
 from edge.runtime.controls import Controls
 from edge.runtime.door import Door
 from edge.runtime.identity import Stamper
@@ -170,7 +171,7 @@ class Assembly:
 
 
 def _door(bundle: Bundle, stack: ExitStack) -> Door:
-    return stack.enter_context(closing(Door(bundle, state_directory(), identity.clock_is_set)))
+    return stack.enter_context(closing(Door(bundle, state_directory(), clock_is_set)))
 
 
 def _opened(sinks: Iterable[Sink], stack: ExitStack) -> Sequence[Sink]:

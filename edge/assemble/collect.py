@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge.assemble.sinks import in_state_folder
 from edge.core.errors import SinkError
-from edge.runtime import identity
+from edge.runtime.clock import clock_is_set
 from edge.runtime.collect import Collector
 from edge.runtime.collected import Folder
 
@@ -26,7 +26,7 @@ def collecting(settings: Settings, stack: ExitStack) -> Collector | None:
         return None
     path = in_state_folder(section.path, "collected")
     try:
-        folder = Folder(path, section.what, section.most, section.max_bytes, section.keep_days, identity.clock_is_set)
+        folder = Folder(path, section.what, section.most, section.max_bytes, section.keep_days, clock_is_set)
         button = _button(section, stack)
         return stack.enter_context(closing(Collector(folder, section.reasons, section.every, section.sample, button)))
     except SinkError as error:

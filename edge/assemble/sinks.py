@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edge.core.plugins import importing
 from edge.core.ports import Sink
 from edge.runtime import identity
+from edge.runtime.clock import clock_is_set
 from edge.runtime.controls import Controls
 from edge.runtime.systemd import state_directory
 from edge.sinks.isolated import Isolated
@@ -89,7 +90,7 @@ def own(name: str, section: Any, settings: Settings, **more: Any) -> dict[str, A
         board=identity.device_id,
         topic=lambda wanted: identity.mqtt_topic(wanted, device, camera),
         file=in_state_folder,
-        clock_set=identity.clock_is_set,
+        clock_set=clock_is_set,
         collecting=settings.collect is not None,
         **more,
     )

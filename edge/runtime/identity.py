@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import platform
 import re
@@ -12,17 +11,12 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
 from edge import __version__
 from edge.core.records import Event, Origin, Stamp
-
-YEAR = 2026
-"""Of this version: an earlier clock is wrong."""
-_TIME_ERROR = 5
-"""What adjtimex(2) returns while no time server has set the clock."""
+from edge.runtime.clock import clock_is_set
 
 
 class Stamper:
@@ -93,19 +87,3 @@ def device_id(root: Path = Path("/")) -> str:
     else:
         known = f"{platform.node()} {uuid.getnode():x}"
     return sha256(f"maskcam {known}".encode()).hexdigest()[:16]
-
-
-def clock_is_set(root: Path = Path("/")) -> bool | None:
-    """Whether a time server has set the clock since the start; None where the system does not tell.
-
-    The kernel knows, but the unit's sandbox does not let it be asked; systemd-timesyncd leaves a file.
-    """
-    if datetime.now().year < YEAR:
-        return False
-    if (root / "run/systemd/timesync/synchronized").exists():
-        return True
-    try:
-        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))  # modes 0: only asks
-    except (OSError, AttributeError):
-        return None
-    return None if state < 0 else state != _TIME_ERROR

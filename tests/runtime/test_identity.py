@@ -6,7 +6,7 @@ import pytest
 
 from edge import __version__
 from edge.core.records import Event, Origin
-from edge.runtime.identity import Stamper, clock_is_set, device_id, mqtt_topic, origin
+from edge.runtime.identity import Stamper, device_id, mqtt_topic, origin
 
 HOST = socket.gethostname()
 
@@ -67,11 +67,3 @@ def test_the_id_of_a_board_stays_and_tells_nothing(tmp_path):
     assert board("d", etc__machine_id="uninitialized\n", proc__device_tree__serial_number="00000000\0") == device_id(
         tmp_path / "nothing"
     )
-
-
-def test_a_clock_that_a_time_server_set(tmp_path):
-    marker = tmp_path / "run/systemd/timesync/synchronized"
-    assert clock_is_set(tmp_path) in (True, False, None)
-    marker.parent.mkdir(parents=True)
-    marker.touch()
-    assert clock_is_set(tmp_path) is True

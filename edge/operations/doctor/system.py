@@ -10,9 +10,8 @@ from pathlib import Path
 
 from edge.core.findings import Finding, absent, bad, ok, warn
 from edge.core.probes import Run, assignments, text
+from edge.runtime.clock import YEAR
 
-YEAR = 2026
-"""Of this version: an earlier clock is wrong."""
 LOW, FULL = 500e6, 50e6
 """Free bytes of a disk below which it is low, and below which updates and logs begin to fail."""
 
