@@ -1,9 +1,10 @@
-"""From decisions to events: what the world is told, and how seldom.
+"""From decisions to events, with hold times, so that alerts are few and stable.
 
-The alert has hold and release times, so a LED neither flickers nor lights for a passer-by, and a cool-down after
-which it is armed again. Holds are seconds, not frames, for boards differ tenfold in frames per second. The "N of M
-frames" of other systems is here a share of the frames within the hold: 0.8 of one second is 24 of 30 frames on a fast
-board and 4 of 5 on a slow one. Its cost: at 2 frames a second three frames fill the window, and one lapse restarts it.
+The alert has hold and release times, so that an LED neither flickers nor lights for a passer-by, and a cool-down before
+it can be raised again. Hold times are in seconds, not frames, since the frame rates of boards differ tenfold. The "N of
+M frames" of other systems is here a share of the frames within the hold: 0.8 of one second is 24 of 30 frames on a fast
+board and 4 of 5 on a slow one. The drawback: at 2 frames per second the window has three frames, and a single lapse
+restarts it.
 """
 
 from __future__ import annotations
@@ -17,27 +18,27 @@ from edge.core.records import Decision, Event, Observation
 
 T = TypeVar("T")
 _Window = deque[tuple[float, bool]]
-"""Time of each frame with a person, seconds, and whether they were OFF in it."""
+"""Time (s) of each frame with a person, and whether they were OFF in it."""
 
 _NOTHING = (Mask.UNSURE, False)
-"""What is told of somebody of whom nothing was told yet."""
+"""What counts as reported for a person about whom nothing was reported yet."""
 _REMEMBERED = 256
-"""Tracks about which something is kept: far more than stand before one camera within `max_gap`."""
+"""Maximum number of remembered tracks: far more than are in front of one camera within `max_gap`."""
 
 
 class AlertPolicy:
-    """A stream of observations in, a stream of events out.
+    """Implements the `Policy` port.
 
-    raise_after: seconds one person must be OFF before "no_mask" is raised, lapses included.
-    clear_after: seconds without anybody OFF after which "all_clear" is said.
-    cooldown: seconds after an "all_clear" before the next "no_mask"; one who is still OFF then raises it at once.
-    raise_share: part (0..1) of the frames of the last `raise_after` seconds with that person in which they must be
-        OFF, the newest among them; ON and UNSURE both count against it, so UNSURE never raises an alert.
+    raise_after: seconds one person must be OFF before "no_mask", lapses included.
+    clear_after: seconds without anybody OFF before "all_clear".
+    cooldown: seconds after "all_clear" before the next "no_mask"; a person who is still OFF then raises it at once.
+    raise_share: share (0..1) of the frames of the last `raise_after` seconds with that person in which they must be
+        OFF, including the last one; ON and UNSURE both count against it, so UNSURE never raises an alert.
 
-    incorrectly_worn: whether a mask worn incorrectly counts as OFF here. Otherwise it counts like UNSURE: it is told,
-        but neither raises the alert nor keeps it up.
+    incorrectly_worn: whether a mask worn incorrectly counts as OFF here. Otherwise it counts like UNSURE: it
+        is reported, but neither raises nor holds the alert.
 
-    The alert stands still while no frames come. Should a source's time jump back, holds start anew.
+    Without frames the alert does not change. If the time of a source jumps back, hold times start again.
     """
 
     def __init__(
@@ -60,12 +61,12 @@ class AlertPolicy:
         self._last_off = float("-inf")
         self._cleared = float("-inf")
         self._snooze: tuple[float, float] | None = None
-        """From when, and for how many seconds."""
+        """Start and length of the snooze, in seconds."""
 
     def snooze(self, seconds: float, t: float) -> list[Event]:
-        """See `edge.core.ports.Policy`. An alert that stands is cleared; decisions are told as before.
+        """See `edge.core.ports.Policy`. A raised alert is cleared; decisions are reported as before.
 
-        Who is OFF when it ends raises the alert at once.
+        A person who is OFF when the snooze ends raises the alert at once.
         """
         if seconds <= 0:
             over = self._snooze is not None
@@ -85,9 +86,10 @@ class AlertPolicy:
         return max(begin + seconds - t, 0.0) if t >= begin else seconds
 
     def events(self, observation: Observation) -> list[Event]:
-        """The events of one turn of the loop: changed decisions first, then the alert.
+        """The events of one observation: changed decisions first, then the alert.
 
-        A frame that cannot be judged counts as none: who covers the lens does not clear the alert. Holds start anew.
+        A frame that cannot be classified does not count, so covering the lens does not clear the alert. Hold times
+        start again.
         """
         t = observation.frame.t
         awake = self.snooze(0, t) if self._snooze and not self.snoozed(t) else []
@@ -99,7 +101,7 @@ class AlertPolicy:
         return awake + changed + self._alert(observation.decisions, t)
 
     def _is_news(self, decision: Decision) -> bool:
-        """A first UNSURE is no news: everybody begins so."""
+        """A first UNSURE is not reported: every track begins with it."""
         before, now = self._told.get(decision.track_id, _NOTHING), (decision.mask, decision.incorrectly_worn)
         if now == before:
             return False
@@ -123,16 +125,16 @@ class AlertPolicy:
         return []
 
     def _holds(self, decision: Decision, t: float) -> bool:
-        """Takes the decision into the window of its track; says whether it is enough for an alert."""
+        """Adds the decision to the window of its track; returns whether it is enough for an alert."""
         window = self._windows.get(decision.track_id) or deque()
         _remember(self._windows, decision.track_id, window)
         off = self._off(decision)
         if window and window[-1][0] > t:
             window.clear()
         window.append((t, off))
-        while len(window) > 1 and t - window[1][0] >= self.raise_after:  # the first is what reaches back far enough
+        while len(window) > 1 and t - window[1][0] >= self.raise_after:  # the first one is older than the hold time
             window.popleft()
-        while window and not window[0][1]:  # and it is OFF: that is when the hold began
+        while window and not window[0][1]:  # and it is OFF: the hold began there
             window.popleft()
         return (
             off
@@ -142,9 +144,9 @@ class AlertPolicy:
 
 
 class StillsPolicy:
-    """Of pictures that have nothing to do with one another: a decision per face, and no alert, for nobody stands there.
+    """For unrelated still pictures: a decision per face, and never an alert.
 
-    names: of the pictures, by index of the frame.
+    names: file names of the pictures, by frame index.
     """
 
     active = False
@@ -166,7 +168,7 @@ class StillsPolicy:
 
 
 def _remember(memory: dict[int, T], id: int, value: T) -> None:
-    """Puts the value last and drops the oldest of too many."""
+    """Stores a value as the newest and drops the oldest if there are too many."""
     memory.pop(id, None)
     memory[id] = value
     if len(memory) > _REMEMBERED:

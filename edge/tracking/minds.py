@@ -1,4 +1,4 @@
-"""When the camera changes its mind about a person."""
+"""Detects that the decision on a person changes between ON and OFF."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from edge.core.labels import Mask
 from edge.core.records import Decision
 
 MOST = 1000
-"""People that are remembered; numbers of tracks only grow."""
+"""Maximum number of remembered tracks."""
 
 
 class Minds:
-    """What was last held of each track: that a mask is worn, or that it is not."""
+    """The last ON or OFF decision on each track."""
 
     def __init__(self) -> None:
         self._held: dict[int, Mask] = {}
 
     def changes(self, decision: Decision) -> bool:
-        """Whether a person who was held to wear a mask no longer is, or the other way round."""
+        """Whether this decision turns ON into OFF for its track, or OFF into ON."""
         if decision.mask is Mask.UNSURE:
             return False
         before = self._held.get(decision.track_id, decision.mask)
@@ -26,6 +26,6 @@ class Minds:
         return before is not decision.mask
 
     def forget(self, present: Collection[int]) -> None:
-        """All but the tracks that are there, where there are too many."""
+        """If too many tracks are remembered, keeps only those that are present."""
         if len(self._held) > MOST:
             self._held = {k: v for k, v in self._held.items() if k in present}

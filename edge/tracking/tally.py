@@ -1,4 +1,4 @@
-"""From observations to figures: who came, how it went, how many are there."""
+"""Counts people: visits, their outcomes, and how many are present."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from edge.core.records import VISIT_OUTCOMES, Counts, Decision, Event, Observati
 
 
 class Past(Protocol):
-    """What was stored before this run."""
+    """Counts that earlier runs have stored."""
 
     def day(self, day: date) -> Counts: ...
 
     def told(self, day: date) -> bool:
-        """Whether that day was summed up."""
+        """Whether the summary of that day was sent."""
 
 
 @dataclass(slots=True)
@@ -25,23 +25,23 @@ class _Present:
     visit: Visit
     decision: Decision | None = None
     told: float = float("-inf")
-    """`Frame.t` when this visit was last told of."""
+    """`Frame.t` of the last event about this visit."""
     today: bool = True
-    """Whether this visit is one of the day that counts now."""
+    """Whether this visit belongs to the current day."""
 
 
 class Tally:
-    """A stream of observations in, a stream of "person", "counts" and "summary" events out.
+    """Turns observations into "person", "counts" and "summary" events.
 
-    A visit is told when it is over, and every `repeat` seconds while it lasts, so that what is stored is never older.
-    It belongs to the day of its first second. At midnight the day is summed up; visits that last on are in that sum.
-    Yesterday is summed up at the start where nobody did it.
+    A visit is reported when it ends, and every `repeat` seconds while it lasts, so that stored data is never older. It
+    belongs to the day on which it began. At midnight the summary of the day is sent, including visits that continue. If
+    the summary of the day before is missing, it is sent at the start.
 
-    person_hits: frames a track must be seen in to count as a person; a ghost of one frame is nobody.
-    max_gap: seconds unseen after which a visit is over.
+    person_hits: frames in which a track must be seen to count as a person; a false detection rarely lasts.
+    max_gap: seconds without detection after which a visit is over.
     wall: seconds since 1970.
-    clock_set: a clock that was not set tells no days: what was counted then goes into the next one that it tells.
-    past: what earlier runs counted.
+    clock_set: while the clock is not set, the day is unknown: what is counted then belongs to the first known day.
+    past: counts of earlier runs.
     """
 
     def __init__(
@@ -61,18 +61,18 @@ class Tally:
         self._visits = 0
         self._day = self._today()
         self._before = self._stored(self._day)
-        """What earlier runs counted on this day."""
+        """Counts of earlier runs on this day."""
         self._over = Counts("")
-        """Visits of the day and of this run that are over."""
+        """Finished visits of this run on this day."""
         self._look_back = True
         self._summed: date | None = None
-        """The day that was summed up last."""
+        """The day of the last summary."""
         self._told: Counts | None = None
         self._told_at = float("-inf")
 
     @property
     def counts(self) -> Counts:
-        """Of the day so far, those in view included."""
+        """The counts of the day so far, including people in view."""
         total = replace(_plus(self._before, self._over), day=self._day.isoformat(), present=len(self._present))
         for person in self._present.values():
             if person.today:
@@ -105,7 +105,7 @@ class Tally:
         return events + self._changed(t)
 
     def leave(self, t: float) -> list[Event]:
-        """Nobody is in view any more: the camera's run, or its settings, are at an end. Counts are then told anew."""
+        """Ends all visits, because the run ends or the settings change; the counts are then reported again."""
         events = [self._leave(id, t) for id in list(self._present)]
         self._told_at = float("-inf")
         events += self._changed(t)
@@ -119,7 +119,7 @@ class Tally:
         return _told(person, t)
 
     def _changed(self, t: float) -> list[Event]:
-        """Seldom: people come and go by the second, and each change goes over the network."""
+        """Reports changed counts at most every `pause` seconds, since each one goes over the network."""
         if self.counts == self._told or 0 <= t - self._told_at < self._pause:
             return []
         self._told, self._told_at = self.counts, t
@@ -131,7 +131,7 @@ class Tally:
             return self._yesterday(t) if self._look_back else []
         before, total = self._day, replace(self.counts, present=0)
         self._day = today
-        if self._clock_set() is False or today - before != timedelta(days=1):  # the clock was set, no day is over
+        if self._clock_set() is False or today - before != timedelta(days=1):  # the clock was set; no day has ended
             self._before, self._look_back = self._stored(today), True
             return []
         for person in self._present.values():
@@ -159,12 +159,13 @@ class Tally:
 
 
 def outcome(decision: Decision | None) -> str:
-    """One of `edge.core.records.VISIT_OUTCOMES`."""
+    """The outcome, one of `edge.core.records.VISIT_OUTCOMES`."""
     return decision.outcome if decision else "unsure"
 
 
 def sentence(counts: Counts) -> str:
-    """Such as "2026-11-25: 12 people, 9 with a mask, 2 without, 1 worn incorrectly, 0 unsure (75 % with a mask)"."""
+    """One line, such as "2026-11-25: 12 people, 9 with a mask, 2 without, 1 worn incorrectly, 0 unsure (75 %
+    with a mask)"."""
     share = "nobody was judged" if counts.mask_share is None else f"{counts.mask_share:g} % with a mask"
     return (
         f"{counts.day}: {counts.people} people, {counts.on} with a mask, {counts.off} without, "

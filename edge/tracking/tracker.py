@@ -1,9 +1,9 @@
 """Follows people from frame to frame: greedy IoU matching against a constant-velocity prediction.
 
-Greedy instead of the optimal assignment: at a door there are few faces, the two differ only when several boxes
-overlap at once, and the greedy rule (the best pair first) needs no solver and is easy to foresee.
-Faces carry no appearance here, so two people who swap places behind a pillar swap their numbers too; the votes
-of `edge.tracking.voting` put that right within a second.
+Greedy instead of optimal assignment: at a door there are few faces, the two differ only if several boxes overlap, and
+the greedy rule (best pair first) needs no solver and is easy to predict.
+Appearance is not used, so two people who swap places behind a pillar swap their ids too; the votes of
+`edge.tracking.voting` correct that within a second.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Person:
         return self.box.moved(self.vx * (t - self.last), self.vy * (t - self.last))
 
     def see(self, box: Box, t: float, smoothing: float) -> Track:
-        """Takes the box of the frame at `t`; the weight of its velocity grows with the time it covers."""
+        """Adds the box of the frame at `t`; the longer the time since the last one, the more its velocity counts."""
         dt = t - self.last
         if dt > 0:
             weight = 1 - math.exp(-dt / smoothing)
@@ -49,11 +49,11 @@ class _Person:
 class GreedyTracker:
     """Implements the `Tracker` port.
 
-    min_iou: overlap (0..1) of prediction and face from which they are the same person.
-    max_gap: seconds a person may stay unseen before the number is given up.
-    smoothing: time constant of the velocity in seconds; larger trusts single frames less.
-    duplicate: a face that covers this part (0..1) of the smaller of itself and a face already matched in the
-        frame is a second detection of that person, and starts no track.
+    min_iou: intersection over union (0..1) of prediction and face from which they are the same person.
+    max_gap: seconds without detection after which a track ends.
+    smoothing: time constant of the velocity in seconds; a larger one trusts single frames less.
+    duplicate: if a face and one already matched in the frame share this part (0..1) of the smaller one, it is a second
+        detection of that person and starts no track.
     """
 
     def __init__(self, min_iou: float, max_gap: float, smoothing: float, duplicate: float) -> None:

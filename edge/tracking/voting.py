@@ -1,13 +1,12 @@
-"""Many verdicts, one decision per person: a bounded sum of votes with hysteresis.
+"""Decides on each person by many verdicts: a bounded sum of votes with hysteresis.
 
 A verdict votes +(2p - 1) for ON or -(2p - 1) for OFF, p its confidence: 1 when certain, 0 at a toss-up. The sum is
-bounded, so a minute of ON can be outweighed by a few frames of OFF. Counting votes, not seconds, makes a slow board
-slower to decide but never more hasty.
-A mask worn incorrectly votes OFF, since it alerts like none; a second, smaller sum tells the two apart.
-What is no face votes for nothing, and a track of which most of the last looks say so is nobody: UNSURE, whatever else
-was seen, until most of them show a face again.
-A settled person is looked at only now and then, which is what makes the classifier cheap; the first vote against
-the decision takes the sum off its bound, and from then on every frame counts again until the matter is settled.
+bounded, so a few frames of OFF outweigh a minute of ON. Since votes are counted, not seconds, a slow board decides
+later but not on less evidence. A mask worn incorrectly votes OFF, since it raises the alert like none; a second sum
+tells the two apart. "Not a face" is no vote. If most of the last verdicts on a track say so, it is not a person:
+UNSURE, whatever the votes, until most of them say otherwise. A person with a settled decision is classified only now
+and then, which saves time; the first vote against the decision takes the sum off its bound, and then every frame is
+classified again until the decision is settled.
 """
 
 from __future__ import annotations
@@ -21,45 +20,45 @@ from edge.core.records import Decision, Track, Verdict
 
 _SIDE = {Mask.ON: 1.0, Mask.OFF: -1.0}
 _LOOKS = 9
-"""So many last looks say whether a track is a face."""
+"""Number of last verdicts that decide whether a track is a face."""
 
 
 @dataclass(slots=True)
 class _VoteState:
-    """What is known of one track. Times are `Frame.t` in seconds."""
+    """The votes on one track. Times are `Frame.t` in seconds."""
 
     since: float
     seen: float
     looked: float = float("-inf")
     unsure_from: float | None = None
-    """When the classifier began to say nothing but UNSURE."""
+    """Start of the current run of UNSURE verdicts."""
     mask: Mask = Mask.UNSURE
     votes: int = 0
     evidence: float = 0.0
-    """Positive speaks for ON, negative for OFF."""
+    """Sum of the votes: positive for ON, negative for OFF."""
     incorrectly: float = 0.0
-    """Of the votes for OFF: positive speaks for a mask worn incorrectly, negative for none. Bounded likewise."""
+    """Sum of the votes for OFF: positive for a mask worn incorrectly, negative for none. Bounded likewise."""
     way: bool = False
-    """Whether OFF means worn incorrectly; changes on a whole vote, so that it does not flicker."""
+    """Whether OFF means worn incorrectly; it changes only on a whole vote, so that it does not flicker."""
     things: deque[bool] = field(default_factory=lambda: deque(maxlen=_LOOKS))
-    """Whether each of the last looks saw something that is no face."""
+    """Whether each of the last verdicts was "not a face"."""
 
     @property
     def thing(self) -> bool:
-        """Whether most of the last looks saw no face."""
+        """Whether most of the last verdicts were "not a face"."""
         return 2 * sum(self.things) > len(self.things)
 
 
 class VotingJudge:
     """Implements the `Judge` port.
 
-    min_votes: verdicts ON or OFF that a track needs before anything but UNSURE is said of it.
-    threshold: evidence, in certain votes, that one side needs to take the decision.
-    limit: bound of the evidence, in certain votes; a decision flips after `limit + threshold` votes against it.
-    recheck_every: seconds between two looks at a settled track.
-    doubt_after: seconds of nothing but UNSURE verdicts after which a decision is given up.
-    min_face: pixels of the shorter side of a box below which a face is not judged.
-    forget_after: seconds unseen after which a track's votes are dropped: the tracker's `max_gap` or more.
+    min_votes: number of ON or OFF verdicts before the first decision.
+    threshold: sum of votes, in certain votes, that a decision needs.
+    limit: bound of the sum, in certain votes; a decision flips after `limit + threshold` votes against it.
+    recheck_every: seconds between two classifications of a settled track.
+    doubt_after: seconds of only UNSURE verdicts after which a decision is dropped.
+    min_face: shorter side of a box, in pixels, below which a face is not classified.
+    forget_after: seconds without detection after which votes are dropped: the tracker's `max_gap` or more.
     """
 
     def __init__(
@@ -82,11 +81,11 @@ class VotingJudge:
         self._states: dict[int, _VoteState] = {}
 
     def needs_classification(self, tracks: Sequence[Track], t: float) -> Sequence[Track]:
-        """The tracks to classify in the frame at `t`: large enough, and unsettled or not looked at for a while."""
+        """The tracks to classify in the frame at `t`: large enough, and unsettled or not classified for a while."""
         return [track for track in tracks if self._large(track) and self._waits(self._state(track, t), t)]
 
     def add_verdict(self, track: Track, verdict: Verdict, t: float) -> None:
-        """Takes one verdict; UNSURE is no vote, but too long a row of it, or of what is no face, ends a decision."""
+        """Adds one verdict. UNSURE is no vote, but a long run of it, or of "not a face", ends a decision."""
         state = self._state(track, t)
         state.looked = t
         state.things.append(verdict.not_a_face)
@@ -109,13 +108,13 @@ class VotingJudge:
                 state.way = state.incorrectly > 0
         speaks_for = Mask.ON if state.evidence > 0 else Mask.OFF
         strong = state.votes >= self.min_votes and abs(state.evidence) >= self.threshold
-        if strong and speaks_for is verdict.mask and speaks_for is not state.mask:  # never on a vote against it
+        if strong and speaks_for is verdict.mask and speaks_for is not state.mask:  # never by a vote against it
             state.mask, state.since = speaks_for, t
 
     def decide(self, tracks: Sequence[Track], t: float) -> Sequence[Decision]:
-        """One decision per track given, in their order.
+        """One decision per track, in their order.
 
-        Its confidence is the evidence on the way from all against (0) through none (0.5) to all for it (1).
+        The confidence is the sum of the votes, scaled: 0 all against the decision, 0.5 none, 1 all for it.
         """
         for track in tracks:
             self._state(track, t).seen = t
@@ -131,7 +130,7 @@ class VotingJudge:
         return Decision(id, state.mask, (1 + share / self.limit) / 2, state.since, incorrectly)
 
     def _begin_anew(self, id: int, t: float, unsure_from: float | None) -> None:
-        """Drops the votes on a track: they were about something else, or are too old."""
+        """Drops the votes on a track, because they are too old or were about something else."""
         old = self._states[id]
         self._states[id] = _VoteState(t, old.seen, looked=t, unsure_from=unsure_from, things=old.things)
 

@@ -1,1 +1,1 @@
-"""From a picture to faces and verdicts: the bundle, preprocessing, decoding, both networks' wrappers."""
+"""From a picture to faces and mask states: the bundle, preprocessing, decoding, and both networks."""

@@ -1,4 +1,4 @@
-"""Faces made unknowable."""
+"""Makes faces unrecognisable."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from edge.core.geometry import Box
 from edge.core.records import Image
 
 MARGIN = 0.35
-"""Part of a face's size that is blurred around it: hair and ears tell people too."""
+"""Share of a face's size that is blurred around it: hair and ears identify people too."""
 CELLS = 5
-"""What is left of a face: so many averages across and down."""
+"""Number of averages across and down that are left of a face."""
 
 
 def blurred(image: Image, box: Box) -> None:

@@ -1,7 +1,7 @@
 """The model bundle: a folder with `bundle.json` and one file per network and backend.
 
-`convert` writes it, the device reads it and nothing else. Every file is named with its digest, and each
-network carries a known answer, so a damaged card or a wrong backend is noticed before a door is watched.
+`convert` writes it, and the device reads nothing else. Every file is listed with its digest, and each network comes
+with a known answer, so that a damaged card or a wrong backend is noticed at the start.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Input(_Part):
 
 
 class Quantisation(_Part):
-    """Of one tensor: real = (q - zero_point) * scale."""
+    """Quantisation of one tensor: real = (q - zero_point) * scale."""
 
     dtype: str
     scale: float
@@ -60,7 +60,7 @@ class Quantisation(_Part):
 
 
 class Network(_Part):
-    """What both networks have in common."""
+    """What both networks have in common in the bundle."""
 
     input: Input
     outputs: dict[str, list[int]]
@@ -70,7 +70,8 @@ class Network(_Part):
     quantisation: dict[str, Quantisation] = {}
     """Tensor name ("input" or an output) -> how the int8 file quantises it."""
     edgetpu: dict[str, Any] = {}
-    """What the Edge TPU compiler's log said: its version, operations, mapped, and which stay on the processor."""
+    """From the log of the Edge TPU compiler: its version, the number of operations and of mapped ones, and those left
+    to the CPU."""
     known_answer: str
     """A .npz file: `input` (height, width, 3) uint8 and the int8 network's output under each output's name."""
 
@@ -87,7 +88,7 @@ class DetectorSpec(Network):
     score_threshold: float = Field(gt=0, lt=1)
     """Operating point chosen on the validation pictures."""
     nms_iou: float = Field(gt=0, lt=1, validation_alias=AliasChoices("nms_iou", "overlap"))
-    """Boxes that overlap more (IoU) are one face. Schema 1 calls it "overlap"."""
+    """Intersection over union above which two boxes are one face. Schema 1 calls it "overlap"."""
 
 
 class ClassifierSpec(Network):
@@ -136,7 +137,7 @@ class Bundle(_Part):
 
     @property
     def fingerprint(self) -> str:
-        """12 hexadecimal digits that are the same for the same files: two bundles can be made on one day."""
+        """12 hexadecimal digits that identify the files: two bundles can have the same date."""
         digests = ",".join(f"{name} {digest.sha256}" for name, digest in sorted(self.files.items()))
         return hashlib.sha256(digests.encode()).hexdigest()[:12]
 

@@ -1,4 +1,4 @@
-"""Says of one face whether a mask is worn, with the bundle's classifier on any engine."""
+"""Classifies one face: the classifier of the bundle on any engine."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edge.vision.preprocess import crop
 
 
 class MaskClassifier:
-    """Crop, network, and what its labels say: a mask, none, one worn incorrectly, no face at all, or UNSURE."""
+    """Crops the face, runs the network, and turns its probabilities into a verdict."""
 
     def __init__(self, engine: Engine, spec: ClassifierSpec, unsure_below: float, not_a_face: float):
         """A verdict whose probability is below `unsure_below` (0.5..1) is UNSURE.
 
-        `not_a_face`: probability of that label from which a verdict says nothing else.
+        `not_a_face`: probability of that label from which the verdict is "not a face".
         """
         self._engine, self._spec, self._unsure_below, self._not_a_face = engine, spec, unsure_below, not_a_face
         self._places = {label: k for k, label in enumerate(spec.labels)}
@@ -27,7 +27,7 @@ class MaskClassifier:
     def probabilities(self, image: Image, box: Box, margin: float | None = None) -> NDArray[np.float32]:
         """Probability of each of the bundle's labels (L,) for the face at `box` of `image` (RGB).
 
-        `margin`: another than the bundle's; 0 where the box holds the face's surroundings already.
+        `margin`: instead of the bundle's; 0 if the box includes the surroundings of the face already.
         """
         spec = self._spec.input
         face = crop(image, box, spec.width, spec.height, self._spec.margin if margin is None else margin)
@@ -37,8 +37,8 @@ class MaskClassifier:
     def classify(self, image: Image, box: Box) -> Verdict:
         """See `edge.core.ports.Classifier`.
 
-        Two labels raise the alert: they are added, and the larger names the way. What may be no face lessens both
-        sides, so a doubtful face gives no vote.
+        Two labels count as OFF: their probabilities are added, and the larger one says which it is. The probability of
+        "not a face" lowers both sides, so that a doubtful face gives no vote.
         """
         p = self.probabilities(image, box)
         p = p / max(float(p.sum()), 1e-6)
@@ -53,5 +53,5 @@ class MaskClassifier:
         return Verdict(Mask.OFF, best, incorrectly_worn=incorrectly > off)
 
     def _of(self, p: NDArray[np.float32], label: str) -> float:
-        """The probability of a label; 0 for one that the bundle does not have."""
+        """The probability of a label; 0 if the bundle does not have it."""
         return float(p[self._places[label]]) if label in self._places else 0.0

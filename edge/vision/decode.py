@@ -1,7 +1,7 @@
 """From the detector's raw outputs to boxes: anchor-free cells.
 
 A cell lies at the centre of each `stride` x `stride` square of the input, strides in order, row by row.
-It says one logit (is the middle of a face here?) and four distances left, top, right, bottom to the
+It outputs one logit (is the centre of a face here?) and the distances to the left, top, right and bottom
 edges of the box in units of 2 x stride, as in FCOS (Tian et al., 2019, arXiv 1904.01355).
 """
 
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 STRIDES = (8, 16, 32)
 UNIT = 2.0
-"""Distances are said in units of `UNIT` x stride, which keeps the outputs near 1."""
+"""Unit of the distances, in strides; it keeps the outputs near 1."""
 
 
 def cells(width: int, height: int, strides: Sequence[int] = STRIDES) -> tuple[Array, Array]:
@@ -42,7 +42,7 @@ def logit(p: float) -> float:
 def decode(logits: Array, distances: Array, centres: Array, strides: Array, threshold: float) -> Array:
     """Cells that score at least `threshold` (0..1): (M, 5) rows x0, y0, x1, y1, score in input pixels.
 
-    `logits` (N, 1), `distances` (N, 4). Compares logits first: most cells never leave this line.
+    `logits` (N, 1), `distances` (N, 4). Logits are compared first, which drops most cells at once.
     """
     logits = logits.reshape(-1)
     k = np.flatnonzero(logits >= logit(threshold))

@@ -30,8 +30,8 @@ def float_rows(
 ) -> Callable[[Image], NDArray[np.float64]]:
     """A float detector as a function picture (RGB) -> rows (N, 5) x0, y0, x1, y1, score in pixels of the picture.
 
-    `outputs` maps a normalised batch of one to scores (1, N, 1) and distances (1, N, 4): a network on the workstation,
-    before there is a bundle and an engine for it.
+    `outputs` maps a normalised batch of one picture to scores (1, N, 1) and distances (1, N, 4), such as a network in
+    training, before it is in a bundle.
     """
     spec, (centres, strides) = InputSpec(width, height), cells(width, height)
 
@@ -48,7 +48,8 @@ def float_rows(
 class FaceDetector:
     """Letterbox, network, decode, suppress; boxes come back in pixels of the full frame.
 
-    A frame whose shape is far from the network's is looked at in windows (`edge.vision.windows`), one run each.
+    A frame of a very different shape than the network's input is divided into windows (`edge.vision.windows`), a run
+    each.
     """
 
     def __init__(
@@ -62,9 +63,9 @@ class FaceDetector:
     ):
         """`threshold` (score 0..1) and `nms_iou` default to the bundle's operating point.
 
-        `count`: windows a frame is divided into; None: as its shape asks for.
+        `count`: number of windows per frame; None: chosen by the shape of the frame.
 
-        `timers` time the scaling of the picture as "resize"; the whole is timed by whoever calls.
+        `timers`: measure the scaling of the picture as "resize"; the caller measures the whole.
         """
         self._engine, self._width, self._height = engine, spec.input.width, spec.input.height
         self._centres, self._strides = cells(self._width, self._height, spec.strides)

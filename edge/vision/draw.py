@@ -1,4 +1,4 @@
-"""Overlays for people: boxes and words on a frame, and contact sheets."""
+"""Draws boxes and labels on a frame, and contact sheets."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from edge.vision.placement import place
 
 Colour = tuple[int, int, int]
 
-# A bluish green of middle, a red of low and an amber of high lightness: told apart with any colour vision (the
-# green is that of Okabe and Ito, "Color Universal Design", 2008). The word says it as well.
+# A bluish green of medium, a red of low and an amber of high lightness: distinct for any colour vision (the
+# green is that of Okabe and Ito, "Color Universal Design", 2008). The label says it too.
 ALERT: Colour = (205, 45, 25)
 COLOURS: dict[str, Colour] = {
     "on": (0, 158, 115),
@@ -32,19 +32,19 @@ WORDS = {
     "unsure": "unsure",
     "not_a_face": "no face",
 }
-"""Of each of `edge.core.records.OUTCOMES`."""
+"""The label of each of `edge.core.records.OUTCOMES`."""
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 GAP = 4
-"""Pixels between the pictures of a contact sheet."""
+"""Gap between the pictures of a contact sheet, in pixels."""
 
 
 def annotate(observation: Observation, alert: bool = False) -> Image:
     """A copy of the frame (RGB) with a box and a label per track and a status bar at its lower edge.
 
-    A track that has no decision yet is drawn as UNSURE. Labels lie beside their faces, never on one; where there is no
-    room the words go first, then the number. The bar is red while somebody without a mask is to be seen. While the
-    `alert` stands and nobody is, it is amber and says so.
+    A track without a decision is drawn as UNSURE. Labels are placed beside faces, never over one; if there is no room,
+    the text is left out first, then the number. The bar is red while a person without a mask is in view. If the `alert`
+    is still raised when nobody is, it is amber and says so.
     """
     frame = observation.frame
     image: Image = frame.image.copy()
@@ -63,7 +63,7 @@ def annotate(observation: Observation, alert: bool = False) -> Image:
     off = alert and any(d.mask is Mask.OFF for d in observation.decisions)
     faces = len(observation.tracks) - sum(d.not_a_face for d in observation.decisions)
     text = f"{frame.t:.1f} s   {faces} face{'' if faces == 1 else 's'}"
-    if places == [None]:  # one face that fills the picture
+    if places == [None]:  # one face that fills the frame
         text += f": {labels[0][1][0]}"
     text += f"   {observation.blind}" if observation.blind else ""
     text += "   NO MASK" if off else "   alert not over yet" if alert else ""
@@ -72,13 +72,13 @@ def annotate(observation: Observation, alert: bool = False) -> Image:
 
 
 def _wordings(track: Track, decision: Decision | None, min_face: float) -> tuple[Colour, Sequence[str]]:
-    """The colour of a track and what can be said of it, the most words first."""
+    """The colour of a track and its possible labels, the longest first."""
     number = f"#{track.id}"
     outcome = decision.outcome if decision else "unsure"
     if outcome == "unsure" and min(track.box.width, track.box.height) < min_face:
         return COLOURS[outcome], (f"{number} too small", number)
     words = f"{number} {WORDS[outcome]}"
-    # Below one half the votes of the moment speak against it: a figure would only be misread.
+    # Below one half the current votes contradict the decision: a figure would be misread.
     sure = f" {decision.confidence * 100:.0f} %" if decision and decision.confidence >= 0.5 else ""
     return COLOURS[outcome], (f"{words}{sure}", words, number)
 
@@ -86,7 +86,8 @@ def _wordings(track: Track, decision: Decision | None, min_face: float) -> tuple
 def contact_sheet(images: Sequence[Image], columns: int, width: int) -> Image:
     """`images` (RGB, of any sizes) in rows of `columns`, the sheet `width` pixels wide.
 
-    Every cell has the shape of the first picture; the others are fitted into it. Raises DataError without pictures.
+    Every cell has the aspect ratio of the first picture; the others are fitted into it. Raises DataError without
+    pictures.
     """
     if not images:
         raise DataError("contact sheet: no pictures were given; expected at least one")
@@ -109,7 +110,7 @@ def _letter_size(image: Image) -> float:
 
 
 def _extent(text: str, size: float) -> tuple[int, int, int]:
-    """Width and height of a label, and how far its letters reach below their line; pixels."""
+    """Width and height of a label and the descent of its letters, in pixels."""
     (width, height), below = cv2.getTextSize(text, FONT, size, 1)
     return width + 6, height + below + 2, below
 
@@ -121,7 +122,7 @@ def _label(image: Image, text: str, spot: Box, colour: Colour, size: float) -> N
 
 
 def _ink(ground: Colour) -> Colour:
-    """Black or white, whichever can be read on it."""
+    """Black or white, whichever contrasts better."""
     return BLACK if sum(ground) > 400 else WHITE
 
 
@@ -131,7 +132,7 @@ def _bar_height(size: float) -> int:
 
 
 def _bar(image: Image, text: str, colour: Colour | None, size: float) -> None:
-    """The strip at the lower edge; None darkens what is there."""
+    """Draws the bar at the lower edge; None: darkens the frame there."""
     below = cv2.getTextSize("0", FONT, size, 1)[1]
     strip = image[max(image.shape[0] - _bar_height(size), 0) :]
     strip[:] = strip // 4 if colour is None else colour

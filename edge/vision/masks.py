@@ -1,9 +1,8 @@
 """Draws a face mask on a bare face: for the synthetic camera and as augmentation in training.
 
 Only the tight box of the face (forehead to chin, ear to ear) is known, so the shape is plausible, not
-fitted: it covers nose to chin, is turned a little to a side, is made of a random cloth, and takes over the
-light that fell on the face. Everything is drawn on a small patch and scaled into place, so a 10-pixel face
-costs no more than a large one.
+fitted: it covers nose to chin, is turned a little to one side, has a random cloth, and is lit like the face below it.
+Everything is drawn on a small patch and scaled into place, so a 10-pixel face costs no more than a large one.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ OUTSIDE = 0.2
 """The patch reaches this share of the box beyond each of its edges."""
 
 NOSE_FREE = 0.2
-"""From here on, in heights of the face, a mask that hangs lower leaves the nose free."""
+"""A mask that hangs lower than this, in face heights, leaves the nose free."""
 
 Floats = NDArray[np.float32]
 
 
 def draw(image: Image, face: Box, rng: np.random.Generator, lowered: float = 0.0) -> Image:
-    """A copy of `image` (RGB) with a random mask over the lower half of `face`, hanging `lowered` heights too low."""
+    """A copy of `image` (RGB) with a random mask over the lower half of `face`, `lowered` face heights too low."""
     face = face.moved(0, lowered * face.height)
     cloth, alpha = _cloth(rng), _outline(rng)
     mx, my = face.width * OUTSIDE, face.height * OUTSIDE
@@ -51,7 +50,7 @@ def draw(image: Image, face: Box, rng: np.random.Generator, lowered: float = 0.0
 
 
 def _light(skin: Floats, rng: np.random.Generator) -> Floats:
-    """The slow part of the light on the face, relative to its mean, and the face's own brightness."""
+    """The low-frequency light on the face, relative to its mean, times the exposure of the face."""
     grey = skin.mean(-1)
     size = max(min(grey.shape) / 5, 1.0)
     slow = np.asarray(cv2.GaussianBlur(grey, (0, 0), size), np.float32)
@@ -110,7 +109,7 @@ COLOURS = (
     (180, 215, 200),
     (225, 190, 205),
 )
-"""White, surgical blues, black, grey, green, rose: what most people wear (RGB)."""
+"""Common colours (RGB): white, surgical blues, black, grey, green, rose."""
 
 
 def _cloth(rng: np.random.Generator) -> Floats:

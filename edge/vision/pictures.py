@@ -1,6 +1,6 @@
 """Reads pictures: the one reader of training, conversion, `accuracy` and `replay`, so all see the same pixels.
 
-Pillow decodes, because it raises an error where a file is cut short; OpenCV fills the rest with grey and only warns.
+Pillow decodes, because it raises an error for a truncated file; OpenCV fills the rest with grey and only warns.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from edge.core.records import Image
 
 JPEG, OTHER = ".jfif .jpe .jpeg .jpg .mpo", ".avif .bmp .gif .heic .heif .pgm .png .ppm .tif .tiff .webp"
 SUFFIXES = frozenset(f"{JPEG} {OTHER}".split())
-"""What `find` takes for a picture. Those that cannot be read are found too, so that somebody is told of them."""
+"""Extensions that `find` takes for pictures. Those that cannot be read are included, so that they are reported."""
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""What Pillow is asked to try: its other decoders, such as those for PostScript, are of no use here."""
+"""The decoders of Pillow that are used; others, such as PostScript, are never tried."""
 LFS_POINTER = b"version https://git-lfs"
 APPLE_DOUBLE = b"\x00\x05\x16\x07"
 MOST_BYTES, MOST_PIXELS = 300_000_000, 120_000_000
 """A picture of 120 megapixels takes 360 MB; a small file can claim any size."""
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
-"""EXIF orientation (tag 274 of TIFF 6.0) -> number of Pillow's transposition that undoes it."""
+"""EXIF orientation (tag 274 of TIFF 6.0) -> the transposition of Pillow that corrects it."""
 PNG, PNG_ANIMATED = b"\x89PNG\r\n\x1a\n", b"acTL"
 PNG_NEEDED = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"eXIf"}
-"""Chunks that say the pixels. Pillow refuses the whole picture for a long text or colour profile."""
+"""PNG chunks that define the pixels. Pillow refuses a picture with a long text or colour profile in it."""
 
 
 def find(folder: Path) -> list[Path]:
-    """All files under `folder` whose names say picture, sorted; hidden ones (and macOS's `._*`) are left out."""
+    """All picture files under `folder` by their extensions, sorted, without hidden ones (and macOS's `._*`)."""
     return sorted(
         p
         for p in Path(folder).rglob("*")
@@ -46,7 +46,7 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(path: Path | str) -> Image:
-    """The pixels, RGB uint8 (H, W, 3), turned as the EXIF says. Raises DataError, one line: file, reason, remedy.
+    """The pixels, RGB uint8 (H, W, 3), rotated according to EXIF. Raises DataError, one line: file, reason, remedy.
 
     Sixteen bits per channel become eight by dropping the lower ones. Transparency is dropped.
     """
@@ -59,7 +59,7 @@ def read(path: Path | str) -> Image:
 
 
 def frames(path: Path | str) -> int:
-    """How many pictures a file holds; 0 where it is none. Raises nothing but MissingPackage."""
+    """Number of pictures in a file; 0 if it is no picture. Raises only MissingPackage."""
     try:
         with _opened(Path(path)) as opened:
             return _frames(opened)
@@ -68,7 +68,7 @@ def frames(path: Path | str) -> int:
 
 
 def animation(path: Path | str) -> Iterator[tuple[float, Image]]:
-    """Seconds since the start and pixels, as `read` gives them, of every picture of a file. Raises DataError."""
+    """Time since the start (s) and pixels, as of `read`, of every picture in a file. Raises DataError."""
     path, t = Path(path), 0.0
     with _opened(path) as opened:
         for k in range(_frames(opened)):
@@ -81,15 +81,15 @@ def animation(path: Path | str) -> Iterator[tuple[float, Image]]:
 
 
 def size(path: Path | str) -> tuple[int, int]:
-    """Width and height of the picture that `read` gives. Raises DataError."""
+    """Width and height of the picture that `read` returns. Raises DataError."""
     with _opened(Path(path)) as opened:
         width, height = opened.size
-        swapped = _orientation(opened) >= 5 and opened.format != "TIFF"  # Pillow turns a TIFF itself
+        swapped = _orientation(opened) >= 5 and opened.format != "TIFF"  # Pillow rotates a TIFF itself
         return (height, width) if swapped else (width, height)
 
 
 def _opened(path: Path) -> Any:
-    """Pillow's picture, its head read. Raises DataError for whatever Pillow makes of it."""
+    """Pillow's picture with only its header read. Raises DataError for every error of Pillow."""
     try:
         import PIL.Image
     except ImportError as error:
@@ -109,11 +109,11 @@ def _opened(path: Path) -> Any:
     known = [form for form in FORMATS if form in PIL.Image.OPEN]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, about sizes and tags: what matters is said below
+            warnings.simplefilter("ignore")  # Pillow's warnings about sizes and tags; what matters is checked below
             opened = PIL.Image.open(BytesIO(_bare_png(data)), formats=known)
     except PIL.Image.DecompressionBombError as error:
         raise DataError(f"{path}: too many pixels ({MOST_PIXELS / 1e6:.0f} million are read)") from error
-    except Exception as error:  # a decoder raises whatever a damaged file makes it raise
+    except Exception as error:  # a decoder may raise anything for a damaged file
         said = re.sub(r"<.*?>", "", str(error)) or type(error).__name__
         raise DataError(f"{path}: not a picture, damaged or cut short ({said.strip()})") from error
     if opened.width * opened.height > MOST_PIXELS:
@@ -124,7 +124,7 @@ def _opened(path: Path) -> Any:
 
 
 def _no_picture(data: bytes) -> str:
-    """What a file is that no decoder should be asked to read; "" for others."""
+    """What a file is if it should not be given to a decoder; "" otherwise."""
     if not data:
         return "the file is empty"
     if data.startswith(LFS_POINTER):
@@ -144,12 +144,12 @@ def _reads_avif() -> bool:
     from PIL import features
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an older Pillow does not know the word
+        warnings.simplefilter("ignore")  # an older Pillow does not have this option
         return bool(features.check("avif"))
 
 
 def _bare_png(data: bytes) -> bytes:
-    """A still PNG without texts and colour profiles, else `data` as it is. Raises EOFError for one without its end."""
+    """A still PNG without its texts and colour profiles; other data unchanged. Raises EOFError for a truncated PNG."""
     if not data.startswith(PNG):
         return data
     kept, at = [PNG], len(PNG)
@@ -171,12 +171,12 @@ def _frames(opened: Any) -> int:
         return 1
     try:
         return int(getattr(opened, "n_frames", 1))
-    except Exception:  # damaged behind the first: reading says so
+    except Exception:  # damaged after the first picture: reading reports it
         return 1
 
 
 def _pixels(path: Path, opened: Any) -> Image:
-    """The current picture of an opened file."""
+    """The current picture of an open file."""
     import PIL.Image
 
     try:
@@ -185,7 +185,7 @@ def _pixels(path: Path, opened: Any) -> Image:
             opened.load()
             turn = TURNS.get(_orientation(opened))
             picture = opened if turn is None else opened.transpose(PIL.Image.Transpose(turn))
-    except Exception as error:  # too little memory included
+    except Exception as error:  # including too little memory
         raise DataError(
             f"{path}: the picture is damaged or cut short ({str(error) or type(error).__name__})"
         ) from error
@@ -198,7 +198,7 @@ def _pixels(path: Path, opened: Any) -> Image:
 
 
 def _orientation(opened: Any) -> int:
-    """1 to 8; 1 where the EXIF is missing or damaged: the picture itself is not."""
+    """1 to 8; 1 if the EXIF is missing or damaged, since the picture itself is fine."""
     try:
         said = int(opened.getexif().get(274, 1))
         return said if said in TURNS else 1

@@ -1,4 +1,4 @@
-"""Where the labels of a crowd go: beside their own face, over no face and over no other label."""
+"""Places labels in a crowd: beside their own face, over no face and no other label."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ Size = tuple[int, int]
 def place(
     faces: Sequence[Box], sizes: Sequence[Sequence[Size]], width: int, height: int
 ) -> list[tuple[int, Box] | None]:
-    """For each face which of its `sizes` (the best wording first) fits where; None where none does.
+    """For each face, which of its `sizes` (the preferred label first) fits where; None if none does.
 
-    The labels lie in a picture of `width` x `height` pixels. Large faces choose first: they are nearest, and what is
-    said of them matters most.
+    The picture has `width` x `height` pixels. Large faces are placed first: they are nearest and matter most.
     """
     found: list[tuple[int, Box] | None] = [None] * len(faces)
     order = sorted(range(len(faces)), key=lambda i: -faces[i].area)
-    for shortest in (True, False):  # first a number for everybody, then more words for whom there is room
+    for shortest in (True, False):  # first a number for everybody, then longer labels where there is room
         for i in order:
             wordings = list(enumerate(sizes[i]))
             others = [one[1] for j, one in enumerate(found) if one and j != i]
@@ -33,7 +32,7 @@ def place(
 
 
 def _spots(face: Box, size: Size, width: int, height: int) -> Iterator[Box]:
-    """Above, below and beside the face; where the picture ends, the label is pushed back into it."""
+    """Above, below and beside the face; at the edge of the picture the label is moved inside."""
     w, h = size
     across = (face.x0, face.x1 - w, face.centre[0] - w / 2)
     down = (face.y0, face.y1 - h)
@@ -46,7 +45,7 @@ def _spots(face: Box, size: Size, width: int, height: int) -> Iterator[Box]:
 
 
 def _hits(spot: Box, taken: Sequence[Box]) -> bool:
-    """Whether it overlaps by more than the pixel that rounding costs."""
+    """Whether it overlaps by more than one pixel, which rounding can cause."""
     return any(
         min(spot.x1, other.x1) - max(spot.x0, other.x0) > 1 and min(spot.y1, other.y1) - max(spot.y0, other.y0) > 1
         for other in taken

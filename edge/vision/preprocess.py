@@ -16,12 +16,12 @@ from edge.core.geometry import Box, Letterbox
 from edge.core.records import Image
 
 PADDING = 114
-"""Grey of the pixels outside the picture, the middle of ImageNet's colours; common in detectors."""
+"""Grey value of pixels outside the picture: the mean colour of ImageNet, as is common in detectors."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """Input of a network: pixels and the affine map from bytes to what it was trained on."""
+    """Input of a network: its size and the normalisation it was trained with."""
 
     width: int
     height: int
@@ -47,7 +47,7 @@ def resize(image: Image, width: int, height: int) -> Image:
 
 
 def letterbox(image: Image, width: int, height: int) -> tuple[Image, Letterbox]:
-    """Fits `image` into `width` x `height` at the top left, the rest grey; returns the way back too."""
+    """Fits `image` into `width` x `height` at the top left, the rest grey; returns it with the letterbox."""
     fit = Letterbox.fit((image.shape[1], image.shape[0]), (width, height))
     inner = resize(image, fit.width, fit.height)
     if (fit.width, fit.height) == (width, height):
@@ -58,9 +58,9 @@ def letterbox(image: Image, width: int, height: int) -> tuple[Image, Letterbox]:
 
 
 def crop(image: Image, box: Box, width: int, height: int, margin: float) -> Image:
-    """The square around a face, `margin` of its longer side added on each side, scaled to the input.
+    """The square around a face, extended by `margin` times its longer side on each side, scaled to the input.
 
-    What lies outside the picture is grey. A box that misses the picture, or is smaller than a pixel, gives all grey.
+    Pixels outside the picture are grey. A box outside the picture, or smaller than a pixel, gives a grey square.
     """
     rows, columns = image.shape[:2]
     square = box.square(margin)

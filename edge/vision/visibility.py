@@ -1,6 +1,6 @@
-"""Whether a picture shows enough to be judged: in the dark, or with a covered lens, networks guess.
+"""Whether a picture shows enough to classify faces: in the dark or with a covered lens networks guess.
 
-It looks at the green channel of about 320 by 240 pixels, averaged over 8 by 8 of them, which removes the noise that a
+It uses the green channel, reduced to about 320 x 240 pixels and averaged over 8 x 8, which removes the noise that a
 camera amplifies in the dark. Among 1000 photographs of people the lowest values of `brightness_and_steps` were 35 and
 8.7, the next lowest steps above 22; plain grey, shaded at the edges, has steps below 5 with noise of a deviation up
 to 8.
@@ -15,36 +15,36 @@ from edge.core.records import Image
 DARK = "cannot judge, too dark"
 COVERED = "cannot judge, the lens is covered or there is nothing to see"
 SAMPLES = 76800
-"""Pixels looked at, about: 320 x 240."""
+"""Number of pixels examined, about 320 x 240."""
 NOISE = "cannot judge, the picture is noise: check the camera's signal"
 NOISY = 0.15
-"""Correlation of neighbouring pixels below which a picture is noise, or memory that never was one. Among 350
+"""Correlation of neighbouring pixels below which a picture is noise, or uninitialised memory. Among 350
 photographs the lowest was 0.67; darkened to a third, under noise of a deviation of 20, 0.17; noise as JPEG had 0.13.
 """
 CELL = 8
-"""Side of the averaged squares, in pixels looked at."""
+"""Side of the averaged squares, in examined pixels."""
 
 
 class Visibility:
-    """Says from frame to frame why nothing can be judged; None while the camera sees.
+    """Tells for each frame why nothing can be classified, or None.
 
-    A single dark frame is not worth a word, but neither is it worth a vote: `clear` tells of each frame by itself.
+    A single dark frame is not reported, but must not give votes either: `clear` is about each frame by itself.
 
-    dark: brightness 0..255 that one part in twenty of the picture must exceed; 0: any will do.
-    flat: step of brightness, 0..255, between neighbouring cells that one in a hundred must exceed; 0: any will do.
-    hold: seconds until a change is told.
+    dark: brightness 0..255 that 5 % of the picture must exceed; 0: off.
+    flat: brightness step 0..255 between neighbouring cells that 1 % of them must exceed; 0: off.
+    hold: seconds before a change is reported.
     margin: factor by which a picture must exceed the limits before it counts as visible again.
     """
 
     def __init__(self, dark: float, flat: float, hold: float, margin: float = 1.5) -> None:
         self.dark, self.flat, self.hold, self.margin = dark, flat, hold, margin
         self.clear = True
-        """Whether the newest frame can be judged."""
+        """Whether the last frame by itself can be classified."""
         self._blind: str | None = None
         self._since: float | None = None
 
     def update(self, image: Image, t: float) -> str | None:
-        """Takes the frame (RGB) at `t`; returns DARK, COVERED, NOISE or None."""
+        """Processes the frame (RGB) at `t`; returns DARK, COVERED, NOISE or None."""
         found = self._look(image)
         self.clear = found is None
         if (found is None) == (self._blind is None):
@@ -67,7 +67,7 @@ class Visibility:
 
 
 def likeness(image: Image) -> float:
-    """Correlation of the green of neighbouring pixels, of those beside or below, whichever is more alike."""
+    """Correlation of the green of neighbouring pixels, horizontal or vertical, whichever is higher."""
     height, width = image.shape[:2]
     every = max(round((height * width / SAMPLES) ** 0.5), 1) * 4
     green = image[..., 1]

@@ -1,7 +1,8 @@
-"""Windows over a frame whose shape is not the network's, so that faces in it are not made needlessly small.
+"""Divides a frame of another shape than the network's input into windows, so that faces are not scaled down more than
+needed.
 
-A tall frame in a wide network fills a strip of it: a portrait frame of 480 x 848 is scaled to a third in a network of
-416 x 288. Two windows, one above the other, are scaled to two thirds. Each window is a run of the network.
+A tall frame fills only a strip of a wide input: a portrait frame of 480 x 848 is scaled to a third for 416 x 288. Two
+windows, one above the other, are scaled to two thirds. Each window takes a run of the network.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 OVERLAP = 0.15
-"""Part of the frame's longer way that two neighbouring windows share: a face of that size is whole in one of them."""
+"""Share of the frame's divided side by which windows overlap: a face of that size is whole in one of them."""
 WORTH = 1.5
-"""How much larger faces must become for "auto" to pay a second window."""
+"""Gain in the size of faces from which "auto" uses a second window."""
 SEAM = 0.02
-"""Part of a window's side: a box that ends so near to a seam is cut by it."""
+"""Share of a window's side: a box that ends this close to a seam counts as cut."""
 SAME = 0.5
-"""Common part of the smaller of two boxes, along the seam, from which they are one face."""
+"""Share of the smaller of two boxes that overlaps along the seam from which they are one face."""
 
 Window = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the frame."""
@@ -29,7 +30,7 @@ Window = tuple[int, int, int, int]
 def place(width: int, height: int, columns: int, rows: int, count: int | None) -> list[Window]:
     """`count` windows over a frame (width, height) for a network of `columns` x `rows`; None: one or two, as it pays.
 
-    They stand in a row along the side that is too long for the network's shape.
+    They are side by side along the side that is too long for the network.
     """
     if count is None:
         one, two = (_scale(place(width, height, columns, rows, n)[0], columns, rows) for n in (1, 2))
@@ -46,10 +47,10 @@ def _scale(window: Window, columns: int, rows: int) -> float:
 
 
 def merge(found: list[Array], windows: list[Window], width: int, height: int) -> Array:
-    """Rows (N, 5) of each window, in pixels of the frame, as one list; what a seam cut becomes one box again.
+    """Merges the rows (N, 5) of each window, in pixels of the frame; a box that a seam cut becomes one again.
 
-    A box that a seam cuts goes where another window saw the whole; two cut halves are joined. Pieces of one box that
-    both windows saw whole are left to the suppression.
+    A cut box is dropped if another window saw the whole face; two halves are joined. Boxes that both windows saw whole
+    are left to non-maximum suppression.
     """
     rows = np.concatenate(found)
     owner = np.repeat(np.arange(len(found)), [len(part) for part in found])
@@ -71,7 +72,7 @@ def merge(found: list[Array], windows: list[Window], width: int, height: int) ->
 
 
 def _cut(rows: Array, window: Window, width: int, height: int) -> Array:
-    """Whether each box ends at a seam: an edge of the window that is none of the frame."""
+    """Whether each box ends at a seam: an edge of the window that is not an edge of the frame."""
     x0, y0, x1, y1 = window
     x, y = SEAM * (x1 - x0), SEAM * (y1 - y0)
     at = [x0 > 0, y0 > 0, x1 < width, y1 < height]
@@ -80,7 +81,8 @@ def _cut(rows: Array, window: Window, width: int, height: int) -> Array:
 
 
 def _common(row: Array, rows: Array) -> Array:
-    """Of `row` and each of `rows`: the common part of the narrower one, across and down, whichever is more; 0 apart."""
+    """Overlap of `row` with each of `rows` as a share of the narrower one, horizontal or vertical, whichever is more; 0
+    if they are apart."""
     size = np.minimum(row[2:4], rows[:, 2:4]) - np.maximum(row[:2], rows[:, :2])
     least = np.minimum(row[2:4] - row[:2], rows[:, 2:4] - rows[:, :2])
     share = size / np.maximum(least, 1e-6)
