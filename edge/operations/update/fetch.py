@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from edge.core import secrets
 from edge.core.errors import UpdateError
 from edge.operations.update.package import HEAD, PREFIX
 
@@ -48,15 +48,15 @@ def fetched(
         yield Path(package)
         return
     if not package.startswith(("http://", "https://")):
-        raise UpdateError(f"{_shown(package)}: expected a file or an http(s):// address")
+        raise UpdateError(f"{secrets.address(package)}: expected a file or an http(s):// address")
     with tempfile.NamedTemporaryFile(dir=root, prefix=PREFIX) as file:
         try:
             _download(package, file, bound, clock)
         except (OSError, ValueError, http.client.HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise UpdateError(f"{_shown(package)}: cannot be fetched: {reason}") from None
+            reason = secrets.without(" ".join(str(error).split())[:200], [package]) or type(error).__name__
+            raise UpdateError(f"{secrets.address(package)}: cannot be fetched: {reason}") from None
         yield Path(file.name)
 
 
@@ -70,7 +70,7 @@ def _download(package: str, file: Any, bound: Callable[[Path], int], clock: Call
             size += len(chunk)
             if size > limit:
                 raise UpdateError(
-                    f"{_shown(package)}: larger than the {limit} bytes that it may have: nothing was installed"
+                    f"{secrets.address(package)}: larger than the {limit} bytes that it may have: nothing was installed"
                 )
             file.write(chunk)
             if not checked and size >= HEAD:
@@ -78,11 +78,11 @@ def _download(package: str, file: Any, bound: Callable[[Path], int], clock: Call
                 limit, checked = min(limit, bound(path)), True
             if (seconds := clock() - began) > WAIT and size < SLOWEST * seconds:
                 raise UpdateError(
-                    f"{_shown(package)}: slower than {SLOWEST / 1024:.0f} kB/s: try again on a better network"
+                    f"{secrets.address(package)}: slower than {SLOWEST / 1024:.0f} kB/s: try again on a better network"
                 )
     file.flush()
     if length is not None and size < length:
-        raise UpdateError(f"{_shown(package)}: cut off after {size} bytes: try again")
+        raise UpdateError(f"{secrets.address(package)}: cut off after {size} bytes: try again")
 
 
 @contextmanager
@@ -138,12 +138,3 @@ def _remembering(kind: Any, sockets: list[socket.socket]) -> Any:
             sockets.append(self.sock)
 
     return Connection
-
-
-def _shown(package: str) -> str:
-    """An address without the name and password that may stand in it."""
-    try:
-        parts = urlsplit(package)
-    except ValueError:
-        return package.rpartition("@")[2]
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
