@@ -1,1 +1,1 @@
-"""Where frames come from, a module per kind of camera."""
+"""The sources of frames, a module per kind of camera."""

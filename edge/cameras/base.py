@@ -1,4 +1,4 @@
-"""Where frames come from. What sources share: closing, waiting with a limit, keeping real time, OpenCV's capture."""
+"""What sources of frames share: closing, waiting with a limit, real time, OpenCV's capture."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Source(ABC):
     def __iter__(self) -> Iterator[Frame]: ...
 
     def close(self) -> None:  # noqa: B027 (most sources have something to close, not all)
-        """Gives the device or the file back. Closing twice does no harm."""
+        """Closes the device or the file; may be called twice."""
 
     def __enter__(self: S) -> S:
         return self
@@ -47,14 +47,14 @@ class Source(ABC):
 
 
 class Live(Source):
-    """A camera that can be asked with a limit on the wait, so that the caller can see to other things."""
+    """A camera that is polled with a time limit, so that the caller can do other work."""
 
     state = STARTING
     """STARTING until the first frame, OK, "lost: REASON", or ENDED, after which no frame comes."""
 
     @abstractmethod
     def poll(self, timeout: float) -> Frame | None:
-        """The newest unseen frame; None when none came within `timeout` seconds, or when `state` is ENDED."""
+        """The newest unseen frame; None if none arrived within `timeout` seconds, or if `state` is ENDED."""
 
     def __iter__(self) -> Iterator[Frame]:
         while self.state != ENDED:
@@ -64,10 +64,10 @@ class Live(Source):
 
 
 class Pace:
-    """Holds a recording to real time; the first frame starts the clock.
+    """Plays a recording in real time; the first frame starts the clock.
 
-    A frame more than one `period` (seconds) late is to be dropped, as a camera would have done. One frame
-    a second passes however late it is: a machine that is always late should still see something.
+    A frame more than one `period` (seconds) late is dropped, as with a camera. One frame per second passes however late
+    it is, so that a slow machine still sees something.
     """
 
     def __init__(self, period: float, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
@@ -76,7 +76,7 @@ class Pace:
         self._passed = 0.0
 
     def admits(self, t: float) -> bool:
-        """Waits until `t` (seconds of the recording) is due; False when the frame should be dropped."""
+        """Waits until `t` (seconds of the recording) is due; False if the frame should be dropped."""
         if self._start is None:
             self._start = self._clock() - t
         early = self._start + t - self._clock()
@@ -89,7 +89,7 @@ class Pace:
 
 
 def capture(source: str, backend: int, parameters: Sequence[int] = ()) -> cv2.VideoCapture:
-    """OpenCV's capture, opened or not, without OpenCV's own lines beside our one-line errors."""
+    """OpenCV's capture, opened or not; OpenCV's own messages are suppressed."""
     import cv2
 
     allocation.limit()
@@ -99,10 +99,10 @@ def capture(source: str, backend: int, parameters: Sequence[int] = ()) -> cv2.Vi
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without OpenCV's own lines."""
+    """Suppresses OpenCV's own messages."""
     import cv2
 
-    logging: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 4.6, Debian 12's, has these functions at its top
+    logging: Any = getattr(cv2.utils, "logging", cv2)  # in OpenCV 4.6 these are at the top level
     level = logging.getLogLevel()
     logging.setLogLevel(0)
     try:
@@ -112,7 +112,7 @@ def quiet() -> Iterator[None]:
 
 
 def check_size(video: cv2.VideoCapture, name: str) -> None:
-    """Refuses, before a frame is decoded, pictures that would fill the memory of a small board. Raises CameraError."""
+    """Raises CameraError for frames that would fill the memory of a small board, before one is decoded."""
     import cv2
 
     width, height = (int(video.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
@@ -121,12 +121,12 @@ def check_size(video: cv2.VideoCapture, name: str) -> None:
 
 
 def pixel_aspect(video: cv2.VideoCapture) -> float:
-    """Width of a pixel by its height, as the recording or stream says; 1 where it does not, or not credibly."""
+    """Width of a pixel divided by its height, as the recording or stream states; 1 if it does not, or not credibly."""
     import cv2
 
     wide, high = video.get(cv2.CAP_PROP_SAR_NUM), video.get(cv2.CAP_PROP_SAR_DEN)
     aspect = wide / high if wide > 0 and high > 0 else 1.0
-    if round(video.get(cv2.CAP_PROP_ORIENTATION_META)) % 180:  # OpenCV turns the picture, not its aspect
+    if round(video.get(cv2.CAP_PROP_ORIENTATION_META)) % 180:  # OpenCV rotates the picture, not the aspect ratio
         aspect = 1 / aspect
     return aspect if 0.2 <= aspect <= 5.0 and abs(aspect - 1) > 0.01 else 1.0
 
@@ -134,9 +134,9 @@ def pixel_aspect(video: cv2.VideoCapture) -> float:
 def arriving(
     video: cv2.VideoCapture, clock: Callable[[], float], check: Callable[[cv2.typing.MatLike], None] | None = None
 ) -> Iterator[Frame]:
-    """Frames of a live capture until a read fails; `t` is what `clock` says on arrival, seconds.
+    """Frames of a live capture until a read fails; `t` is the `clock` (s) on arrival.
 
-    check: is shown every picture (BGR) first, and raises CameraError.
+    check: called with every picture (BGR) first; may raise CameraError.
     """
     import cv2
 

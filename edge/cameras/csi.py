@@ -15,10 +15,10 @@ from edge.core.records import Frame
 
 
 class CsiCamera(Source):
-    """Camera number `sensor`; the board's image processor scales to the size asked for.
+    """Camera number `sensor`; the board's image processor scales to the requested size.
 
     exposure: milliseconds, 0 for automatic. `t` is the `clock` on arrival.
-    Raises CameraError where OpenCV was built without GStreamer, as every pip wheel is.
+    Raises CameraError if OpenCV was built without GStreamer, as every pip wheel is.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class CsiCamera(Source):
 
 
 def pipeline(sensor: int, width: int, height: int, fps: float, exposure: float) -> str:
-    """GStreamer's description: the newest frame only, BGR as OpenCV wants it. The exposure is a range in ns."""
+    """The GStreamer pipeline: only the newest frame, BGR as OpenCV expects. The exposure is a range in ns."""
     rate = Fraction(fps).limit_denominator(1001)
     fixed = f' exposuretimerange="{exposure * 1e6:.0f} {exposure * 1e6:.0f}"' if exposure else ""
     return (

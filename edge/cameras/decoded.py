@@ -1,9 +1,9 @@
-"""Whether OpenCV has really converted the frames that it says it has read.
+"""Detects frames that OpenCV has not converted although it reports success.
 
-OpenCV 4.13 and newer do not convert frames marked as interlaced: `retrieve` returns True with whatever was in that
-memory, black or a part of another picture, the same for every frame. So a capture whose first pictures are the very
-same is asked a second time, for brightness alone: of a scene that stands still both say the same, of untouched memory
-they do not. Where both are black there is nothing to compare, and time must tell.
+OpenCV 4.13 and newer do not convert frames marked as interlaced: `retrieve` returns True with whatever is in memory,
+black or part of another picture, the same for every frame. So if the first pictures of a capture are identical, the
+source is opened again for brightness only: for a still scene both agree, for untouched memory they do not. If both are
+black, later frames decide.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from edge.cameras.base import quiet
 from edge.core.errors import CameraError
 
 SINCE = (4, 13)
-"""Release of OpenCV that began to do so."""
+"""First release of OpenCV with this behaviour."""
 VERSION = tuple(int(part) for part in cv2.__version__.split(".")[:2])
 PLANAR = frozenset({b"I420", b"IYUV", b"YV12", b"Y42B", b"422P", b"444P", b"Y41B", b"YUV9", b"NV12", b"NV21"})
-"""Formats (FFmpeg's tags) that begin with the brightness of every pixel as a byte."""
+"""Pixel formats (FFmpeg's tags) that begin with a byte of brightness per pixel."""
 GRID = 8
-"""Every so many pixels, down and across, one is compared."""
+"""Step between compared pixels, down and across."""
 ALIKE = 0.9
-"""Correlation of brightness from which two pictures are of the same scene."""
+"""Correlation of brightness from which two pictures show the same scene."""
 OFF = 24.0
-"""Mean difference of brightness, 0..255, from which flat pictures are not the same; video's range alone gives 16."""
+"""Mean difference of brightness (0..255) from which flat pictures differ; the range of video alone gives 16."""
 BLACK = 16
-"""Of video (ITU-R BT.601), as a byte."""
+"""Black level of video (ITU-R BT.601), as a byte."""
 
 
 class Decoded:
     """Checks the first frames of one FFmpeg capture, until two differ.
 
-    name: the camera's, in messages. again: opens the same source with the given parameters. patience: frames that may
-    be black without any noise before that is held against them; without end for a recording, which may begin so.
+    name: of the camera, for messages. again: opens the same source with the given parameters. patience: number of
+    frames that may be black without noise; unlimited for a recording, which may begin like that.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Decoded:
         self._trusted = VERSION < SINCE or code.to_bytes(4, "little").upper() in (b"MJPG", b"JPEG")
 
     def check(self, image: cv2.typing.MatLike) -> None:
-        """`image` (BGR) was retrieved last. Raises CameraError when the pictures were never converted."""
+        """Checks the retrieved `image` (BGR). Raises CameraError if the pictures were not converted."""
         if self._trusted:
             return
         if self._first is None:
@@ -71,7 +71,7 @@ class Decoded:
                 self._trust()
 
     def end(self) -> None:
-        """The recording is over. Raises CameraError when all of it was the same black picture."""
+        """Called at the end of the recording. Raises CameraError if all of it was the same black picture."""
         if not self._trusted and self._same > 1:
             raise self._error()
 
@@ -82,11 +82,11 @@ class Decoded:
         return image is not None and bool(np.percentile(image[::GRID, ::GRID], 95) < BLACK)
 
     def _asked(self, image: cv2.typing.MatLike) -> bool | None:
-        """Whether brightness confirms the picture; None where it is black although video's own black is not zero."""
+        """Whether brightness confirms the picture; None if it is 0 although black is not 0 in video."""
         tag = int(self._video.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) & 0xFFFFFFFF
         if tag.to_bytes(4, "little") not in PLANAR:
             return True
-        with quiet():  # it warns of a format it does not know, and gives the first plane, which is what is wanted
+        with quiet():  # it warns of an unknown format and returns the first plane, as intended
             other = self._again([cv2.CAP_PROP_CONVERT_RGB, 0])
             good, plane = other.read()
             other.release()

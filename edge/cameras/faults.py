@@ -1,4 +1,4 @@
-"""What is wrong with a frame although the camera raised nothing."""
+"""Detects unusable frames for which the camera raised no error."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from edge.core.records import Image
 
 SMALLEST = 16
-"""Pixels: a picture with a shorter side is garbage."""
+"""Shortest side of a usable picture, in pixels."""
 BLACK = 16
-"""Byte up to which a pixel is black (the black of video, ITU-R BT.601)."""
+"""Value up to which a pixel is black (black level of video, ITU-R BT.601)."""
 GRID = 8
-"""Every so many pixels, down and across, one is compared to tell whether the picture changes."""
+"""Step between the pixels that are compared to detect a frozen picture, down and across."""
 
 
 def fault(image: Image, shape: tuple[int, ...] | None) -> str:
-    """Why `image` cannot be used, "" when it can; `shape` is that of the frames before, None for a first one."""
+    """Why `image` cannot be used, or ""; `shape`: of the frames before, None for the first one."""
     is_picture = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3
     if not is_picture or image.shape[2] != 3 or min(image.shape[:2]) < SMALLEST:
         kind = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
@@ -29,17 +29,17 @@ def fault(image: Image, shape: tuple[int, ...] | None) -> str:
 
 
 LAST = 8
-"""Frames that are remembered: a driver that repeats a ring of old buffers has fewer."""
+"""Number of remembered frames: more than the buffers that a stuck driver repeats."""
 
 
 class Changes:
-    """Tells a living picture from a frozen one, or a few in turn: noise changes some pixels in every frame."""
+    """Tells a live picture from a frozen one or a repeated few: noise changes some pixels in every frame."""
 
     def __init__(self) -> None:
         self._seen: deque[bytes] = deque(maxlen=LAST)
 
     def sees(self, image: Image) -> bool:
-        """Whether `image` differs from all of late. A black one passes: some cameras remove all noise then."""
+        """Whether `image` differs from all remembered ones. Black ones pass: some cameras then remove all noise."""
         pixels = image[::GRID, ::GRID].tobytes()
         seen = hashlib.blake2b(pixels, digest_size=16).digest()
         changed = seen not in self._seen or max(pixels) <= BLACK

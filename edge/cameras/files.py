@@ -21,17 +21,17 @@ from edge.vision import pictures
 log = logging.getLogger(__name__)
 
 FASTEST = 240.0
-"""Frames per second that a camera gives, at most."""
+"""Highest plausible frame rate."""
 
 LISTS = (".csv", ".json", ".xml", ".yaml", ".yml")
-"""Suffixes of what says which pictures a data set has."""
+"""Suffixes of files that list the pictures of a data set."""
 
 
 class PictureFiles(Source):
     """Pictures one by one as a camera of `fps` frames a second; a damaged one is skipped.
 
-    `Frame.index` is the place in `paths`, so a skipped picture leaves a gap. `skipped` lists the damaged
-    pictures of the latest pass with the reason.
+    `Frame.index` is the index in `paths`, so a skipped picture leaves a gap. `skipped` lists the damaged pictures of
+    the last pass with the reasons.
     """
 
     def __init__(self, paths: Sequence[str | Path], fps: float = 2.0) -> None:
@@ -52,10 +52,10 @@ class PictureFiles(Source):
 
 
 class VideoFile(Source):
-    """A video, played once; `t` is the position in the recording. Turned as its metadata say.
+    """A video, played once; `t` is the position in the recording. Rotated according to its metadata.
 
-    With `realtime` it behaves like a camera: frames come when due, and those the caller is too late for are
-    dropped and counted in `dropped`.
+    With `realtime` it behaves like a camera: frames come when they are due, and those that the caller is too late for
+    are dropped and counted in `dropped`.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class VideoFile(Source):
                 self._check_end(index)
                 return
             position = self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            t = position if position > t else t + 1 / self.fps  # some containers carry no time stamps
+            t = position if position > t else t + 1 / self.fps  # some containers have no time stamps
             if self._pace and not self._pace.admits(t):
                 self.dropped += 1
                 continue
@@ -95,7 +95,7 @@ class VideoFile(Source):
 
     @property
     def pixel_aspect(self) -> float:
-        """Width of a pixel by its height."""
+        """Width of a pixel divided by its height."""
         return pixel_aspect(self._video)
 
     def _check_end(self, frames: int) -> None:
@@ -110,9 +110,9 @@ class VideoFile(Source):
 
 
 class Animation(Source):
-    """An animated GIF, PNG or WebP as a camera, played once; `t` is the position in it, by the times it states.
+    """An animated GIF, PNG or WebP as a camera, played once; `t` is the position by its stated durations.
 
-    `realtime` as in `VideoFile`. OpenCV and FFmpeg read some of these, and of others the first picture alone.
+    `realtime` as in `VideoFile`. OpenCV and FFmpeg read only the first picture of some of these.
     """
 
     def __init__(
@@ -142,9 +142,9 @@ class Animation(Source):
 
 
 def open_recording(path: str | Path, fps: float = 2.0, realtime: bool = False) -> PictureFiles | VideoFile | Animation:
-    """A picture, a folder of pictures (`fps` says how fast), an animation or a video as a camera, by what is there.
+    """A picture, a folder of pictures (shown at `fps`), an animation or a video as a camera.
 
-    Raises CameraError when nothing can be read there.
+    Raises CameraError if it cannot be read.
     """
     path = Path(path)
     if not path.exists():
@@ -173,7 +173,7 @@ def find(folder: str | Path) -> list[Path]:
 
 
 def read(path: str | Path) -> Image:
-    """One picture as `edge.vision.pictures.read` gives it; CameraError when damaged or unreadable."""
+    """One picture, as of `edge.vision.pictures.read`. Raises CameraError."""
     try:
         return pictures.read(path)
     except DataError as error:
@@ -181,12 +181,12 @@ def read(path: str | Path) -> Image:
 
 
 def _rate(said: float) -> float:
-    """Frames per second, 25 where what is said cannot be: files often state their clock instead, 90000 a second."""
+    """Frame rate; 25 if the stated one is implausible: files often state their clock instead, such as 90000."""
     return said if 0.1 <= said <= FASTEST else 25.0
 
 
 def _head(path: Path) -> None:
-    """CameraError for what no decoder should be asked to read."""
+    """Raises CameraError for files that should not be given to a decoder."""
     try:
         with path.open("rb") as file:
             head = file.read(len(pictures.LFS_POINTER))

@@ -1,4 +1,4 @@
-"""Only the latest frame of a live camera, so that a slow pipeline never works on old pictures."""
+"""Gives only the latest frame of a live camera, so that a slow pipeline never processes old frames."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from edge.core.records import Frame
 
 
 class LatestFrame(Live):
-    """Reads `camera` in a thread of its own and hands out the newest unseen frame.
+    """Reads `camera` in its own thread and returns the newest unseen frame.
 
-    `dropped` counts the frames nobody saw. An error of the camera is raised in the thread that polls, after
+    `dropped` counts the unseen frames. An error of the camera is raised in the thread that polls, after
     the last good frame. The camera is closed by the thread that reads it: releasing an OpenCV capture during
     a read crashes. `close` waits up to `patience` seconds for that; a read that hangs longer is left to the
     daemon thread and cannot keep the program alive.
@@ -32,7 +32,7 @@ class LatestFrame(Live):
 
     @property
     def hangs(self) -> bool:
-        """Whether the reading thread still runs, and so still holds the camera."""
+        """Whether the reading thread still runs and holds the camera."""
         return self._reader.is_alive()
 
     def poll(self, timeout: float) -> Frame | None:
@@ -54,7 +54,7 @@ class LatestFrame(Live):
             try:
                 raise error
             finally:
-                del error  # kept in this frame, which its traceback holds, it would be a cycle
+                del error  # stored in this stack frame, to which its traceback refers, it would make a cycle
         return frame
 
     def _read(self) -> None:

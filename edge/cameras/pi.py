@@ -1,9 +1,8 @@
 """The camera port of Raspberry Pi boards, through picamera2.
 
 One RGB stream serves both networks. A second, small one for the detector would save scaling the frame down (measured
-on a core of a PC: 0.2 ms from 640 x 480, 3 ms from 1280 x 720), and cost a second picture in every frame, a conversion
-of its colours (boards before the Pi 5 make it in YUV only), and a detector that sees pictures scaled otherwise than
-those it was trained and measured with.
+on a core of a PC: 0.2 ms from 640 x 480, 3 ms from 1280 x 720), and cost a second picture in every frame, a colour
+conversion (before the Pi 5 it is YUV only), and pictures that are scaled in another way than in training and tests.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from edge.core.errors import CameraError, MissingPackage
 from edge.core.records import Frame
 
 RGB = "BGR888"
-"""What libcamera calls R, G, B in memory: it names the bytes from the highest of a word down."""
+"""R, G, B in memory order by the name of libcamera, which counts from the highest byte of a word."""
 
 
 class PiCamera(Source):
-    """Camera number `number` as libcamera counts; width and height are made even, as it demands.
+    """Camera `number` of libcamera; width and height are rounded to even, as it requires.
 
-    exposure: milliseconds, 0 for automatic. silence: seconds until a camera that falls silent, which picamera2
-    does not tell, is an error. `t` is the `clock` on arrival. Raises CameraError and MissingPackage.
+    exposure: milliseconds, 0 for automatic. silence: seconds without a frame after which it is an error, since
+    picamera2 does not report it. `t` is the `clock` on arrival. Raises CameraError and MissingPackage.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class PiCamera(Source):
         self._camera.start()
 
     def describe(self) -> str:
-        """What libcamera really gives."""
+        """The actual configuration."""
         main = self._camera.camera_configuration()["main"]
         return "{}: {}, {}x{} {}".format(self._name, self._model, *main["size"], main["format"])
 
@@ -94,13 +93,13 @@ class PiCamera(Source):
         camera, self._camera = self._camera, None
         if camera is None:
             return
-        if self._stuck:  # else closing waits for the capture that never ends
+        if self._stuck:  # otherwise closing waits for a capture that never ends
             camera.cancel_all_and_flush()
         camera.close()
 
 
 def _picamera2() -> Any:
-    """The class. It comes with the system, for it has to fit its libcamera: PyPI's would not."""
+    """The class of picamera2. It comes with the system, since it has to match its libcamera."""
     try:
         return importlib.import_module("picamera2").Picamera2
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""A live camera that looks after itself: what is lost is opened again, for ever."""
+"""Reopens a lost live camera, without end."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from edge.core.records import Frame
 log = logging.getLogger(__name__)
 
 TRUSTED = 1.0
-"""Seconds a frame may have waited to be taken; an older stamp is of a clock that jumped."""
+"""Maximum age of a frame when it is read, in seconds; an older time stamp means that the clock jumped."""
 MOST_HANGING = 3
-"""Reads that never return, each with a thread and a device, before no further one is risked."""
+"""Maximum number of hanging reads, each of which holds a thread and a device."""
 
 
 class Reader(Protocol):
-    """What reads one opening of the camera: `LatestFrame`, or a script in tests."""
+    """Reads one opening of the camera: `LatestFrame`, or a script in tests."""
 
     state: str
     dropped: int
@@ -43,20 +43,19 @@ class Reader(Protocol):
 
 
 class ReconnectingCamera(Live):
-    """Frames of whatever camera `open` opens, in a thread of its own, and opens again when it is lost.
+    """Frames of the camera that `open` opens, read in another thread; a lost camera is opened again.
 
-    Lost is a camera that raises, that gives no usable frame for `lost_after` seconds (`first_within` after it
-    was opened, for opening takes time), or whose picture does not change in any pixel for `frozen_after`
-    seconds (0: never): a stuck driver repeats the last one. A frame that is no picture or changes its size is no
-    frame; `faults` counts them (`edge.cameras.faults`).
-    Attempts come `retry_first` seconds after the loss, then twice as long each, up to `retry_longest`; a camera
-    that was well for that long starts over. A read that hangs is left behind and its thread closes the device
-    when it returns; after MOST_HANGING of those no more are started until one does.
+    A camera is lost if it raises an error, gives no usable frame for `lost_after` seconds (`first_within` after it was
+    opened, since opening takes time), or if no pixel changes for `frozen_after` seconds (0: never), since a stuck
+    driver repeats the last frame. A frame that is no picture or changes its size is not usable; `faults` counts them
+    (`edge.cameras.faults`). The first attempt to reopen comes after `retry_first` seconds; the delay doubles up to
+    `retry_longest`, and is reset by a camera that worked for that long. A read that hangs is abandoned, and its thread
+    closes the device when it returns; after MOST_HANGING of them no more are started until one returns.
 
-    `Frame.t` is seconds since the first frame. It never goes back, whatever the camera stamps, and goes on over
-    a loss; stamps of the same `clock` (seconds) are believed. `dropped` counts frames nobody took, `reopened`
-    the openings after the first. `on_state` is called with every new `state`, in the thread that polls.
-    With `reopen` False the first loss is raised as CameraError. MissingPackage always is: waiting installs nothing.
+    `Frame.t` is seconds since the first frame. It never goes back, whatever the camera stamps, and continues after a
+    loss; time stamps of the same `clock` (seconds) are used. `dropped` counts unseen frames, `reopened` the openings
+    after the first. `on_state` is called with every new `state`, in the polling thread. Without `reopen` the first loss
+    is raised as CameraError. MissingPackage is always raised, since waiting does not help.
     """
 
     def __init__(
@@ -124,11 +123,11 @@ class ReconnectingCamera(Live):
             self._reader.close()
 
     def _next(self) -> float:
-        """When there is something to look after, unless a frame comes."""
+        """Time of the next action if no frame comes."""
         return self._retry_at if self._reader is None else min(self._lost_at, self._frozen_at)
 
     def _overdue(self) -> Frame | None:
-        """The frame that waits, if it clears the camera: whoever polls may have been busy all that time."""
+        """The waiting frame, if it proves that the camera works: the caller may have been busy for a while."""
         if self._reader is None or self._clock() < self._next():
             return None
         frame = self._take(self._reader, 0.0)
@@ -195,7 +194,7 @@ class ReconnectingCamera(Live):
         self._tell(f"lost: {reason}")
 
     def _accepted(self, frame: Frame) -> Frame | None:
-        """The frame, stamped, unless it shows nothing or still the picture the camera froze on."""
+        """The stamped frame, unless it is unusable or still the frozen picture."""
         now, image = self._clock(), frame.image
         self._fault = fault(image, self._shape)
         if self._fault:
@@ -217,12 +216,12 @@ class ReconnectingCamera(Live):
         if state == self.state or self.state == ENDED:
             return
         self.state = state
-        log.debug("camera %s", state)  # the service tells everybody else
+        log.debug("camera %s", state)  # the service reports it to all others
         if self.on_state:
             self.on_state(state)
 
 
 def _opened(open: Callable[[], Camera]) -> Generator[Frame, None, None]:
-    """A camera that is opened where it is read: opening may take as long as a read. A generator has a `close`."""
+    """Opens the camera in the reading thread, since opening may block like a read. A generator has `close`."""
     with closing(open()) as camera:
         yield from camera

@@ -1,4 +1,4 @@
-"""The cameras: each kind states in one place what everything else has to know of it.
+"""The cameras: each row states everything that other code needs to know of a kind.
 
 Adding one is a module with its class, a row here and a test; another package adds one through the entry point
 "maskcam.cameras", which names a `CameraKind`. What a row opens is imported when it is opened.
@@ -28,12 +28,12 @@ class CameraKind:
     open: Callable[..., Camera]
     """`open(settings, source, live)` with the section [camera]. Raises CameraError and MissingPackage."""
     device: bool = True
-    """Whether it can be lost and comes back, and tells what it gives by `describe()`; else it is a recording."""
+    """Whether it is a device, which can be lost and has `describe()`; otherwise it is a recording."""
     needs: frozenset[str] = frozenset()
     """What the installer provides for it: "network", which opens the service's sandbox; "extra:NAME", an extra of
     maskcam; "apt:NAME", a package of the system."""
     requires: str = ""
-    """A module to import before the thread that opens it, so that a missing package is reported at once."""
+    """A module to import before its thread starts, so that a missing package is reported at once."""
 
 
 def _size(settings: Any) -> dict[str, Any]:
@@ -108,22 +108,23 @@ BUILT_IN = (
     ),
 )
 RECORDING = CameraKind("recording", lambda source: True, _recording, device=False)
-"""What any other source is: the name of a picture, a folder or a video."""
+"""Any other source: a picture, a folder or a video file."""
 
 
 def kinds() -> dict[str, CameraKind]:
-    """Every kind by its name: ours, then those of other packages. One of our names cannot be taken."""
+    """All kinds by name: built-in ones, then those of other packages, which cannot replace a built-in one."""
     known = {kind.name: kind for kind in BUILT_IN}
     return known | {kind.name: kind for kind in installed("maskcam.cameras", CameraKind) if kind.name not in known}
 
 
 def named(source: str) -> CameraKind | None:
-    """The kind that a source names, whether it is there or not; None where it can only be a file."""
+    """The kind that a source names, present or not; None if it can only be a file."""
     return next((kind for kind in kinds().values() if kind.matches(source)), None)
 
 
 def find(source: str, live: bool) -> CameraKind:
-    """The kind of a source. A replay takes files and the synthetic scene. Raises CameraError for what is not there."""
+    """The kind of a source. A replay accepts files and the synthetic scene. Raises CameraError if the source does not
+    exist."""
     kind = named(source)
     if kind and (live or not kind.device):
         return kind

@@ -15,10 +15,10 @@ from edge.core.errors import CameraError
 from edge.core.records import Frame
 
 OBLONG = {(960, 1080), (480, 1080), (640, 720), (704, 576), (704, 480), (720, 576), (720, 480), (352, 576), (352, 480)}
-"""Sizes ("1080N", "720N", D1, half D1) that have oblong pixels; many a stream does not say so."""
+"""Sizes ("1080N", "720N", D1, half D1) with non-square pixels, which many streams do not announce."""
 
 MOST_BLACK = 10
-"""Frames at the beginning of a stream that may all be the same black picture."""
+"""Number of frames at the beginning of a stream that may be the same black picture."""
 
 
 class StreamCamera(Source):
@@ -53,7 +53,7 @@ class StreamCamera(Source):
         decoded = Decoded(self._video, f"stream '{self.name}'", again, MOST_BLACK)
         frames = arriving(self._video, self._clock, decoded.check)
         first = next(frames, None)
-        second = next(frames, None)  # before the first is given: only two can show that neither was converted
+        second = next(frames, None)  # before the first is returned: only two can show that neither was converted
         if first and self._single and not second:
             raise CameraError(
                 f"stream '{self.name}': gives one picture and ends, as a snapshot's address does: expected the address "
@@ -65,11 +65,11 @@ class StreamCamera(Source):
 
     @property
     def pixel_aspect(self) -> float:
-        """Width of a pixel by its height."""
+        """Width of a pixel divided by its height."""
         return pixel_aspect(self._video)
 
     def describe(self) -> str:
-        """Size and rate the stream announces; no password."""
+        """Announced size and frame rate, without the password."""
         width, height, fps = (
             self._video.get(key) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS)
         )

@@ -1,6 +1,6 @@
-"""A camera without hardware: a real portrait walks about before a door and puts a mask on and off.
+"""A camera without hardware: a portrait moves in front of a door and puts a mask on and off.
 
-The portrait is NASA's picture of Eileen Collins, public domain, which scikit-image carries as `data.astronaut()`.
+The portrait is NASA's picture of Eileen Collins, public domain, which scikit-image ships as `data.astronaut()`.
 Everything is a function of `t` and the seed.
 """
 
@@ -38,17 +38,17 @@ OUTLINE = (
 """The person in the portrait, traced by hand: hair, suit, helmet."""
 
 PHASE = 4.0
-"""Seconds bare, then as many with a mask, and so on."""
+"""Alternating seconds without and with a mask."""
 SMALL, LARGE = 60 / 480, 200 / 480
 """Height of the face, as a share of the shorter side of the frame, far away and close by."""
 
 
 class SyntheticCamera(Source):
-    """Frames of `width` x `height` at `fps`, for `duration` seconds or for ever; `seed` (0 or more) chooses walk, room
+    """Frames of `width` x `height` at `fps`, for `duration` seconds or for ever; `seed` (0 or more) selects path, room
     and masks.
 
-    With `realtime` the frames come when they are due and late ones are dropped and counted in `dropped`, like
-    a camera's; without, as fast as they are taken. Raises MissingPackage without scikit-image.
+    With `realtime` frames come when they are due, and late ones are dropped and counted in `dropped`, as with a camera;
+    otherwise they come as fast as they are read. Raises MissingPackage without scikit-image.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class SyntheticCamera(Source):
         side, near = min(self.width, self.height), 0.5 + 0.5 * self._wave(0, 13, t)
         k = side * SMALL * (LARGE / SMALL) ** near / FACE.height
         x = self.width * (0.5 + 0.16 * self._wave(1, 9, t))
-        y = self.height - side * (0.41 + 0.1 * near)  # a camera at chest height: who comes closer looks taller
+        y = self.height - side * (0.41 + 0.1 * near)  # a camera at chest height: a closer person looks taller
         return Box(-FACE.width, -FACE.height, FACE.width, FACE.height).scaled(k / 2).moved(x, y)
 
     def image_at(self, t: float) -> Image:
@@ -107,11 +107,11 @@ class SyntheticCamera(Source):
         return cv2.add(self._relit(scene, t), noise, dtype=cv2.CV_8U)  # type: ignore[return-value]
 
     def _wave(self, which: int, period: float, t: float) -> float:
-        """-1..1, smooth, each with its own start."""
+        """A smooth function of `t` in -1..1 with its own phase."""
         return math.sin(2 * math.pi * t / period + self._starts[which])
 
     def _person(self, t: float) -> Image:
-        """The portrait at `t`: a mask stays the same while it is worn."""
+        """The portrait at `t`, with the same mask as long as it is worn."""
         phase = int(t // PHASE)
         if not self.mask_on_at(t):
             return self._bare
@@ -127,7 +127,7 @@ class SyntheticCamera(Source):
         return np.asarray(matrix, np.float64)
 
     def _relit(self, scene: cv2.typing.MatLike, t: float) -> cv2.typing.MatLike:
-        """Exposure and colour temperature drift, as with a lamp and a cloudy window."""
+        """Applies a drifting exposure and colour temperature, as of a lamp and a cloudy window."""
         gain, warmth = 2 ** (0.45 * self._wave(3, 11, t) - 0.2), 0.1 * self._wave(4, 17, t)
         gains = gain * np.array([1 + warmth, 1, 1 - warmth])
         table = np.clip(np.arange(256)[:, None] * gains, 0, 255).astype(np.uint8)
@@ -144,7 +144,7 @@ def _portrait() -> Image:
 
 
 def _cutout(width: int, height: int) -> NDArray[np.float32]:
-    """Opacity 0..1 of the person; the soft edge lies inside the outline, or the old wall would shine through."""
+    """Opacity 0..1 of the person; the soft edge is inside the outline, so that the old wall does not show."""
     opacity = np.zeros((height, width), np.float32)
     cv2.fillPoly(opacity, [np.array(OUTLINE, np.int32)], 1.0)
     return np.clip(2 * cv2.GaussianBlur(opacity, (0, 0), 2) - 1, 0, 1).astype(np.float32)

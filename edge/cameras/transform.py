@@ -1,4 +1,4 @@
-"""How the picture is turned and cut before anything else sees it."""
+"""Rotates and crops frames before all other processing."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
 class Transform(Source):
-    """The frames of `camera`, with square pixels, turned `rotation` degrees clockwise, mirrored, then cut to `region`.
+    """The frames of `camera`, with square pixels, rotated clockwise by `rotation` degrees, mirrored, then cropped to
+    `region`.
 
-    rotation: 0, 90, 180 or 270. flip: "none", "horizontal" (left and right change places) or "vertical".
-    region: x0, y0, x1, y1 as fractions 0..1 of the turned picture.
-    pixel_aspect: width of a pixel by its height; the longer side of it is kept, so that no detail is lost.
-    Whatever stands behind it, the boxes of faces above all, counts in pixels of the picture that comes out here.
-    It runs in the thread that reads the camera; cutting copies nothing.
+    rotation: 0, 90, 180 or 270. flip: "none", "horizontal" (swaps left and right) or "vertical".
+    region: x0, y0, x1, y1 as fractions 0..1 of the rotated picture.
+    pixel_aspect: width of a pixel divided by its height; the longer side is kept, so that no detail is lost.
+    All later coordinates, such as boxes of faces, are pixels of the resulting picture.
+    It runs in the thread that reads the camera; cropping copies nothing.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Transform(Source):
         return turned[top : max(round(y1 * height), top + 1), left : max(round(x1 * width), left + 1)]
 
     def __getattr__(self, name: str) -> Any:
-        """What else the camera tells of itself, such as `fps`, `paths` and `skipped`."""
+        """Other attributes of the camera, such as `fps`, `paths` and `skipped`."""
         return getattr(self._camera, name)
 
     def close(self) -> None:

@@ -14,25 +14,26 @@ from edge.core.errors import CameraError
 from edge.core.records import Frame
 
 PORTS = Path("/dev/v4l/by-path")
-"""Links of udev, each named after the port that a camera is plugged into."""
+"""Links of udev, named after the port that a camera is connected to."""
 _ports: dict[str, str] = {}
-"""Of each camera that this process has opened by its number: the link of its port."""
+"""The link of the port of each camera that this process has opened by number."""
 
 MANUAL, AUTOMATIC = 1, (3, 0)
 """Values of the control V4L2_CID_EXPOSURE_AUTO: webcams know aperture priority (3), other cameras automatic (0)."""
 
 
 class V4L2Camera(Source):
-    """A camera by index, "/dev/videoN" or, best, /dev/v4l/by-id/...: the numbers move when cameras are replugged.
+    """A camera by index, "/dev/videoN" or, preferably, /dev/v4l/by-id/..., since numbers change when cameras are
+    replugged.
 
-    One that comes back under another number while the program runs, as after a loose plug, is found by its port.
+    A camera that reappears under another number while the program runs, as after a loose plug, is found by its port.
 
-    format: "MJPG", "YUYV", or "auto" for the driver's choice. Raw pictures of more than VGA do not fit through
-    USB 2 at full rate; MJPG costs the processor a JPEG decoding per frame.
+    format: "MJPG", "YUYV", or "auto" for the driver's choice. USB 2 cannot carry raw
+    pictures of more than VGA at full rate; MJPG costs a JPEG decoding per frame.
     exposure: milliseconds, 0 for automatic.
-    The buffer is one frame where the driver allows it, so that a frame is fresh. The driver gives what it can:
-    `describe()` says what. `t` is the `clock` on arrival. A read of a camera that falls silent fails after the 3 s
-    set in `edge.cameras.base`, so keep a watchdog out of this thread (`edge.cameras.latest_frame`).
+    The buffer is one frame, if the driver allows it, so that frames are fresh. `describe()` tells the actual format.
+    `t` is the `clock` on arrival. A read of a camera that falls silent fails after the 3 s set in `edge.cameras.base`,
+    so keep a watchdog out of this thread (`edge.cameras.latest_frame`).
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class V4L2Camera(Source):
         self._expose(exposure)
 
     def _expose(self, milliseconds: float) -> None:
-        """A camera keeps its exposure when the program ends, so the automatic one has to be asked for too."""
+        """A camera keeps its exposure after the program ends, so automatic exposure has to be requested too."""
         if not milliseconds:
             any(self._video.set(cv2.CAP_PROP_AUTO_EXPOSURE, value) for value in AUTOMATIC)
             return
@@ -72,7 +73,7 @@ class V4L2Camera(Source):
         self._video.set(cv2.CAP_PROP_EXPOSURE, round(milliseconds * 10))  # V4L2_CID_EXPOSURE_ABSOLUTE: 100 us
 
     def describe(self) -> str:
-        """What the driver really gives, beside what was asked for."""
+        """The actual format, with the requested one if it differs."""
         width, height, fps, code, mode, exposure = (
             self._video.get(key)
             for key in (
@@ -91,7 +92,7 @@ class V4L2Camera(Source):
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in arriving(self._video, self._clock):
-            self._check_plug()  # a read can succeed, with the last picture, after an unplug
+            self._check_plug()  # after an unplug a read can succeed with the last picture
             yield frame
         self._check_plug()
         raise CameraError(f"camera '{self.device}': gives no frames: check cable and power")
@@ -105,7 +106,7 @@ class V4L2Camera(Source):
 
 
 def _followed(device: str) -> str:
-    """The device, or whatever number the camera at the same port has now."""
+    """The device, or the current number of the camera at the same port."""
     port = _ports.get(device, "")
     if os.path.exists(port):
         return os.path.realpath(port)
@@ -116,7 +117,7 @@ def _followed(device: str) -> str:
 
 
 def devices() -> list[str]:
-    """The cameras of this machine: their stable names when udev made some, then /dev/videoN."""
+    """The cameras of this machine: stable names of udev if there are any, then /dev/videoN."""
     return [str(p) for folder, name in (("/dev/v4l/by-id", "*"), ("/dev", "video*")) for p in _sorted(folder, name)]
 
 

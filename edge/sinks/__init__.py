@@ -1,1 +1,1 @@
-"""Where events go: a light, a log, a stream of JSON lines, a list."""
+"""The receivers of events: lights, logs, files, brokers, webhooks."""

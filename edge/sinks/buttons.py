@@ -1,6 +1,6 @@
-"""A push button on a GPIO pin, asked between two frames: no thread of its own, and no press is missed meanwhile.
+"""A push button on a GPIO pin. It is polled between two frames, and no press in between is missed.
 
-gpiozero hears the pin in its own thread; with gpiod the kernel keeps the presses until they are read.
+gpiozero watches the pin in its own thread; with gpiod the kernel queues the edges until they are read.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from edge.sinks.pins import gpiod_library, gpiod_line, gpiozero_device, line_nam
 log = logging.getLogger(__name__)
 
 BOUNCE = 0.05
-"""Seconds in which the contacts of a button settle."""
+"""Debounce time in seconds."""
 
 
 class Contact(Protocol):
-    """The input pin of a button; the board's own resistor, where it has one, holds it while nobody presses."""
+    """The input pin of a button, with the board's pull-up or pull-down resistor where it has one."""
 
     def pressed(self) -> bool:
         """Whether it was pressed since the last call. Raises OSError where the pin is gone."""
@@ -30,7 +30,7 @@ class Contact(Protocol):
 
 
 class MockContact:
-    """A button of no board, for trying the settings; tests `press` it."""
+    """A button without hardware, for trying the settings; tests call `press`."""
 
     def __init__(self, pin: int | str, active_high: bool = False) -> None:
         self.pin, self.active_high, self.closed = pin, active_high, False
@@ -48,7 +48,7 @@ class MockContact:
 
 
 class GpiozeroContact:
-    """Of a Raspberry Pi; see `edge.sinks.pins.GpiozeroPin` for `pin`."""
+    """A button on a Raspberry Pi; see `edge.sinks.pins.GpiozeroPin` for `pin`."""
 
     def __init__(self, pin: int | str, active_high: bool = False) -> None:
         self._heard = Event()
@@ -65,7 +65,7 @@ class GpiozeroContact:
 
 
 class GpiodContact:
-    """Of any Linux board; see `edge.sinks.pins.GpiodPin` for `pin`."""
+    """A button on any Linux board; see `edge.sinks.pins.GpiodPin` for `pin`."""
 
     def __init__(self, pin: int | str, active_high: bool = False) -> None:
         gpiod = gpiod_library()
@@ -95,7 +95,7 @@ DRIVERS: dict[str, Callable[..., Contact]] = {"mock": MockContact, "gpiozero": G
 
 
 class Button:
-    """Opened as an LED is, by the name of a driver; what fails about it is said and costs the button, not the camera.
+    """A button by pin and driver. A failure is logged and disables the button; the camera goes on.
 
     pin, driver: see `edge.sinks.pins`. active_high: whether a press makes the pin high; otherwise it connects the pin
     to ground.
@@ -117,7 +117,7 @@ class Button:
             return False
         try:
             pressed = self._contact.pressed()
-        except Exception as error:  # the pin libraries raise their own kinds
+        except Exception as error:  # the pin libraries raise errors of their own
             self.close()
             self._fails(f"the pin is gone ({error}): maskcam doctor, then sudo systemctl reload maskcam")
             return False
@@ -130,7 +130,7 @@ class Button:
         try:
             if contact:
                 contact.close()
-        except Exception as error:  # raised, it would keep other parts from being closed
+        except Exception as error:  # an exception would prevent other parts from being closed
             log.warning("%s: is not released (%s)", self.name, error)
 
     def _fails(self, why: str) -> None:

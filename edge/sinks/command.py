@@ -1,4 +1,4 @@
-"""Any program at an event: a sound, a relay on the network, a script."""
+"""Runs a program for events: a sound player, a relay on the network, a script."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from edge.core.labels import Mask
 from edge.core.records import Event
 
 TAIL = 4096
-"""Bytes of standard error that are kept; the rest is read and forgotten."""
+"""Bytes of standard error that are kept; the rest is read and discarded."""
 MARK = "MASKCAM_RUN"
-"""Variable by which all that one run started is known again, whatever session or parent it has."""
+"""Environment variable that marks all processes of one run, whatever session or parent they have."""
 VARIABLES = ("MASKCAM_EVENT", "MASKCAM_STATE", "MASKCAM_DETAIL", "MASKCAM_MASK", "MASKCAM_OUTCOME", MARK)
 """What a program finds in its environment; no settings, should it call maskcam."""
 
@@ -31,10 +31,10 @@ class CommandSink:
 
     The program finds MASKCAM_EVENT (the kind), MASKCAM_STATE, MASKCAM_DETAIL, MASKCAM_MASK (on, off, unsure) and
     MASKCAM_OUTCOME (besides these incorrectly_worn and not_a_face) in its environment.
-    It has `timeout` seconds, with all that it started and that holds its standard error; what is left then, or was left
-    behind in the background, is killed, and so it is when maskcam ends. Raises ConfigError for an empty command; `send`
-    raises SinkError when the program is not found, fails or takes too long, with the last line it wrote to stderr.
-    Of the command only the program's name is ever said.
+    It has `timeout` seconds, including the processes that it started and that hold its standard error. What is left
+    then, or runs on in the background, is killed, also when maskcam ends. Raises ConfigError for an empty command;
+    `send` raises SinkError when the program is not found, fails or takes too long, with the last line it wrote to
+    stderr. Messages contain only the name of the program, not its arguments.
     """
 
     def __init__(self, argv: Sequence[str], timeout: float) -> None:
@@ -75,7 +75,7 @@ class CommandSink:
             raise SinkError(f"{self._name} ended with {process.returncode}: {last}")
 
     def _follow(self, process: subprocess.Popen[bytes]) -> tuple[bytes, bool]:
-        """The end of what it wrote, and whether it and its output ended in time."""
+        """The end of its standard error, and whether it and its output ended in time."""
         assert process.stderr is not None
         deadline, said = time.monotonic() + self._timeout, b""
         with selectors.DefaultSelector() as selector:
@@ -93,7 +93,7 @@ class CommandSink:
         return said, left > 0
 
     def _kill(self, process: subprocess.Popen[bytes] | None = None) -> None:
-        """Everything of this run that is left, until nothing is: a process may start another one meanwhile."""
+        """Kills all processes of this run, until none is left: one may start another one meanwhile."""
         running, self._running = self._running, ""
         for _ in range(10):
             if not running or not _kill_all(f"{MARK}={running}".encode()):
@@ -111,7 +111,7 @@ class CommandSink:
 
 
 def _kill_all(mark: bytes) -> int:
-    """Kills the processes whose environment holds `mark`; their number."""
+    """Kills the processes whose environment contains `mark`; returns their number."""
     killed = 0
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""A light or a buzzer on a GPIO pin: shows the alert, and how the service is."""
+"""An LED or a buzzer on a GPIO pin: shows the alert and the state of the service."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ log = logging.getLogger(__name__)
 
 
 class GpioSink:
-    """Plays the pattern of what is most urgent: a lost camera, the alert, any other state.
+    """Plays the pattern of the most urgent state: a lost camera, the alert, any other state.
 
-    A lost camera comes first, since nobody knows then whether the alert still holds. The sink has no thread and no
-    clock: `advance` (see `edge.core.ports.Playing`) takes the steps of a pattern. Without it each pattern stays at its
-    first step, lit or dark, which is all a replay needs. gpiozero's own `LED.blink` plays one on-off pair only, and
+    A lost camera comes first, since the alert may then be out of date. The sink has no thread and no
+    clock: `advance` (see `edge.core.ports.Playing`) performs the steps of a pattern. Without it each pattern stays at
+    its first step, on or off, which is enough for a replay. gpiozero's own `LED.blink` plays one on-off pair only, and
     not on other boards.
 
     pin, active_high, driver: see `edge.sinks.pins`. `active_high=False`: the LED is wired from the supply to the pin.
-    patterns: by state; a state that has none is dark.
-    name: what stands on the pin, for messages.
-    safe: whether it is left on when closed, at the end of the program too.
-    self_test: begin with two flashes.
-    announce: hears every change as text.
+    patterns: by state; off for a state without one.
+    name: of the device on the pin, for messages.
+    safe: whether it is left on when closed, also when the program ends.
+    self_test: start with two flashes.
+    announce: called with a text for every change.
     Raises MissingPackage, ConfigError or SinkError; `close` raises nothing.
     """
 
@@ -47,14 +47,14 @@ class GpioSink:
         self._alert = False
         self._state = ""
         self._lit: bool | None = safe
-        """None: not known, after a failure."""
+        """None: unknown, after a failure."""
         self._said = "ON" if safe else "OFF"
         self._step = 0
         self._due: float | None = None
         self.pin: Pin = open_pin(pin, active_high, driver, lit=safe)
         if isinstance(self.pin, MockPin):
             self.name += " (mock, no pin)"
-        atexit.register(self.close)  # for a crash that goes past whoever should close it
+        atexit.register(self.close)  # for a crash after which nobody closes it
         self._testing = self_test
         self._play(SELF_TEST if self_test else ON if safe else OFF)
 
@@ -88,7 +88,7 @@ class GpioSink:
                 self._set(self._safe)
             finally:
                 self.pin.close()
-        except Exception as error:  # raised, it would keep other sinks from being closed
+        except Exception as error:  # an exception would prevent other sinks from being closed
             log.warning("%s: is not left in its safe state (%s)", self.name, error)
         self._say("ON" if self._safe else "OFF")
 
@@ -111,7 +111,7 @@ class GpioSink:
             return
         try:
             self.pin.set(lit)
-        except Exception as error:  # the pin libraries raise their own kinds
+        except Exception as error:  # the pin libraries raise errors of their own
             self._lit = None
             raise SinkError(f"{self.name} cannot be switched ({error})") from error
         self._lit = lit

@@ -1,4 +1,4 @@
-"""Visits into a file of SQLite, a minute of them at a time: memory cards wear out."""
+"""Writes visits to an SQLite file, a minute of them at a time, since memory cards wear out."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ DAY = 86400.0
 
 
 class HistorySink:
-    """Collects "person" events and writes them every `every` seconds, in one commit; nobody came, nothing is written.
+    """Collects "person" events and writes them every `every` seconds in one commit; without any it writes nothing.
 
     path, most: see `edge.history.store.Store`.
-    keep_days: of visits, 0 for ever; not heeded while the clock is not set.
-    kept: visits that are not written yet, by id. Give every opening the same: it outlives one that failed.
-    clock: seconds of a steady clock, the one that `advance` is given.
-    Raises SinkError.
+    keep_days: how long visits are kept; 0: for ever. Ignored while the clock is not set.
+    kept: visits that are not written yet, by id. Every opening gets the same dictionary, so that a failure loses
+    nothing. clock: seconds of the monotonic clock that `advance` gets. Raises SinkError.
     """
 
     def __init__(
@@ -44,7 +43,7 @@ class HistorySink:
             visit, id = event.visit, run << 22 | event.visit.number % (1 << 22)
             self._kept.pop(id, None)
             self._kept[id] = Row(id, zero + visit.first, zero + visit.last, visit.outcome, event.stamp.clock_set)
-            if len(self._kept) > 10_000:  # the disk has been full for long
+            if len(self._kept) > 10_000:  # the disk has been full for a long time
                 del self._kept[next(iter(self._kept))]
         elif event.kind == "summary" and event.counts:
             self._told.add(event.counts.day)

@@ -1,4 +1,4 @@
-"""What makes Home Assistant show a camera: a message per entity, retained, below its discovery topic.
+"""The discovery messages of Home Assistant: a retained message per entity.
 
 https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
 """
@@ -11,7 +11,7 @@ from edge.core.records import STATES, Origin
 
 
 def entities(prefix: str, topic: str, id: str, who: Origin) -> dict[str, dict[str, Any]]:
-    """Discovery topic -> configuration of an entity. `topic` is what the camera's own topics begin with."""
+    """Discovery topic -> configuration of an entity. `topic`: prefix of the camera's topics."""
     name = " ".join(part for part in (who.device, who.camera) if part) or "maskcam"
     device = {"identifiers": [f"maskcam_{id}"], "name": name, "manufacturer": "maskcam", "model": "mask camera"}
     if who.software:

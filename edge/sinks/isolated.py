@@ -1,4 +1,4 @@
-"""A sink in a thread of its own: one that hangs or fails is reported and tried again, and the camera goes on."""
+"""Runs a sink in its own thread: one that hangs or fails is reported and retried, and the camera goes on."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from edge.core.records import KINDS, Event
 log = logging.getLogger(__name__)
 
 Wait = Callable[[threading.Condition, float | None], object]
-"""Waits for a condition, at most so many seconds; None: without end."""
+"""Waits for a condition, at most for the given seconds; None: without limit."""
 
 
 class Isolated:
     """Hands events to the sink that `open` opens, through a queue. `send` never blocks and never raises.
 
     A failure closes the sink; after a pause, which doubles from `pause` to at most `longest` seconds, it is opened
-    again and the event that failed is tried again, `attempts` times in all. The first failure of a row is logged, and
-    that it is over. A thread that hangs cannot be ended: it is reported, the queue keeps the newest events meanwhile,
-    and work goes on when the call returns, for which sinks that wait on others have a time limit of their own.
+    again and the event that failed is tried again, `attempts` times in all. The first of several failures in a row
+    is logged, and the recovery. A thread that hangs cannot be stopped: it is reported, the queue keeps the newest
+    events, and work goes on when the call returns; sinks that wait for others have time limits of their own.
 
     name: for messages and status.
-    kinds: of events it is for.
-    restate: tell a sink that was opened again what holds now, the last state and the last of "no_mask" and "all_clear":
-        for what shows a state, such as a light, not for what lists events. One that is `edge.core.ports.Restated`
-        hears the last of every kind.
-    capacity: events the queue holds, 2 or more; when one more comes, the oldest is dropped.
-    hung_after: seconds of one delivery after which it is called hung.
-    patience: seconds that `close` waits for what is still in the queue.
-    clock, wait: seconds of a steady clock and how to wait, for tests that have no time.
+    kinds: kinds of events to deliver.
+    restate: send a reopened sink the last "state" and the last of "no_mask" and "all_clear" again: for sinks that show
+    a
+        state, such as a light. One that is `edge.core.ports.Restated` gets the last event of every kind.
+    capacity: size of the queue, 2 or more; if it is full, the oldest event is dropped.
+    hung_after: seconds of one delivery after which it counts as hung.
+    patience: seconds that `close` waits for the queue.
+    clock, wait: monotonic clock (s) and how to wait, for tests.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class Isolated:
     ) -> None:
         self.name = name
         self.failed = 0
-        """Deliveries and openings that failed."""
+        """Number of failed deliveries and openings."""
         self.dropped = 0
-        """Events given up: the queue was full, or every attempt failed."""
+        """Number of undelivered events: the queue was full, or every attempt failed."""
         self.problem = ""
-        """What is wrong now; empty when nothing is."""
+        """The current problem; empty if there is none."""
         self._open, self._kinds, self._restate, self._attempts = open, kinds, restate, attempts
         self._capacity, self._backoff = capacity, Backoff(pause, longest)
         self._hung_after, self._patience = hung_after, patience
@@ -67,11 +67,11 @@ class Isolated:
         self._change = threading.Condition()
         self._queue: deque[Event] = deque()
         self._under_way: Event | None = None
-        """What is being delivered, or waits for its next attempt."""
+        """The event that is being delivered or waits for its next attempt."""
         self._standing: dict[str, Event] = {}
-        """The last event of each kind, in the order of their coming."""
+        """The last event of each kind, in order of arrival."""
         self._alert: Event | None = None
-        """The last of "no_mask" and "all_clear"."""
+        """The last event of "no_mask" and "all_clear"."""
         self._tries = 0
         self._busy_since: float | None = None
         self._closing = False
@@ -83,10 +83,10 @@ class Isolated:
             return
         with self._change:
             busy = self._busy_since
-            if event.kind == "counts":  # the newest alone is wanted, and must not push out what happened
+            if event.kind == "counts":  # only the newest is wanted, and it must not push out other events
                 self._queue = deque(waiting for waiting in self._queue if waiting.kind != "counts")
             if len(self._queue) == self._capacity:
-                self._give_up(self._queue.popleft())  # never the one under way, which stands outside the queue
+                self._give_up(self._queue.popleft())  # never the one being delivered, which is not in the queue
             self._queue.append(event)
             self._change.notify_all()
             if busy is not None and (since := self._clock() - busy) >= self._hung_after:
@@ -119,7 +119,7 @@ class Isolated:
                     return
 
     def _serve(self, sink: Sink) -> None:
-        """Until closed, with nothing left to deliver, or until something fails."""
+        """Works until closed and out of events, or until something fails."""
         if self._restate:
             restated = isinstance(sink, Restated)
             with self._change:
@@ -141,7 +141,7 @@ class Isolated:
                 return
 
     def _next(self, due: float | None) -> Event | None:
-        """The oldest event, which is under way from now on; None when there is something to play, or at the end."""
+        """Takes the oldest event for delivery; None if the sink has a step to perform, or at the end."""
         with self._change:
             self._busy_since = None
             while self._under_way is None and not self._queue and not self._closing:
@@ -179,7 +179,7 @@ class Isolated:
         self.dropped += 1
 
     def _remember(self, event: Event) -> None:
-        if event.kind in ("decision", "person"):  # what somebody did, and nothing that holds
+        if event.kind in ("decision", "person"):  # an action of a person, not a state
             return
         if event.kind in ("no_mask", "all_clear"):
             self._alert = event
@@ -192,7 +192,7 @@ class Isolated:
         self.problem = ""
 
     def _report(self, problem: str) -> None:
-        """Once per row of failures."""
+        """Logs the first of several failures in a row."""
         if not self.problem:
             log.error("%s: %s; it is tried again, the camera goes on", self.name, problem)
         self.problem = problem

@@ -1,4 +1,4 @@
-"""One JSON object per line and event, for programs."""
+"""Writes events as JSON lines, for programs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from edge.core.records import Event
 class JsonlSink:
     """Appends to the file `path`, or writes to `stream` (standard output by default), a whole line at a time.
 
-    A last line that was torn, by a full disk or a cut of the power, is ended first, so that it takes no other with it.
-    A file that was moved or removed is begun anew under its name, as logrotate wants it.
+    An incomplete last line, after a full disk or a power cut, is ended first, so that the next one is not lost with it.
+    A file that was moved or removed is created again, as logrotate expects.
     When a file would exceed `max_bytes` (0: never), it becomes PATH.1, that becomes PATH.2 and so on; `keep` of these
-    are kept. A device, a FIFO or a pipe is written to as it is. Raises SinkError.
+    are kept. A device, a FIFO or a pipe is written to directly. Raises SinkError.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class JsonlSink:
             found = os.fstat(self._file.fileno())
         try:
             _write(self._file, line)
-        except OSError:  # a part of a line is worse than none
+        except OSError:  # part of a line is worse than none
             with contextlib.suppress(OSError):
                 os.ftruncate(self._file.fileno(), found.st_size)
             raise
 
     def _rotate(self, path: Path) -> None:
         self._file.close()
-        path = path.resolve()  # a link stays what it is
+        path = path.resolve()  # a link stays a link
         for number in range(self._keep, 0, -1):
             older = path if number == 1 else path.with_name(f"{path.name}.{number - 1}")
             if older.exists():
@@ -77,7 +77,7 @@ class JsonlSink:
         self._file = _appending(path)
 
     def close(self) -> None:
-        """Closes the file; a stream belongs to whoever opened it."""
+        """Closes the file; a given stream stays open."""
         if self._path:
             try:
                 self._file.close()
@@ -86,7 +86,7 @@ class JsonlSink:
 
 
 def _appending(path: Path) -> Any:
-    """The file, unbuffered, at its end, which is that of a line. Raises OSError."""
+    """The file, unbuffered, positioned after its last line. Raises OSError."""
     file = open(path, "ab", buffering=0)  # noqa: SIM115 (closed by the sink)
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.tell():
         with open(path, "rb") as written:
@@ -97,7 +97,7 @@ def _appending(path: Path) -> Any:
 
 
 def _is(path: Path, found: os.stat_result) -> bool:
-    """Whether that file still has this name."""
+    """Whether the path still names the open file."""
     try:
         return os.path.samestat(path.stat(), found)
     except FileNotFoundError:
@@ -106,15 +106,15 @@ def _is(path: Path, found: os.stat_result) -> bool:
 
 def _write(file: Any, line: bytes) -> None:
     view = memoryview(line)
-    while view:  # a pipe or a full disk may take a part
+    while view:  # a pipe or a full disk may accept only a part
         taken = file.write(view)
-        if taken is None:  # somebody else, such as a shell, has made the stream one that does not block
+        if taken is None:  # another program, such as a shell, has made the stream non-blocking
             select.select([], [file], [])
         view = view[taken or 0 :]
 
 
 class _Text:
-    """A stream that has no descriptor, such as a test's."""
+    """A stream without a file descriptor, such as a test's."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -126,7 +126,7 @@ class _Text:
 
 
 def _raw(stream: TextIO) -> Any:
-    """The stream without its buffer, whose lock a reader that stalls would hold at the end of the program."""
+    """The stream without its buffer, whose lock a stalled reader would hold when the program ends."""
     try:
         stream.flush()
         return open(stream.fileno(), "wb", buffering=0, closefd=False)

@@ -15,14 +15,14 @@ WORDS = {
     "unsure": "cannot be told",
     "not_a_face": "is no face",
 }
-"""What is said of each of `edge.core.records.OUTCOMES`."""
+"""The words for each of `edge.core.records.OUTCOMES`."""
 
 GRAVE = ("camera lost", "blind", "engine fallback", "engine fault", "configuration error")
 """States that are warnings."""
 
 
 class LogSink:
-    """Alerts and grave states are warnings, everything else is information; figures are not for it."""
+    """Logs alerts and serious states as warnings, other events as information."""
 
     def send(self, event: Event) -> None:
         if event.kind in FIGURES:
@@ -35,7 +35,7 @@ class LogSink:
 
 
 def sentence(event: Event) -> str:
-    """For example "12.4 s  #3 wears no mask (98 %)"; for one of a set of pictures with its name, not a time."""
+    """For example "12.4 s  #3 wears no mask (98 %)"; for a still picture its file name instead of the time."""
     said = ""
     if event.decision:
         d = event.decision

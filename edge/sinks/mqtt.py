@@ -1,4 +1,4 @@
-"""Events to an MQTT broker: retained topics for what holds, one topic for what happens."""
+"""Publishes events to an MQTT broker: retained topics for states, one topic for events."""
 
 from __future__ import annotations
 
@@ -25,26 +25,27 @@ from edge.sinks.mqtt_client import Broker
 log = logging.getLogger(__name__)
 
 CLASH = 3
-"""Connections in a row, each broken within half a minute, that look like two clients with one id."""
+"""Consecutive connections, each broken within half a minute, that suggest two clients with the same id."""
 
 
 class MqttSink:
-    """Publishes below `topic`, and says again at every connection what holds; docs/mqtt.md lists the topics.
+    """Publishes below `topic`, and publishes the current state again at every connection; docs/mqtt.md lists the
+    topics.
 
-    What holds is retained at the broker and kept here: a broker that restarted and forgot hears it again from paho's
-    own thread, without an event. Those messages are of QoS 0: they go out first on a new connection, and are said again
-    on the next one should it break. Paho repeats what is of QoS 1 and unconfirmed after them, and could so put an older
-    truth over a newer one. Everything else is of QoS 1, and `send` waits for its confirmation.
+    States are retained by the broker and kept here: a broker that lost them at a restart gets them again from paho's
+    thread, without a new event. They have QoS 0: they are sent first on a new connection, and again on the next one if
+    it breaks. Unconfirmed messages of QoS 1 are repeated by paho after them and could replace a newer state by an older
+    one. Everything else has QoS 1, and `send` waits for its confirmation.
 
-    The client id is the board's own: the broker ends an older session of the same client, last will included, before
-    it lets the new one in. A will that comes from elsewhere is contradicted.
+    The client id belongs to the board: the broker ends an older session of the same client, including its last will,
+    before it accepts the new one. A last will from elsewhere is corrected.
 
-    topic, client_id, board: what the topics begin with, and who the client is; empty: told from board and topic, and
-    at random without a board.
-    device, camera: names, for people.
-    discovery: what Home Assistant's discovery topics begin with; empty: none.
-    snooze: takes seconds of silence asked for over MQTT; None: as long as usual.
-    visitor: publish events alone, as somebody else: the retained topics belong to the camera that runs.
+    topic, client_id, board: prefix of the topics and identity of the client; an empty id is made from board and topic,
+        without a board at random.
+    device, camera: names for people.
+    discovery: prefix of Home Assistant's discovery topics; empty: none.
+    snooze: called with the seconds of a snooze that is requested over MQTT; None: the default.
+    visitor: publish only events, as another client: the retained topics belong to the running camera.
     The rest: see `edge.sinks.mqtt_client.Broker`. Raises SinkError.
     """
 
@@ -73,12 +74,12 @@ class MqttSink:
         self._told: Origin | None = None
         self._closing = False
         self._refused = False
-        """Whether the last wish could not be granted, which is said once: whoever sends one sends it every minute."""
+        """Whether the last request failed. It is reported once, since an automation may repeat it every minute."""
         self._since, self._short = 0.0, 0
         self._lock = threading.Lock()
-        """Held while a retained topic changes, so that what is said at a new connection is never older."""
+        """Held while a retained topic changes, so that a new connection never publishes an older value."""
         self._holds: dict[str, str] = {}
-        """What is retained, by topic."""
+        """The retained messages, by topic."""
         self._visitor = visitor
         if visitor:
             board = client_id = ""
@@ -89,7 +90,7 @@ class MqttSink:
         self._broker = Broker(
             host,
             port,
-            client_id or f"maskcam{self._id}",  # 23 letters and digits: every broker must take that many
+            client_id or f"maskcam{self._id}",  # 23 letters and digits: every broker must accept that many
             self._at_connection,
             timeout,
             self._heard,
@@ -118,14 +119,14 @@ class MqttSink:
         try:
             if self._visitor:
                 return
-            if self._holds[f"{self._topic}/alert"] == "on":  # nobody looks any more
+            if self._holds[f"{self._topic}/alert"] == "on":  # nobody reads it any more
                 self._retain("alert", "off")
             self._retain("available", "offline")
         finally:
             self._broker.close()
 
     def _changed(self, event: Event) -> dict[str, str]:
-        """What an event makes of the retained topics."""
+        """The retained topics that an event changes."""
         if event.stamp and event.stamp.origin != self._told:
             for topic, payload in self._introduce(event.stamp.origin).items():
                 self._publish(topic, payload, retain=True)
@@ -141,7 +142,8 @@ class MqttSink:
         return {}
 
     def _introduce(self, origin: Origin) -> dict[str, str]:
-        """Who speaks: `info` and Home Assistant's discovery, which are retained; those that are new."""
+        """The retained topics that describe the camera: `info` and Home Assistant's discovery; returns those that
+        changed."""
         self._told = origin
         who = replace(origin, device=origin.device or self._origin.device, camera=origin.camera or self._origin.camera)
         info = {
@@ -162,20 +164,20 @@ class MqttSink:
         return new
 
     def _prepare(self, client: Client) -> None:
-        """Before it connects: from then on paho's thread may hear of something before `_broker` is there."""
+        """Called before it connects: from then on paho's thread may receive messages before `_broker` is set."""
         self._client = client
         if not self._visitor:
             client.will_set(f"{self._topic}/available", "offline", qos=1, retain=True)
 
     def _at_connection(self, client: Client) -> None:
-        """In paho's thread, at every connection."""
+        """Called in paho's thread at every connection."""
         if self._visitor:
             return
-        # First: whoever sees "online" can rely on being heard.
+        # First: a client that sees "online" can rely on being heard.
         client.subscribe([(f"{self._topic}/available", 1), (f"{self._topic}/snooze/set", 1)])
         with self._lock:
             available = f"{self._topic}/available"
-            for topic in [*(self._holds.keys() - {available}), available]:  # what it says is true by then
+            for topic in [*(self._holds.keys() - {available}), available]:  # everything it implies is true by then
                 client.publish(topic, self._holds[topic], qos=0, retain=True)
         now = time.monotonic()
         self._short = self._short + 1 if now - self._since < 30.0 else 0
@@ -187,7 +189,7 @@ class MqttSink:
             )
 
     def _heard(self, topic: str, payload: bytes, kept: bool) -> None:
-        """In paho's thread. A wish that the broker `kept` is of another day, and comes again at every connection."""
+        """Called in paho's thread. A request that the broker `kept` is old and would come again at every connection."""
         if topic == f"{self._topic}/available":
             if payload == b"offline" and not self._closing:
                 self._client.publish(topic, "online", qos=0, retain=True)
@@ -219,7 +221,7 @@ class MqttSink:
 
 
 def wish(payload: bytes) -> float | None:
-    """Seconds of silence that a message asks for: "on" (None: as long as usual), "off" (0) or a number.
+    """Seconds of snooze that a message requests: "on" (None: the default), "off" (0) or a number.
 
     Raises ValueError for anything else.
     """

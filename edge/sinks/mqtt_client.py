@@ -1,4 +1,4 @@
-"""A client of an MQTT broker, as the settings describe the way to it."""
+"""A client of an MQTT broker."""
 
 from __future__ import annotations
 
@@ -18,15 +18,13 @@ LONGEST = 4096
 
 
 class Broker:
-    """A connection that paho makes again, 1, 2, 4 ... 30 seconds after it broke, for ever.
+    """A connection to a broker. If it breaks, paho reconnects after 1, 2, 4 ... 30 seconds, without end.
 
     connected: called in paho's thread at every connection, the first one included.
-    heard: called in paho's thread with topic and payload of what was subscribed to, and whether the broker had kept it
-        from an earlier time.
-    prepare: called with the client before it connects.
-    tls: verify the broker with `ca_file` or, without one, the system's certificates. `cert_file` and `key_file`: what
-    shows the broker who we are. The password is the first line of `password_file`.
-    timeout: seconds to wait for the broker. Raises SinkError.
+    heard: called in paho's thread with topic and payload of a subscribed message, and whether the broker had retained
+    it. prepare: called with the client before it connects. tls: verify the broker with `ca_file` or, without one, the
+    system's certificates. `cert_file` and `key_file`: what shows the broker who we are. The password is the first line
+    of `password_file`. timeout: seconds to wait for the broker. Raises SinkError.
     """
 
     def __init__(
@@ -73,7 +71,7 @@ class Broker:
     def close(self) -> None:
         self.client.disconnect()
         self.client.loop_stop()
-        # The client closes its sockets when nothing refers to it any more.
+        # The client closes its sockets when it is no longer referenced.
         self.client.on_connect = self.client.on_disconnect = self.client.on_message = None
 
     def _on_connect(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
@@ -93,7 +91,7 @@ class Broker:
 
 
 class _ClosedSocket(ssl.SSLSocket):
-    """Closed when the two do not come to terms; paho would leave it open."""
+    """Closes the socket if the TLS handshake fails; paho would leave it open."""
 
     def do_handshake(self, block: bool = False) -> None:
         try:
@@ -104,10 +102,10 @@ class _ClosedSocket(ssl.SSLSocket):
 
 
 def context(ca_file: str | Path = "", cert_file: str | Path = "", key_file: str | Path = "") -> ssl.SSLContext:
-    """TLS that verifies the broker. Raises SinkError that names the file that cannot be used."""
+    """A TLS context that verifies the broker. Raises SinkError, which names the file that cannot be used."""
     try:
         made = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-    except OSError as error:  # ssl.SSLError is one
+    except OSError as error:  # includes ssl.SSLError
         raise SinkError(
             f"ca_file '{ca_file}' cannot be used ({_reason(error)}): expected certificates as PEM"
         ) from None
@@ -124,7 +122,7 @@ def context(ca_file: str | Path = "", cert_file: str | Path = "", key_file: str 
 
 
 def _no_passphrase() -> str:
-    raise ValueError("the key has a passphrase")  # a service has nobody to ask
+    raise ValueError("the key has a passphrase")  # a service cannot ask for it
 
 
 def _reason(error: Exception) -> str:

@@ -1,6 +1,6 @@
-"""What a light or a buzzer plays for each state: sequences of seconds on, off, on, off and so on, over and over.
+"""The patterns of an LED or a buzzer for each state: seconds on, off, on, off and so on, repeated.
 
-A sequence of one is steady: `ON` or `OFF`. The alert is the only steady light, so that it is read without counting.
+The alert is the only steady light, so that it is recognised without counting.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 Pattern = Sequence[float]
-"""Seconds on and off by turns, the first on; an even number of them. OFF and ON are the two that do not move."""
+"""Alternating seconds on and off, beginning with on; an even number of them. OFF and ON do not change."""
 
 OFF: Pattern = ()
 ON: Pattern = (float("inf"), 0.0)
 
 ALERT = "alert"
-"""The key of the alert beside the states of `edge.core.records.STATES`."""
+"""The key of the alert, besides the states of `edge.core.records.STATES`."""
 
 LIGHT: Mapping[str, Pattern] = {
     ALERT: ON,
@@ -28,12 +28,12 @@ LIGHT: Mapping[str, Pattern] = {
     "stopping": OFF,
 }
 COLLECTING: Pattern = (0.05, 0.25, 0.05, 2.65)
-"""Instead of the heartbeat of "ok" while pictures are collected for training: two flashes every three seconds."""
+"""Replaces the heartbeat of "ok" while pictures are collected for training: two flashes every three seconds."""
 BUZZER: Mapping[str, Pattern] = {ALERT: (0.2, 0.8)}
-"""Silent in every other state: one cannot look away from a sound."""
+"""Silent in every other state, since a sound cannot be ignored."""
 
 SELF_TEST: Pattern = (0.2, 0.2, 0.2, 0.2)
-"""Played once at the start."""
+"""The self-test, played once at the start."""
 
 
 def describe(pattern: Pattern) -> str:

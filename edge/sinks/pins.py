@@ -1,7 +1,7 @@
-"""One output pin, by gpiozero, by gpiod, or by nothing at all; buttons (`edge.sinks.buttons`) are opened the same way.
+"""Output pins through gpiozero, gpiod or a mock; buttons (`edge.sinks.buttons`) are opened the same way.
 
 gpiozero knows a Raspberry Pi's header; libgpiod finds a line by its name on any board. A line belongs to the process
-that asked for it. When that ends, however it ends, the kernel takes the line back: Raspberry Pi's own kernels leave the
+that requested it. When that ends in any way, the kernel releases the line: Raspberry Pi's own kernels leave the
 level as it was last driven (dtparam=strict_gpiod changes that), others make it an input, and what the LED does then is
 up to the wiring. After a `kill -9` no Python runs: `maskcam alerts off` is what makes the pin safe, as the unit's
 ExecStopPost.
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Pin(Protocol):
-    """An output; `lit` is what it drives being on, whatever level that takes."""
+    """An output; `lit` means on, whatever level that needs."""
 
     def set(self, lit: bool) -> None: ...
 
@@ -29,7 +29,7 @@ class Pin(Protocol):
 
 
 class MockPin:
-    """A pin of no board. `history`: (time, level) of every setting, the first included; True is high."""
+    """A pin without hardware. `history`: (time, level) of every change, including the first; True is high."""
 
     def __init__(
         self, pin: int | str, active_high: bool, lit: bool = False, clock: Callable[[], float] = time.monotonic
@@ -43,7 +43,7 @@ class MockPin:
 
     @property
     def levels(self) -> list[bool]:
-        """`history` without the times."""
+        """The levels of `history`."""
         return [level for _, level in self.history]
 
     def set(self, lit: bool) -> None:
@@ -54,7 +54,7 @@ class MockPin:
 
 
 class GpiozeroPin:
-    """A pin of a Raspberry Pi: a Broadcom number (17), or any name gpiozero knows ("GPIO17", "J8:11", "BOARD11")."""
+    """A pin of a Raspberry Pi: a Broadcom number (17), or a name of gpiozero ("GPIO17", "J8:11", "BOARD11")."""
 
     def __init__(self, pin: int | str, active_high: bool, lit: bool = False) -> None:
         self._led = gpiozero_device("LED", pin, active_high=active_high, initial_value=lit)
@@ -130,7 +130,7 @@ def gpiod_line(gpiod: Any, pin: int | str, **settings: Any) -> tuple[Any, int]:
 
 
 def _line(gpiod: Any, name: str) -> tuple[str, int]:
-    """The chip that has a line of that name, and its number there. The first, for names need not be unique."""
+    """The first chip with a line of that name, and the number of the line."""
     chips = [str(path) for path in sorted(Path("/dev").glob("gpiochip*")) if gpiod.is_gpiochip_device(str(path))]
     if not chips:
         raise SinkError("there is no /dev/gpiochip*: expected a board with GPIO lines")
@@ -181,7 +181,7 @@ DRIVERS: dict[str, Callable[..., Pin]] = {"mock": MockPin, "gpiozero": GpiozeroP
 
 
 def open_pin(pin: int | str, active_high: bool, driver: str, lit: bool) -> Pin:
-    """A pin by the name of its driver, driven from the first moment on.
+    """Opens a pin with a driver, at the level for `lit` from the start.
 
     Raises MissingPackage, ConfigError and SinkError.
     """
@@ -189,7 +189,7 @@ def open_pin(pin: int | str, active_high: bool, driver: str, lit: bool) -> Pin:
 
 
 def opened(drivers: Mapping[str, Callable[..., T]], driver: str, pin: int | str, *arguments: object) -> T:
-    """What the driver of that name makes of the pin and the other arguments; "auto" is what suits the board.
+    """Opens a pin with the named driver; "auto" chooses by board.
 
     Raises MissingPackage, ConfigError and SinkError.
     """
@@ -201,12 +201,12 @@ def opened(drivers: Mapping[str, Callable[..., T]], driver: str, pin: int | str,
         return drivers[driver](pin, *arguments)
     except MissingPackage:
         raise
-    except Exception as error:  # no board, no permission, pin in use: the libraries below differ in kind
+    except Exception as error:  # no board, no permission, pin in use: every library raises its own errors
         raise SinkError(f"pin '{pin}' cannot be opened by {driver}: {_said(error)}") from error
 
 
 def _said(error: Exception) -> str:
-    """The error and, where it names none, a remedy."""
+    """The error, with a remedy if it has none."""
     text = str(error) or type(error).__name__
     if isinstance(error, MaskcamError):
         return text

@@ -1,4 +1,4 @@
-"""The sinks that a section of the settings turns on: each states in one place what everything else has to know of it.
+"""The sinks that a section of the settings turns on: each row states everything that other code needs to know of it.
 
 Adding one is a module with its class, a section in `edge/config/sink_sections.py`, a row here and a test; another
 package adds one through the entry point "maskcam.sinks", which names a `SinkKind`. What a row opens is imported when it
@@ -25,25 +25,25 @@ HISTORY = "history.db"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the camera around a sink offers to those that need more than their section; see `SinkKind.own`."""
+    """What a sink can use besides its section; see `SinkKind.own`."""
 
     camera: str
-    """Its name in the settings; the device's likewise, or the host's."""
+    """Name of the camera, from the settings."""
     device: str
     board: Callable[[], str]
-    """A number that stays with this board."""
+    """Permanent id of this board."""
     topic: Callable[[str], str]
-    """What this camera's MQTT topics begin with, for a wish."""
+    """Prefix of the MQTT topics of this camera, from the setting."""
     file: Callable[[str, str], Path]
-    """A path of the settings, or where it is empty a name in the service's own folder."""
+    """The path from the settings or, if it is empty, a name in the state directory."""
     clock_set: Callable[[], bool | None]
     collecting: bool = False
     visitor: bool = False
-    """Whether the sink is opened beside the camera that runs, for `maskcam alerts test`."""
+    """Whether the sink is opened beside a running camera, for `maskcam alerts test`."""
     snooze: Callable[[float | None], None] | None = None
-    """Takes seconds of silence that somebody asked for."""
+    """Called with the seconds of a requested snooze."""
     film: Any = None
-    """What snapshots are cut from."""
+    """Provides the observations for snapshots."""
 
 
 @dataclass(frozen=True)
@@ -51,36 +51,36 @@ class SinkKind:
     """One kind of sink."""
 
     name: str
-    """Of its section: [sinks.NAME]."""
+    """Name of its section: [sinks.NAME]."""
     open: Callable[..., Sink]
-    """`open(section, live)`; more where `own` says so. Raises ConfigError, SinkError and MissingPackage."""
+    """`open(section, live)`, with further arguments from `own`. Raises ConfigError, SinkError and MissingPackage."""
     section: type[Section] | None = None
-    """Its settings, where another package brings it; ours are fields of `Sinks`."""
+    """Its settings, if it comes from another package; built-in ones are fields of `Sinks`."""
     needs: frozenset[str] = frozenset()
     """What the installer provides for it: "network" and "sound", which open the service's sandbox; "extra:NAME", an
     extra of maskcam; "apt:NAME", a package of the system."""
     needs_also: Callable[[Any, bool], frozenset[str]] = lambda section, raspberry_pi: frozenset()
-    """`needs_also(section, raspberry_pi)`: what depends on the section and on the board."""
+    """`needs_also(section, raspberry_pi)`: further needs, by section and board."""
     restates: bool = False
-    """Whether it shows what holds, such as a light: opened again, it is told the last state and the last alert."""
+    """Whether it shows a state, such as a light: reopened, it gets the last state and the last alert again."""
     attempts: int = 5
-    """How often a delivery is tried."""
+    """Number of attempts to deliver an event."""
     longest_pause: float = 60.0
-    """Seconds between two attempts, at most."""
+    """Longest delay between two attempts, in seconds."""
     events: Sequence[str] = KINDS
-    """The kinds of events it is for; `kinds` of its section comes first."""
+    """The kinds of events it gets, unless its section has `kinds`."""
     tried: bool = True
     """Whether `maskcam alerts test` sends it an event."""
     pin: bool = False
-    """Whether it drives a pin, which `maskcam alerts off` puts into its safe state."""
+    """Whether it drives a pin, which `maskcam alerts off` sets to its safe state."""
     in_replays: Callable[[Any], bool] = lambda section: False
-    """Whether a replay opens it too: what reaches nobody else."""
+    """Whether a replay opens it too, because it reaches nobody else."""
     own: Callable[[Any, Surroundings], dict[str, Any]] = lambda section, around: {}
-    """`own(section, surroundings)`: further arguments of `open`, which stay when the sink is opened again."""
+    """`own(section, surroundings)`: further arguments of `open`; they stay the same when the sink is reopened."""
 
 
 def _arguments(section: Any) -> dict[str, Any]:
-    """Of a class whose arguments are called as the settings are."""
+    """The arguments of a class that have the names of the settings."""
     arguments: dict[str, Any] = section.model_dump(exclude={"kinds"})
     return arguments
 
@@ -100,7 +100,7 @@ def _gpio(section: Any, live: bool, collecting: bool = False) -> Sink:
         active_high=section.active_high,
         driver=section.driver,
         patterns={state: pattern for state, pattern in LIGHT.items() if section.heartbeat or state != "ok"}
-        | ({"ok": COLLECTING} if collecting else {}),  # also without a heartbeat: nobody is to be unaware of it
+        | ({"ok": COLLECTING} if collecting else {}),  # also without a heartbeat, so that everybody can notice it
         name="LED",
         safe=section.lit_when_stopped,
         self_test=section.self_test and live,
@@ -187,14 +187,14 @@ BUILT_IN = (
     ),
     SinkKind("buzzer", _buzzer, needs_also=_pin_needs, restates=True, pin=True, in_replays=_mock),
     SinkKind("webhook", _webhook, needs=frozenset({"network"})),
-    SinkKind("command", _command, needs=frozenset({"sound"}), attempts=1),  # no sound is wanted a minute later
+    SinkKind("command", _command, needs=frozenset({"sound"}), attempts=1),  # a sound is not wanted a minute later
     SinkKind(
         "mqtt",
         _mqtt,
         needs=frozenset({"network", "extra:mqtt"}),
         restates=True,
         events=(*KINDS, "counts"),
-        longest_pause=10.0,  # who waits for what holds waits for the broker alone
+        longest_pause=10.0,  # the state should be right soon after the broker is back
         own=_mqtt_own,
     ),
     SinkKind(
@@ -218,6 +218,6 @@ BUILT_IN = (
 
 
 def kinds() -> dict[str, SinkKind]:
-    """Every kind by its name: ours, then those of other packages. One of our names cannot be taken."""
+    """All kinds by name: built-in ones, then those of other packages, which cannot replace a built-in one."""
     known = {kind.name: kind for kind in BUILT_IN}
     return known | {kind.name: kind for kind in installed("maskcam.sinks", SinkKind) if kind.name not in known}

@@ -1,4 +1,4 @@
-"""Pictures of what was told, for those who turn it on: faces blurred, few, small, and gone after some days."""
+"""Optional pictures of events: faces blurred, few, small, and deleted after some days."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from edge.core.retention import DAY, Dates, Kept, Limits
 from edge.vision.blur import blurred
 
 QUALITY = 80
-"""Of JPEG, 0..100."""
+"""JPEG quality, 0..100."""
 NAME = re.compile(r"\d{8}T\d{6}-[a-z_]+-[0-9a-f]+-\d+\.jpg")
-"""Of a snapshot: nothing else in the folder is ever removed."""
+"""Name of a snapshot; no other file in the folder is ever removed."""
 PART = re.compile(r"\.\d{8}T\d{6}-[a-z_]+-[0-9a-f]+-\d+(\.\d+)+\.part\.jpg")
-"""Of one that a power cut left half written."""
+"""Name of a snapshot that a power cut left incomplete."""
 
 
 class Film:
-    """The last observations that events were told of, from the loop to the sink; what nobody fetches is forgotten."""
+    """The last observations with events, passed from the frame loop to the sink; older ones are dropped."""
 
     def __init__(self, kinds: Sequence[str], most: int = 4) -> None:
         self._kinds, self._most = frozenset(kinds), most
@@ -46,14 +46,14 @@ class Film:
 
 
 class SnapshotSink:
-    """Writes a JPEG per event into the folder `path`, whole or not at all, for its owner's eyes only.
+    """Writes a JPEG per event into the folder `path`, atomically and readable by its owner only.
 
-    blur: faces are made unknowable. Only what was found to be a face is: not one that the detector missed.
-    width: pixels, at most. every: seconds between two pictures, at least.
-    most, max_bytes: pictures and bytes of all; the oldest go. keep_days: of a picture, not heeded while the clock is
-        not set.
-    film: where the observation of an event is.
-    clock_set: whether the machine's clock is right; None where nobody can tell. wall: seconds since 1970.
+    blur: blur detected faces; a face that the detector missed is not blurred.
+    width: maximum, in pixels. every: minimum time between two pictures (s).
+    most, max_bytes: maximum number and total size; the oldest are deleted. keep_days: maximum age, ignored while the
+        clock is not set.
+    film: provides the observation of an event.
+    clock_set: whether the system clock is right; None if unknown. wall: seconds since 1970.
     Raises SinkError.
     """
 
@@ -102,10 +102,10 @@ class SnapshotSink:
         self._last = event.t
 
     def advance(self, now: float) -> float | None:
-        """Once an hour the old ones go, also when nobody comes."""
+        """Deletes old pictures once an hour, also without events."""
         if now >= self._due:
             self._due = now + 3600
-            with contextlib.suppress(OSError):  # the next picture tells of a folder that is gone
+            with contextlib.suppress(OSError):  # the next picture reports a missing folder
                 self._clear(0)
         return self._due
 
@@ -113,7 +113,7 @@ class SnapshotSink:
         """Nothing is open."""
 
     def _clear(self, room: int) -> None:
-        """Removes what is too old, and the oldest until there is room for `room` bytes more. Raises OSError."""
+        """Deletes old pictures, and the oldest until `room` more bytes fit. Raises OSError."""
         found = sorted(path for path in self._folder.iterdir() if NAME.fullmatch(path.name))
         now = None if self._clock_set() is False else self._wall()
         there = []

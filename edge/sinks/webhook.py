@@ -1,4 +1,4 @@
-"""Events as JSON to an HTTP address, by POST."""
+"""Posts events as JSON to an HTTP address."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from edge.core.records import Event
 
 
 class WebhookSink:
-    """Posts one event at a time; `send` has `timeout` seconds for all of it, however slowly an answer drips.
+    """Posts one event at a time; `send` takes at most `timeout` seconds, however slowly the response arrives.
 
-    The look-up of the host's name is the system's own business and has the system's own limit.
-    Repeating and queueing is the business of `edge.sinks.isolated`. A name and password in the address are sent as
-    basic authentication. Of the address only the host is ever said, for the rest of it may be a secret too.
-    Certificates are verified, redirects are not followed: a POST would become a GET.
-    Raises ConfigError for an address that is none; `send` raises SinkError.
+    The lookup of the host name has the time limit of the system. Retries and queueing are up to `edge.sinks.isolated`.
+    User name and password in the address are sent as basic authentication. Messages contain only the host of the
+    address, since the rest may be secret. Certificates are verified; redirects are not followed, since a POST would
+    become a GET. Raises ConfigError for an invalid address; `send` raises SinkError.
     """
 
     def __init__(self, url: str, timeout: float) -> None:
@@ -61,11 +60,11 @@ class WebhookSink:
         finally:
             deadline.cancel()
             self._connection = None
-        if late.is_set():  # an answer that was cut may look like a whole one
+        if late.is_set():  # a truncated response may look complete
             raise SinkError(f"{self._host} did not answer within {self._timeout:g} s")
 
     def _cut(self, late: threading.Event) -> None:
-        """At the deadline, in a thread of its own: whatever waits for the socket fails at once."""
+        """Called at the deadline in another thread: every wait for the socket fails at once."""
         late.set()
         connection = self._connection
         if connection is not None and connection.sock is not None:
@@ -83,9 +82,9 @@ class WebhookSink:
             if isinstance(getattr(error, "reason", error), TimeoutError):
                 raise SinkError(f"{self._host} did not answer within {self._timeout:g} s") from None
             raise SinkError(f"{self._host} cannot be reached ({getattr(error, 'reason', error)})") from None
-        except http.client.HTTPException as error:  # its text may hold the address
+        except http.client.HTTPException as error:  # its text may contain the address
             raise SinkError(f"{self._host} does not speak HTTP ({type(error).__name__})") from None
-        except ValueError as error:  # a header that cannot be sent; its text holds the password
+        except ValueError as error:  # a header that cannot be sent; its text contains the password
             raise SinkError(f"{self._host}: the address cannot be used ({type(error).__name__})") from None
 
     def close(self) -> None:
@@ -96,7 +95,7 @@ Keep = Callable[[http.client.HTTPConnection], http.client.HTTPConnection]
 
 
 class _Http(urllib.request.HTTPHandler):
-    """Hands out its connections, so that a deadline can cut them."""
+    """Reports its connections, so that a deadline can close them."""
 
     def __init__(self, keep: Keep) -> None:
         super().__init__()
