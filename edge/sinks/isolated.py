@@ -30,8 +30,7 @@ class Isolated:
     name: for messages and status.
     kinds: kinds of events to deliver.
     restate: send a reopened sink the last "state" and the last of "no_mask" and "all_clear" again: for sinks that show
-    a
-        state, such as a light. One that is `edge.core.ports.Restated` gets the last event of every kind.
+        a state, such as a light. One that is `edge.core.ports.Restated` gets the last event of every kind.
     capacity: size of the queue, 2 or more; if it is full, the oldest event is dropped.
     hung_after: seconds of one delivery after which it counts as hung.
     patience: seconds that `close` waits for the queue.
