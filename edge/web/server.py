@@ -27,7 +27,8 @@ CONNECTIONS = 64
 ARRIVALS, ARRIVALS_AT_ONCE = 10.0, 32.0
 """Connections a second that one address may open, and how many at once after a pause."""
 PATIENCE = 15.0
-"""Seconds in which a connection must bring a whole request."""
+"""Seconds in which a connection must bring a whole request or, of a package, its next SLOWEST bytes."""
+SLOWEST = 16 << 10
 
 
 class Door(socket.socket):
@@ -65,14 +66,14 @@ class _Connection(H11Protocol):
     turns: Turns
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self._requests, self._born = 0, self.loop.time()
+        self._requests, self._bytes, self._born = 0, 0, self.loop.time()
         super().connection_made(transport)
         # Connections that are being closed stay in the set until the event loop's next round.
         alive: list[Any] = [other for other in self.connections if not other.transport.is_closing()]
         if len(alive) > CONNECTIONS:
             idle = [other for other in alive if other._idle()]
             min(idle, key=lambda other: other._born, default=self).transport.abort()
-        self._watch = self.loop.call_later(PATIENCE, self._expire, 0)
+        self._watch = self.loop.call_later(PATIENCE, self._expire, 0, 0)
         self._who = network(str((transport.get_extra_info("peername") or [""])[0]))
         self._pause(self.turns.arrived(self._who, self.loop.time()))
         self.governor.rest()
@@ -80,6 +81,10 @@ class _Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch.cancel()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._bytes += len(data)
+        super().data_received(data)
 
     def on_response_complete(self) -> None:
         self._requests += 1
@@ -102,11 +107,14 @@ class _Connection(H11Protocol):
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _expire(self, before: int) -> None:
-        if self._idle() and self._requests == before:
+    def _expire(self, requests: int, received: int) -> None:
+        """`requests`, `received`: how many there had been, of the latter bytes, when it was looked at last."""
+        nothing = self._idle() and self._requests == requests
+        drips = not self._idle() and self.cycle.more_body and self._bytes - received < SLOWEST
+        if nothing or drips:
             self.transport.abort()
         else:
-            self._watch = self.loop.call_later(PATIENCE, self._expire, self._requests)
+            self._watch = self.loop.call_later(PATIENCE, self._expire, self._requests, self._bytes)
 
 
 class _Server(uvicorn.Server):

@@ -143,6 +143,38 @@ def test_a_connection_that_brings_nothing_is_closed(stand, monkeypatch):
                     assert link.recv(1) == b""
 
 
+@pytest.mark.fault("a browser drips its request", "a byte every 50 ms, for ever", "closed", "at once")
+def test_a_body_that_drips_is_closed_and_a_large_one_is_not(stand, monkeypatch):
+    monkeypatch.setattr(server, "PATIENCE", 2.0)
+    monkeypatch.setattr(server, "SLOWEST", 200)
+    place = stand()
+    running = PageServer(place.app, Governor(share=1e6, credit=1e6), "127.0.0.1", 0)
+    head = b"POST /api/snooze HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 60000\r\n\r\n" % running.port
+    with (
+        closing(running),
+        socket.create_connection(("127.0.0.1", running.port)) as drips,
+        socket.create_connection(("127.0.0.1", running.port)) as flows,
+    ):
+        for connection in (drips, flows):
+            connection.sendall(head)
+            connection.settimeout(0.05)
+        ended = False
+        for _ in range(110):
+            flows.sendall(b" " * 500)
+            try:
+                drips.sendall(b" ")
+                ended = drips.recv(1) == b""
+            except TimeoutError:
+                continue
+            except OSError:
+                ended = True
+            break
+        assert ended
+        flows.sendall(b" " * 500)
+        with suppress(TimeoutError):
+            assert flows.recv(1), "the other one goes on"
+
+
 def test_closing_ends_listeners_and_the_thread(stand):
     page = PageServer(stand().app, Governor(share=1e6), "127.0.0.1", 0)
     with closing(socket.create_connection(("127.0.0.1", page.port), 5)) as link:
