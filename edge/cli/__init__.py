@@ -1,4 +1,4 @@
-"""The command `maskcam`: the parser, and the one place where an error becomes a line and an exit code."""
+"""The command `maskcam`: the parser, and the place where errors become a line and an exit code."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns 0, 2 for a mistake of the caller's or the machine's, 130 when interrupted twice.
+    """Runs one command; returns 0, 2 after an error, 130 if interrupted twice.
 
-    A command that returns a number ends with that number.
+    If the command returns a number, that is the exit code.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name may not be UTF-8
     try:
         args = parser().parse_args(argv)
         code: int | None = args.command(args)

@@ -1,4 +1,4 @@
-"""`maskcam alerts`: tests the LED and other sinks, and switches the pins off."""
+"""`maskcam alerts`: tests the LED and other sinks, or switches the pins off."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     from edge import assemble
 
-    # A service that fell back to its last good settings has used the pins these name.
+    # A service that fell back to its last good settings has used their pins.
     settings = loaded(args, service=args.action == "off").settings
     act = _safe if args.action == "off" else partial(_show, settings, args.seconds)
     on = {
@@ -82,7 +82,7 @@ def play(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Shows the alert and then every state, `seconds` each, and says what should be seen."""
+    """Plays the alert and then every state for `seconds` each, and prints what should be seen."""
     from edge.core.records import STATES, Event
     from edge.sinks.patterns import ALERT, describe
 

@@ -1,4 +1,4 @@
-"""What several commands' arguments share."""
+"""Arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def command(commands: Any, name: str, function: Any, purpose: str, example: str) -> argparse.ArgumentParser:
-    """A new command: its one-line purpose, and an example that its help ends with."""
+    """Adds a command with its one-line purpose and an example for its help."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name, help=purpose, description=f"{name}: {purpose}.", epilog=f"example:\n  {example}"
     )
@@ -23,7 +23,7 @@ def command(commands: Any, name: str, function: Any, purpose: str, example: str)
 
 
 def settings(parser: argparse.ArgumentParser) -> None:
-    """--config and --set."""
+    """Adds --config and --set."""
     parser.add_argument(
         "--config",
         type=Path,
@@ -36,13 +36,13 @@ def settings(parser: argparse.ArgumentParser) -> None:
 
 
 def labels(parser: argparse.ArgumentParser) -> None:
-    """--label, for data whose classes have other names."""
+    """Adds --label, for data with other class names."""
     parser.add_argument(
         "--label",
         action="append",
         default=[],
         metavar="OLD=NEW",
-        help="what a class of the data is: with_mask, without_mask, mask_worn_incorrectly, not_a_face, face or ignore",
+        help="meaning of a class: with_mask, without_mask, mask_worn_incorrectly, not_a_face, face or ignore",
     )
 
 
@@ -72,16 +72,16 @@ def positive(kind: Any, most: float = 1e8) -> Any:
 
 
 def load(args: argparse.Namespace, **overrides: Any) -> Settings:
-    """Settings of files, variables, --set and, above all, the command's own options (`section__key`), where given."""
+    """The settings; `overrides` (`section__key`), options of the command, override all other sources."""
     return loaded(args, **overrides).settings
 
 
 def loaded(
     args: argparse.Namespace, service: bool = False, unusable: str = "", page: Path | None = None, **overrides: Any
 ) -> Loaded:
-    """The same with what became of it. A `service` that systemd gives a state directory keeps to its last good ones.
+    """The same with their origins. A `service` with a state directory falls back to its last good settings.
 
-    page: the file with what was set on the page, instead of the one in the state directory.
+    page: the file with the settings of the page, instead of the one in the state directory.
     Raises ConfigError, but for a service with a state directory only where settings are `unusable` and it has no
     others (see `edge.config.load_or_last_good`).
     """
@@ -97,11 +97,11 @@ def loaded(
 
 def overwriting(parser: argparse.ArgumentParser) -> None:
     """--overwrite."""
-    parser.add_argument("--overwrite", action="store_true", help="replace output files that are there already")
+    parser.add_argument("--overwrite", action="store_true", help="overwrite existing output files")
 
 
 def print_events(stream: TextIO) -> None:
-    """Events and warnings, one line each."""
+    """Logs events and warnings, one line each."""
     import logging
 
     from edge.runtime.lines import Plain

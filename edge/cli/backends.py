@@ -1,4 +1,4 @@
-"""`maskcam backends`: what can run the networks on this machine, how right and how fast."""
+"""`maskcam backends`: which backends run the networks on this machine, how correct and how fast."""
 
 from __future__ import annotations
 

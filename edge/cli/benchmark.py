@@ -1,4 +1,4 @@
-"""`maskcam benchmark`: time the pipeline that serves."""
+"""`maskcam benchmark`: measures the pipeline of the service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge.cli.arguments import command, load, overwriting, positive, settings
 from edge.core.progress import left
 
 AGAIN = 2
-"""Measurements more, before a figure is called worse."""
+"""Number of further measurements before a figure counts as worse."""
 CROWDS = (0, 1, 2, 5, 20)
 
 
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _scene(scratch: Path) -> str:
-    """The synthetic one, or where its packages are not installed the picture that comes with the networks."""
+    """The synthetic scene or, without its packages, the picture of the known answer."""
     from edge.operations.benchmark import suite
 
     if importlib.util.find_spec("skimage"):
@@ -103,7 +103,7 @@ def _run(args: argparse.Namespace, source: str) -> int:
     text, worse = reports.compare(report, older, args.tolerance)
     again: list[reports.Report] = []
     while worse and len(again) < AGAIN:
-        print("slower than then; measured again, for something else may have kept the machine busy", file=sys.stderr)
+        print("slower than before; measuring again, since the machine may have been busy", file=sys.stderr)
         again.append(measure())
         text, worse = reports.compare(report, older, args.tolerance, again)
     print(f"\n{text}", file=sys.stderr if args.json == "-" else sys.stdout)

@@ -19,11 +19,13 @@ def add(commands: Any) -> None:
         commands,
         "clips",
         run,
-        "score the alarms about people in labelled recordings: rightly, missed, falsely, how soon",
+        "score the alerts in labelled recordings: correct, missed, false, and their delay",
         "maskcam clips door.toml   # the format: docs/clips.md",
     )
     parser.add_argument("labels", type=Path, nargs="+", metavar="LABELS", help="a TOML file per recording")
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="where the recordings lie, if not beside the labels")
+    parser.add_argument(
+        "--folder", type=Path, metavar="DIR", help="folder of the recordings, if not that of the labels"
+    )
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of model.bundle")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     settings(parser)
@@ -33,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 0, or 2 where no recording could be read."""
     from edge.evaluation import clips
 
-    every = {str(path): clips.read(path) for path in args.labels}  # mistakes are said before the first clip is played
+    every = {str(path): clips.read(path) for path in args.labels}  # errors are reported before the first clip is played
     results = {}
     for name, labels in every.items():
         clip = args.folder / labels.clip.name if args.folder else labels.clip

@@ -28,7 +28,9 @@ def add(commands: Any) -> None:
     actions = parser.add_subparsers(metavar="action", dest="action", required=True)
     show = actions.add_parser("show", help="print the effective settings and where each was set, as TOML")
     settings(show)
-    show.add_argument("--with-secrets", action="store_true", help="passwords in addresses too; they are cut out else")
+    show.add_argument(
+        "--with-secrets", action="store_true", help="show passwords in addresses too, which are hidden otherwise"
+    )
     check = actions.add_parser("check", help="check each file; exit code 2 and one line per error")
     check.add_argument("file", type=Path, nargs="+")
     migrate = actions.add_parser("migrate", help="rewrite files with the current names of settings; comments are kept")

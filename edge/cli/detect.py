@@ -1,4 +1,4 @@
-"""`maskcam detect`: what the networks say of pictures, a line per face."""
+"""`maskcam detect`: runs the networks on pictures and prints a line per face."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def add(commands: Any) -> None:
         "maskcam detect photo.jpg holiday/ --out annotated/",
     )
     parser.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="pictures, or folders of pictures")
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of the installed or shipped one")
+    parser.add_argument(
+        "--bundle", type=Path, metavar="DIR", help="bundle to use instead of the installed or shipped one"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for annotated copies")
     overwriting(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object per picture instead of text")
@@ -60,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _copies(out: Path, named: list[tuple[Path, Path]], overwrite: bool) -> dict[Path, Path]:
-    """Where the annotated copy of each picture goes, sub-folders and all; `named`: pictures with their names there.
+    """The annotated copy of each picture, including sub-folders; `named`: pictures with their names there.
 
-    Raises DataError where a copy would not be one, or would stand on a picture that is read or on another copy.
+    Raises DataError if a copy would overwrite a source or another copy, or is no picture.
     """
     if out.exists() and not out.is_dir():
         raise DataError(f"output '{out}': is a file; expected a folder")
@@ -116,7 +118,7 @@ def _lines(path: Path, found: list[tuple[Face, Verdict]]) -> list[str]:
 
 
 def _save(path: Path, image: Image, found: list[tuple[Face, Verdict]]) -> None:
-    """The picture with a box and a word per face."""
+    """The picture with a box and a label per face."""
     import cv2
 
     from edge.core.records import Decision, Frame, Observation, Track

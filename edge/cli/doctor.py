@@ -19,13 +19,13 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 when nothing is bad, else 1."""
+    """Exit code 0 if nothing is bad, otherwise 1."""
     from edge import config
     from edge.operations.doctor.runner import examine
 
     findings = []
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # the marks, on a terminal that is not UTF-8
+        sys.stdout.reconfigure(errors="replace")  # for the marks on a terminal that is not UTF-8
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     for finding in examine(lambda: load(args), config.files(args.config)):
         findings.append(finding)

@@ -60,9 +60,9 @@ def add(commands: Any) -> None:
         "--machine", choices=("aarch64", "x86_64"), help="processor, if the card is not for an Arm board"
     )
     parser.add_argument(
-        "--page", action="store_true", help="switch the page on for the network, with a password that is said once"
+        "--page", action="store_true", help="turn the page on for the network; its new password is printed once"
     )
-    parser.add_argument("--out", type=Path, metavar="IMG", help="image to make of an .img.xz (default: beside it)")
+    parser.add_argument("--out", type=Path, metavar="IMG", help="image to create from an .img.xz (default: beside it)")
     parser.add_argument("--dry-run", action="store_true", help="show the changes without writing")
     parser.add_argument("--yes", action="store_true", help="write the card; without this option nothing is changed")
 
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _packed(args: argparse.Namespace, settings: Settings, host: Host, checkout: Path, scratch: Path) -> None:
-    """An .img.xz: unpacked beside what it becomes, or, to be looked at, only as far as its boot partition goes."""
+    """Unpacks an .img.xz beside the new image or, for a dry run, only its boot partition."""
     from edge.operations.flash import image
 
     out, write = args.out or args.boot.with_suffix(""), args.yes and not args.dry_run
@@ -109,7 +109,7 @@ def _flash(
     scratch: Path,
     always: bool = False,
 ) -> None:
-    """Plans, says, and with --yes writes; `always`: also where nothing is to be changed."""
+    """Plans and prints the changes, and writes them with --yes; `always`: even if there are none."""
     from edge.assemble.requires import board as required_board
     from edge.assemble.requires import packages as required_packages
     from edge.assemble.requires import requires
@@ -137,30 +137,30 @@ def _flash(
 
 
 def _from_apt(needs: list[str]) -> list[str]:
-    """A card without a network cannot bring the system's packages."""
+    """A note about the system's packages, which --offline does not put onto the card."""
     names = [word.removeprefix("apt:") for word in needs if word.startswith("apt:")]
     return [f"the settings need {', '.join(names)} in the system; --offline brings none"] if names else []
 
 
 def _page(args: argparse.Namespace, text: str, card: Target) -> tuple[str, str]:
-    """The settings with the page, and what its owner is told once they are on the card. Raises FlashError."""
+    """The settings with the page, and the text to print when they are on the card. Raises FlashError."""
     from edge.config.settings import Web
     from edge.operations.flash import page
 
     secret = page.password()
     text, new = page.added(text, (card.read("maskcam.toml") or b"").decode("utf-8", "replace"), secret)
-    known = f"password (said once): {secret}" if new else "with the password that was said before"
+    known = f"password (shown once): {secret}" if new else "with the password that was shown before"
     if args.dry_run and new:
-        known = "with a password that is made, and said once, when the card is written"
+        known = "with a password that is created, and shown once, when the card is written"
     return text, f"page: http://{args.hostname or 'NAME'}.local:{Web().port}/ {known}\n"
 
 
 def _host(args: argparse.Namespace) -> Host:
-    """What is asked for, with secrets from standard input or the keyboard, turned to hashes and keys."""
+    """The host from the arguments, with secrets from standard input or the keyboard as hashes and keys."""
     from edge.operations.flash import credentials
     from edge.operations.flash.host import Host
 
-    Host(hostname=args.hostname, country=args.wifi_country, timezone=args.timezone)  # before anything is asked
+    Host(hostname=args.hostname, country=args.wifi_country, timezone=args.timezone)  # before anything is prompted for
     key = _public_key(args.ssh_key) if args.ssh_key else None
     password = passphrase = None
     if args.user and (args.password_stdin or not key):
@@ -180,7 +180,7 @@ def _host(args: argparse.Namespace) -> Host:
 
 
 def _public_key(path: Path) -> str:
-    """Raises FlashError, which repeats nothing of the file: people name the private one by mistake."""
+    """Raises FlashError without any content of the file, which may be the private key by mistake."""
     from edge.operations.flash.host import check_key
 
     text = path.read_bytes().decode("utf-8", "replace").strip()
@@ -208,12 +208,12 @@ def _packages(args: argparse.Namespace, system: Release, board: str, checkout: P
     if not args.offline:
         return [wheels.own(checkout, folder)]
     if system.python is None:
-        raise FlashError(f"--offline: {system.name} has no python3-venv, which only the network brings: go without it")
+        raise FlashError(f"--offline: {system.name} has no python3-venv, which needs the network: leave --offline out")
     return wheels.gather(checkout, folder, board, system.python, args.machine or system.machine, system.glibc)
 
 
 def _bundle(settings: Settings, config: Path) -> tuple[str, Path] | None:
-    """Where a bundle of one's own goes: on the card it lies as the settings say, seen from maskcam.toml."""
+    """The place of a custom bundle on the card, relative to maskcam.toml as in the settings, and its folder."""
     if not settings.model.bundle:
         return None
     folder = Path(settings.model.bundle).resolve()
@@ -230,24 +230,24 @@ def _write(args: argparse.Namespace, card: Target, planned: Plan, always: bool) 
 
     plan.check_space(card, planned)
     if not planned.files and not planned.remove and not always:
-        print("nothing to do: the card has all of it")
+        print("nothing to do: the card is up to date")
         return
     if args.dry_run or not args.yes:
         print(plan.diff(card, planned))
         if not args.dry_run:
-            raise FlashError("nothing was written: add --yes to write what stands above")
+            raise FlashError("nothing was written: add --yes to write the changes above")
         return
     with Progress("writing", unit="MB") as progress:
         backups = plan.write(card, planned, lambda done, total: progress.update(done >> 20, total >> 20))
     print(f"written and read back: {len(planned.files)} files")
     if backups:
-        print(f"what was there before: {', '.join(backups)}")
+        print(f"backups of the previous files: {', '.join(backups)}")
 
 
 def _readable(host: Host, page: bool) -> str:
-    """What anybody with a card reader can read."""
-    parts = ["maskcam.toml with all that is in it"]
+    """Lists the secrets that anybody with a card reader can read."""
+    parts = ["maskcam.toml and everything in it"]
     parts += [f"the hash of {host.user}'s password"] if host.password else []
     parts += ["the hash of the page's password"] if page else []
     parts += [f"the key of {host.ssid}, which opens that network"] if host.wifi_key else []
-    return f"readable on the card for whoever holds it: {', '.join(parts)}"
+    return f"readable for everybody who has the card: {', '.join(parts)}"

@@ -21,8 +21,8 @@ def add(commands: Any) -> None:
         "maskcam fleet --host broker.local",
     )
     parser.description = (
-        f"{parser.description}\n\nReads what the cameras have left at the broker, and sends them nothing.\n"
-        "The way there is that of [sinks.mqtt] in the settings; --host and --port stand above it."
+        f"{parser.description}\n\nReads the retained messages of the cameras and sends nothing.\n"
+        "The connection is that of [sinks.mqtt] in the settings; --host and --port override it."
     )
     settings(parser)
     parser.add_argument("--host", help="of the broker, instead of sinks.mqtt.host")
@@ -51,5 +51,5 @@ def run(args: argparse.Namespace) -> int:
     elif found:
         print(fleet.render(found))
     else:
-        print(f"no camera has said anything below {' or '.join(args.topic or ['maskcam'])}")
+        print(f"no camera has published anything below {' or '.join(args.topic or ['maskcam'])}")
     return 0

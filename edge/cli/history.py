@@ -1,4 +1,4 @@
-"""`maskcam history`: how many people came, when, and how it went."""
+"""`maskcam history`: how many people came, when, and how many wore a mask."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
         "maskcam history --since 7d --by hour --csv",
     )
     parser.description = (
-        f"{parser.description}\n\nThe section [sinks.history] of the settings makes the camera keep it: counts, never "
+        f"{parser.description}\n\nThe section [sinks.history] of the settings turns it on. It keeps counts, never "
         "pictures. Times are local."
     )
     settings(parser)
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
         csv.writer(sys.stdout, lineterminator="\n").writerows([head, *rows])
         return
     if not rows:
-        print("nobody came in that time")
+        print("nobody came in this period")
         return
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     for row in (head, *rows):
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _since(text: str) -> float:
-    """Seconds since 1970, of "7d" (that long ago) or a date, with a time or without."""
+    """Seconds since 1970 of "7d" (that long ago) or a date, with or without a time."""
     if found := re.fullmatch(r"(\d{1,6})([mhdw])", text.strip()):
         return max(time.time() - int(found[1]) * _UNITS[found[2]], 0.0)
     try:

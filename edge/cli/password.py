@@ -18,9 +18,9 @@ def add(commands: Any) -> None:
     )
     parser.description = (
         f"{parser.description}\nPrints lines for the settings file. Asks twice; reads one line where there is no "
-        "terminal. The password itself is kept nowhere."
+        "terminal. The password itself is not stored."
     )
-    parser.add_argument("--token", action="store_true", help="make a random token for programs, and print it once")
+    parser.add_argument("--token", action="store_true", help="create a random token for programs, and print it once")
 
 
 def run(args: argparse.Namespace) -> None:

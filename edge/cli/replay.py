@@ -1,4 +1,4 @@
-"""`maskcam replay`: go through a recording, every frame of it."""
+"""`maskcam replay`: processes every frame of a recording."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 
 def _annotated(args: argparse.Namespace, runtime: Runtime) -> AbstractContextManager[Watcher]:
-    """The writer that suits the source and the name given."""
+    """The writer for the source and the given file name."""
     from edge.runtime import outputs
 
     if args.out.suffix.lower() == ".mp4":
         return outputs.video(args.out, runtime.fps)
     if not runtime.pictures:
-        raise DataError(f"output '{args.out}': the source is no picture: expected a name that ends in .mp4")
+        raise DataError(f"output '{args.out}': the source is not a picture: expected a name that ends in .mp4")
     source = Path(args.source)
     root = source if source.is_dir() else source.parent
     return outputs.pictures(args.out, runtime.pictures, root, args.overwrite)

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
                 log.warning("%s is not read: the settings are %s", path, strays.remedy(path)[0])
         notifier = stack.enter_context(closing(Notifier()))
         stop = stack.enter_context(stop_on_signals())
-        # At a terminal SIGHUP says that the terminal is gone, and ends the run as it ends any other program.
+        # On a terminal SIGHUP means that the terminal is gone, and ends the run like any other program.
         reload = stack.enter_context(reload_on_signal()) if notifier.supervised else Flag()
         controls = Controls()
         assembly = stack.enter_context(closing(Assembly(live=True, controls=controls)))
@@ -79,6 +79,6 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _runtime_folder() -> Path | None:
-    """Where systemd wants passing files of the service; None without systemd."""
+    """The runtime directory of the service; None without systemd."""
     folder = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
     return Path(folder) if folder else None

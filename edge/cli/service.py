@@ -1,4 +1,4 @@
-"""`maskcam service`: maskcam as a service of this machine."""
+"""`maskcam service`: installs maskcam as a service of this machine."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ def add(commands: Any) -> None:
         commands,
         "service",
         run,
-        "make maskcam a service of this machine, or take it away",
+        "install maskcam as a service of this machine, or remove it",
         "sudo maskcam service install --board pi --dry-run",
     )
     parser.add_argument("action", choices=("install",), help="environment in /opt/maskcam, user, unit, udev rules")
     parser.add_argument(
         "--board",
         choices=("cpu", "pi", "coral", "jetson"),
-        help="packages and first configuration (default: what this machine says it is)",
+        help="packages and first configuration (default: by the model of this machine)",
     )
     parser.add_argument(
         "--name",
         metavar="NAME",
-        help="a camera more: the unit maskcam@NAME with the settings of /etc/maskcam/NAME.toml",
+        help="install a further camera: the unit maskcam@NAME with the settings of /etc/maskcam/NAME.toml",
     )
     parser.add_argument(
         "--wheels", type=Path, metavar="DIR", help="folder with maskcam's wheel and all it needs: no network is used"
     )
-    parser.add_argument("--dry-run", action="store_true", help="say every step, change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print every step without changing anything")
     parser.add_argument("--uninstall", action="store_true", help="remove all but configuration and state")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the installer that maskcam carries, with the wheels of the maskcam that runs and of the packages that bring
-    parts to it; its exit code."""
+    """Runs the installer of this maskcam, with its own wheel and those of installed packages that bring parts; returns
+    the exit code."""
     from platform import machine
 
     from edge.operations.flash import locks, wheels

@@ -1,4 +1,4 @@
-"""`maskcam sign`: the door sign on a display at the board's own output."""
+"""`maskcam sign`: the door sign on the board's own display."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def add(commands: Any) -> None:
         commands, "sign", run, "show the door sign on this board's display", "maskcam sign --lang en,fr --dry-run"
     )
     parser.description = (
-        f"{parser.description}\nStarts Chromium in full screen: on the desktop that runs, else with cage.\n"
-        "It needs the page (a section [web]) and, so that nobody has to log in, web.sign_public = true."
+        f"{parser.description}\nStarts Chromium in full screen: on the running desktop, otherwise with cage.\n"
+        "It needs the page (a section [web]) and, to do without a login, web.sign_public = true."
     )
     settings(parser)
     parser.add_argument(
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def kiosk(url: str, environ: Mapping[str, str]) -> list[str]:
-    """The command that fills the display with `url`. Raises MaskcamError for what has to be installed first."""
+    """The command that shows `url` in full screen. Raises MaskcamError if a program has to be installed first."""
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     desktop = bool(environ.get("WAYLAND_DISPLAY") or environ.get("DISPLAY"))
     cage = None if desktop else shutil.which("cage")

@@ -1,4 +1,4 @@
-"""`maskcam support`: one file for whoever helps."""
+"""`maskcam support`: collects a file for support."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
         commands,
         "support",
         run,
-        "write a file for whoever helps: checks, log, settings without secrets, versions; no picture",
+        "write a file for support: checks, log, settings without secrets, versions; no pictures",
         "maskcam support maskcam-support.zip",
     )
     parser.add_argument("file", nargs="?", type=Path, default=Path("maskcam-support.zip"), help="(maskcam-support.zip)")
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     from edge.web import editor, support
 
     outputs.check_output(args.file, "", (".zip",))
-    print("looking at this machine; it takes some seconds", flush=True)
+    print("checking this machine; this takes some seconds", flush=True)
     findings = [finding.record() for finding in examine(lambda: load(args), config.files(args.config))]
     journal = execute("journalctl", "-u", unit.UNIT, "-b", "-n", "500", "--no-pager", "-o", "short-iso") or ""
     said = text(Path("/") / unit.STATUS)
@@ -46,4 +46,4 @@ def run(args: argparse.Namespace) -> None:
     with replacing(args.file) as part:
         part.write_bytes(data)
         os.chmod(part, 0o600)
-    print(f"{args.file}: {len(data) >> 10} kB; look into it before you pass it on")
+    print(f"{args.file}: {len(data) >> 10} kB; check its content before you send it")

@@ -1,4 +1,4 @@
-"""`maskcam update`: a new release or bundle, signed, tried, and taken back when it fails."""
+"""`maskcam update`: installs a signed release or bundle, on trial, with a rollback if it fails."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
         "--inbox",
         type=Path,
         metavar="FILE",
-        help="install the package that the page has put there, and remove it; systemd runs this",
+        help="install the package that was uploaded to the page, and remove it; systemd runs this",
     )
     parser.add_argument(
         "--prove", action="store_true", help="only run the self-test: do the networks give their known answers?"
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _apply(args: argparse.Namespace, home: Installation, unit: Systemd, package: str | Path, say: Reporter) -> None:
-    """The trusted key is that of files which root writes: what was set on the page is the service's to write."""
+    """The trusted key comes only from files that root writes; the service itself can write the settings of the page."""
     from edge import __version__, config
     from edge.operations.update import apply
     from edge.vision import bundle

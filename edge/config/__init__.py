@@ -1,6 +1,7 @@
-"""Settings (`edge.config.settings`) from all their sources, later ones first: defaults, files, variables, `--set`.
+"""Settings (`edge.config.settings`) from all sources; later ones override earlier ones: defaults, files, variables,
+`--set`.
 
-Every mistake is one line that names its place, key, value and expectation, and all come at once.
+All errors are reported at once, one line each with place, key, value and expectation.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from edge.sinks.command import VARIABLES
 log = logging.getLogger(__name__)
 
 SYSTEM_FILES = (Path("/etc/maskcam/maskcam.toml"), Path("/boot/firmware/maskcam.toml"))
-"""Read where no file is named. The second lies on the part of a card that any laptop can edit."""
+"""Read if no file is given. The second one is on the partition of a card that any laptop can edit."""
 LAST_GOOD = "last-good.toml"
 PAGE = "page.toml"
-"""In the state directory: what was set on the page. It is read after the other files."""
+"""File in the state directory with the settings of the page, which is read after the other files."""
 STATE = Path("/var/lib/maskcam")
 """The state directory of the service, for commands that are started by hand."""
 
@@ -41,36 +42,36 @@ Source = Callable[[], list[Entry]]
 
 @dataclass(frozen=True)
 class Loaded:
-    """Settings and how they came about."""
+    """Settings and where they come from."""
 
     settings: Settings
     origins: Mapping[Key, str]
-    """Who set a key: "FILE:LINE", the name of a variable, or "--set". Defaults are absent."""
+    """Where each key was set: "FILE:LINE", the name of a variable, or "--set". Defaults are absent."""
     fallback: str | None = None
-    """Why these are not the settings that were asked for; several lines where there are several mistakes."""
+    """Why these are not the requested settings, a line per error; None if they are."""
     last_good: Path | None = None
-    """Where a service keeps them once they have worked; None where nothing is to be kept."""
+    """Where a service saves them once they have worked; None: nowhere."""
 
     def trying(self) -> str:
-        """Writes down that a start with them begins, unless they are known to work; "" or why not to try them again."""
+        """Records a start with them, unless they are known to work; returns "" or why not to try them again."""
         text = show(self.settings)
         if self.last_good is None or _stands(self.last_good, text):
             return ""
         return attempts.begin(self.last_good.parent, text)
 
     def tried(self) -> None:
-        """The start is over, well or not, and the process lives."""
+        """Records that the start has ended and the process is alive."""
         if self.last_good:
             attempts.end(self.last_good.parent)
 
     def worked(self) -> None:
-        """Keeps them as last good ones: to be called when the camera has seen with them, not when they were read."""
+        """Saves them as the last good settings; called when the camera has worked with them."""
         if self.last_good:
             _keep(self.last_good, show(self.settings))
             self.tried()
 
     def left_out(self, why: str, crashed: bool) -> Iterator[Loaded]:
-        """What to start with where nothing has ever worked: less and less. Nothing, but for a service."""
+        """Alternatives for a service whose settings have never worked, each with sections left out."""
         if self.last_good:
             less = [left_out.bare(self.settings)] if crashed else left_out.without(self.settings)
             for what, settings in less:
@@ -79,12 +80,12 @@ class Loaded:
 
 
 def files(config: Path | None) -> list[Path]:
-    """What to read: the file that was named, else the system's files that exist."""
+    """The files to read: the given one, otherwise the system files that exist."""
     return [path for path in SYSTEM_FILES if os.path.lexists(path)] if config is None else [config]
 
 
 def page_file(state_dir: Path | None, named: bool) -> Path | None:
-    """Where the page keeps what is set there; None where nothing is kept: no service, and a file was `named`."""
+    """The file with the settings of the page; None if there is none: no service, and a file was `named`."""
     return state_dir / PAGE if state_dir else None if named else STATE / PAGE
 
 
@@ -94,9 +95,9 @@ def load(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Setti
 
 
 def read(files: Sequence[Path], overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Loaded:
-    """Settings of several files, later ones first, variables of `environ`, then overrides.
+    """Settings of files, variables of `environ` and overrides; later ones override earlier ones.
 
-    Raises ConfigError with one line per mistake.
+    Raises ConfigError with one line per error.
     """
     return _read([*_files(files), *_own(overrides, environ or {})])
 
@@ -108,12 +109,12 @@ def load_or_last_good(
     state_dir: Path | None,
     unusable: str = "",
 ) -> Loaded:
-    """The same for a service, which a broken file must not stop: with a `state_dir` it never raises ConfigError.
+    """The same for a service, which a broken file must not stop: with a `state_dir` it does not raise ConfigError.
 
-    What has worked is kept there (`Loaded.worked`). When something does not load, that takes the place of the files;
-    where nothing was kept yet, a broken source is left out as a whole, for half of an edit may be worse than none of
-    it. `unusable`: why settings that load cannot be used, such as a bundle that is not there; the last good ones are
-    taken then, and ConfigError says where there are none, or where they are the very same.
+    Settings that have worked are saved there (`Loaded.worked`). If a source does not load, they replace the files; if
+    there are none yet, the broken source is left out as a whole, since half an edit may be worse than none. `unusable`:
+    why settings that load cannot be used, such as a missing bundle; then the last good ones are used, and ConfigError
+    is raised if there are none or they are the same.
     """
     own = _own(overrides, environ)
     if state_dir is None:
@@ -153,7 +154,7 @@ def _read(chosen: Sequence[Source]) -> Loaded:
             mistakes.append(str(error))
     origins: dict[Key, str] = {}
     for entry in entries:
-        origins.pop(entry.key, None)  # the order of mistakes is that of the sources
+        origins.pop(entry.key, None)  # errors are in the order of the sources
         origins[entry.key] = entry.origin
     try:
         settings = Settings.model_validate(_merged(entries))
@@ -198,7 +199,7 @@ def _fall_back(files: Sequence[Source], own: Sequence[Source], last_good: Path, 
 
 
 def _keep(path: Path, text: str) -> None:
-    """Writes whole or not at all, and only what differs: memory cards wear out."""
+    """Writes atomically and only if the content differs, since memory cards wear out."""
     if _stands(path, text):
         return
     try:

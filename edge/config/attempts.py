@@ -1,8 +1,8 @@
-"""Starts that ended without a word: settings that kill the process are not tried for ever.
+"""Counts starts that never finished, so that settings which kill the process are not tried without end.
 
-A setting can load and still end the process where nothing can be caught: a driver that crashes, a network that takes
-all memory, an opening that hangs until the service is killed. So a start with settings that have not worked yet is
-written down first, and struck out when the camera has seen or when the process ends by itself.
+Valid settings can still kill the process in ways that cannot be caught: a driver that crashes, a network that uses all
+memory, a device that hangs until the service is killed. So a start with settings that have not worked yet is recorded
+first, and the record is removed when the camera has worked or the process ends by itself.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ log = logging.getLogger(__name__)
 
 FILE = "starts.json"
 MOST = 3
-"""Starts after which the same settings are given up; one may be a power cut."""
+"""Number of starts after which the same settings are given up; one may be a power cut."""
 
 
 def begin(folder: Path, settings: str) -> str:
-    """Counts a start with `settings`, which are told apart by a digest; "" or why they should not be tried again."""
+    """Counts a start with `settings`, identified by a digest; returns "" or why they should not be tried again."""
     path, digest = folder / FILE, hashlib.sha256(settings.encode()).hexdigest()
     try:
         before = json_text.parse(path.read_text(encoding="utf-8"))
         starts = int(before["starts"]) if before["settings"] == digest else 0
-    except (OSError, ValueError, TypeError, LookupError, OverflowError):  # none yet, or torn by a power cut
+    except (OSError, ValueError, TypeError, LookupError, OverflowError):  # none yet, or damaged by a power cut
         starts = 0
     if starts >= MOST:
         return (
@@ -43,7 +43,7 @@ def begin(folder: Path, settings: str) -> str:
 
 
 def end(folder: Path) -> None:
-    """The process lives, or ends by itself."""
+    """Removes the record: the process is alive, or ends by itself."""
     try:
         (folder / FILE).unlink(missing_ok=True)
     except OSError as error:

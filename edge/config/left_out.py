@@ -1,4 +1,4 @@
-"""What a first start does without, when a setting loads and cannot be used and nothing has ever worked."""
+"""Which sections a first start leaves out if valid settings cannot be used and none have worked before."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from edge.config.settings import Settings
 
 SECTIONS = (("backend",), ("model",), ("backend", "model"), ("sinks",), ("camera",))
-"""Left out by turns, the least that helps; the rest thinks and opens nothing."""
+"""Sections to leave out, tried in this order; the others open nothing."""
 KEPT = ("device", "web", "camera")
-"""What stays when a crash tells nothing of its cause; of the camera, which it is."""
+"""Sections that stay after a crash of unknown cause; of [camera] only source and name."""
 
 
 def without(settings: Settings) -> Iterator[tuple[str, Settings]]:
-    """The settings without one section or two, where those are not the defaults, and what was left out."""
+    """What was left out and the settings without it, for each of SECTIONS that is not the default."""
     plain = Settings()
     for names in SECTIONS:
         if any(getattr(settings, name) != getattr(plain, name) for name in names):
@@ -21,7 +21,7 @@ def without(settings: Settings) -> Iterator[tuple[str, Settings]]:
 
 
 def bare(settings: Settings) -> tuple[str, Settings]:
-    """The least that shows this camera to this user."""
+    """The minimal settings that show this camera to its user."""
     plain = Settings()
     camera = plain.camera.model_copy(update={"source": settings.camera.source, "name": settings.camera.name})
     kept = plain.model_copy(update={"device": settings.device, "web": settings.web, "camera": camera})

@@ -1,4 +1,4 @@
-"""Settings that changed their name: the old one works for one more release, and one line names the new one."""
+"""Renamed settings: the old name works for one more release, with a warning that tells the new one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RENAMED: Mapping[Key, str] = {
     ("detector", "overlap"): "nms_iou",
     ("sinks", "journal"): "jsonl",
 }
-"""Old key -> the new last part, since 0.2. What is listed here goes with 0.3."""
+"""Old key -> the new last part, since 0.2; to be removed in 0.3."""
 
 BACKUP = ".before-migration"
 
@@ -30,7 +30,7 @@ _told: set[tuple[str, Key]] = set()
 
 
 def current(key: Key, place: str, remedy: str) -> Key:
-    """The key as it is called today; says so once per `place` where that is another one."""
+    """The current name of a key; warns once per `place` if it was renamed."""
     for old, last in RENAMED.items():
         if key[: len(old)] == old:
             new = (*old[:-1], last)
@@ -45,7 +45,7 @@ def current(key: Key, place: str, remedy: str) -> Key:
 
 
 def migrate(path: Path) -> tuple[list[str], Path | None]:
-    """Rewrites a settings file with today's names, its comments kept; the old one stays beside it.
+    """Rewrites a settings file with the current names, keeping comments and a backup.
 
     Returns "old -> new" for each key that changed, and where the old file is; None where nothing changed. Raises
     ConfigError for a file that is not TOML or cannot be written, and MissingPackage without tomlkit.

@@ -1,4 +1,4 @@
-"""What the schema (`edge.config.settings`) says of a key."""
+"""Looks up keys in the schema (`edge.config.settings`)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from edge.config.settings import Settings
 
 
 def harmless(key: Sequence[str]) -> bool:
-    """Whether the values of a key are of a kind that holds no password: numbers, switches, choices; no free text.
+    """Whether the values of a key cannot hold a password: numbers, switches, choices, but no free text.
 
-    A text that is known to be none is marked so in the schema.
+    Texts that cannot hold one are marked in the schema.
     """
     found = field(key)
     if found is None or section(found.annotation):
@@ -30,7 +30,7 @@ def _is_text(annotation: Any) -> bool:
 
 
 def section(annotation: Any) -> type[BaseModel] | None:
-    """The model of a section, be it optional or not; None for a plain value."""
+    """The model of a section, optional or not; None for a plain value."""
     for kind in get_args(annotation) or (annotation,):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind
@@ -45,7 +45,7 @@ def keys(model: type[BaseModel] = Settings) -> Iterator[tuple[str, ...]]:
 
 
 def field(key: Sequence[str]) -> FieldInfo | None:
-    """The setting or section that a key names, None where there is none."""
+    """The setting or section of a key; None if there is none."""
     model: type[BaseModel] | None = Settings
     found = None
     for part in key:

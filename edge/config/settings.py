@@ -90,7 +90,7 @@ class Camera(_Section):
     @field_validator("source")
     @classmethod
     def _an_address(cls, source: int | str) -> int | str:
-        """A "#", "?" or "/" in a password ends the host's name, and the camera is never reached."""
+        """Refuses "#", "?" and "/" in a password, which would end the host name."""
         _, mark, rest = str(source).partition("://")
         place = re.split(r"[/?#]", rest, maxsplit=1)[0]
         port = "" if "@" in place or place.startswith("[") else place.partition(":")[2]
@@ -263,7 +263,7 @@ if not TYPE_CHECKING:  # with the sections that other packages bring
 
 
 class Collect(_Section):
-    """Pictures for training, kept on this device and never sent: what the camera doubts. The section turns it on."""
+    """Collects pictures of doubtful cases for training, on this device only. The section turns it on."""
 
     path: str = _setting(
         "",
@@ -274,16 +274,16 @@ class Collect(_Section):
     reasons: list[Literal["unsure", "changed", "sample", "wrong"]] = _setting(
         ["unsure", "changed", "sample", "wrong"],
         "",
-        "people it could not judge (unsure), about whom it changed its mind (changed), some of all (sample), "
-        "and whom somebody says it got wrong (wrong)",
+        "people without a decision (unsure), people whose decision changed (changed), every n-th person (sample), "
+        "and people that somebody reports as wrong (wrong)",
         min_length=1,
     )
     what: Literal["face", "frame"] = _setting(
         "face", "", "face: one face with its surroundings; frame: the whole picture; other faces are blurred"
     )
-    sample: int = _setting(10, "", "of so many people one is a sample", ge=1, le=100_000)
-    every: float = _setting(10.0, "s", "shortest time between two pictures that it takes by itself", ge=0, le=86400)
-    most: int = _setting(300, "", "maximum number of pictures; the oldest unlabelled one goes", ge=1, le=10_000)
+    sample: int = _setting(10, "", "take every n-th person as a sample", ge=1, le=100_000)
+    every: float = _setting(10.0, "s", "shortest time between two automatic pictures", ge=0, le=86400)
+    most: int = _setting(300, "", "maximum number of pictures; the oldest unlabelled one is deleted", ge=1, le=10_000)
     max_bytes: int = _setting(100_000_000, "bytes", "maximum size of all pictures", ge=100_000)
     keep_days: float = _setting(14.0, "days", "time a picture is kept, labelled or not; 0: no limit", ge=0, le=3650)
     button_pin: Annotated[int, Field(ge=0)] | str = _setting(
@@ -337,12 +337,12 @@ class Web(_Section):
     sign_languages: list[str] = _setting(["en"], "", "languages of the door sign, in turn", min_length=1)
     sign_texts: str = _setting("", "", "file with more languages for the sign, like web/static/sign.toml", extra=_PATH)
     sign_public: bool = _setting(
-        False, "", "show the door sign without a password; it shows what anybody at the door can see"
+        False, "", "show the door sign without a password; it shows only what anybody at the door can see"
     )
 
     @property
     def local(self) -> bool:
-        """Whether nobody but this machine can reach it."""
+        """Whether only this machine can reach it."""
         return ip_address(self.address).is_loopback
 
     @model_validator(mode="after")

@@ -139,20 +139,20 @@ class Snapshots(_Section):
     kinds: list[Literal["no_mask", "all_clear", "decision"]] = _setting(
         ["no_mask"], "", "events to take a picture of: no_mask, all_clear, decision", min_length=1
     )
-    blur: bool = _setting(True, "", "make the faces that were found unknowable; false: people can be recognised")
+    blur: bool = _setting(True, "", "blur the detected faces; false: people can be recognised")
     width: int = _setting(640, "px", "largest width of a picture", ge=64, le=4096)
     every: float = _setting(10.0, "s", "shortest time between two pictures", ge=0, le=86400)
-    most: int = _setting(500, "", "maximum number of pictures; the oldest goes", ge=1, le=100_000)
+    most: int = _setting(500, "", "maximum number of pictures; the oldest is deleted", ge=1, le=100_000)
     max_bytes: int = _setting(100_000_000, "bytes", "maximum size of all pictures", ge=100_000)
-    keep_days: float = _setting(7.0, "days", "time a picture is kept; 0: until there are too many", ge=0, le=3650)
+    keep_days: float = _setting(7.0, "days", "time a picture is kept; 0: no limit", ge=0, le=3650)
 
 
 class History(_Section):
-    """How many people passed, when, and with which result, in a file; never a picture. The section turns it on."""
+    """Keeps how many people came, when, and with which outcome; never a picture. The section turns it on."""
 
     path: str = _setting(
         "", "", "database file; empty: history.db in the state folder of the service, /var/lib/maskcam", extra=_PATH
     )
     most: int = _setting(200_000, "", "maximum number of visits to keep; 200000 take about 8 MB", ge=100, le=10_000_000)
-    keep_days: float = _setting(365.0, "days", "time a visit is kept; 0: until there are too many", ge=0, le=36500)
-    every: float = _setting(60.0, "s", "interval between writes, which is what a power cut can cost", ge=1, le=3600)
+    keep_days: float = _setting(365.0, "days", "time a visit is kept; 0: no limit", ge=0, le=36500)
+    every: float = _setting(60.0, "s", "interval between writes; a power cut loses at most this", ge=1, le=3600)

@@ -1,6 +1,6 @@
-"""Where settings come from: files, `MASKCAM_...` variables and `--set`, each as entries that know their origin.
+"""Reads settings from files, `MASKCAM_...` variables and `--set` as entries with their origin.
 
-A relative path belongs to the file that says it; one of a variable or of `--set` to the working directory.
+A relative path is relative to its file; one in a variable or in `--set`, to the working directory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LONG = 20
 
 @dataclass(frozen=True)
 class Entry:
-    """One key that somebody set. The value of a section is {}; its keys follow as entries of their own."""
+    """One key with its value. The value of a section is {}; its keys follow as entries of their own."""
 
     key: Key
     value: Any

@@ -1,4 +1,4 @@
-"""Files that somebody took for the settings and that nobody reads, such as Windows' maskcam.toml.txt."""
+"""Finds misplaced or misnamed settings files, which are not read, such as maskcam.toml.txt."""
 
 from __future__ import annotations
 

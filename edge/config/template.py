@@ -1,4 +1,4 @@
-"""Settings written as TOML: the reference of all there is, and the values in force."""
+"""Writes settings as TOML: the reference of all settings, and the effective values."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def reference() -> str:
 def show(settings: Settings, origins: Mapping[tuple[str, ...], str] | None = None, with_secrets: bool = True) -> str:
     """The settings as TOML, which loads to the same settings; `origins` become comments, "default" where silent.
 
-    Without secrets, what may hold a password is cut down to what may be said of it.
+    Without secrets, values that may hold a password are shortened.
     """
     return "\n".join(_valued(settings, (), origins, with_secrets)).strip() + "\n"
 
 
 def _cut(found: FieldInfo, value: Any) -> Any:
-    """The part of a value that may be said."""
+    """The part of a value that may be shown."""
     extra = found.json_schema_extra
     kind = extra.get("secret") if isinstance(extra, dict) else None
     if kind == "source":
@@ -47,7 +47,7 @@ def _cut(found: FieldInfo, value: Any) -> Any:
 
 
 def toml(value: Any) -> str:
-    """A value as TOML writes it; its basic strings are JSON's but for DEL."""
+    """A value in TOML, whose basic strings are those of JSON except for DEL."""
     return json.dumps(value, ensure_ascii=False, default=str).replace("\x7f", "\\u007f")
 
 

@@ -1,6 +1,6 @@
-"""A TOML file as a checked model: the configurations of trainings and conversions, which a person writes too.
+"""Loads a TOML file as a validated model: the configurations of trainings and conversions.
 
-The settings of a camera come from several places at once and have a loader of their own (`edge.config.load`).
+The settings of a camera come from several sources and have their own loader (`edge.config.load`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from edge.core.errors import ConfigError
 
 
 class TomlModel(BaseModel):
-    """Unknown keys are errors: a typing mistake must not train for an hour with the default."""
+    """Unknown keys are errors: a typo must not train for an hour with the default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     renamed: ClassVar[Mapping[str, str]] = {}
-    """Old key -> the key of today. The old one works for one more release."""
+    """Old key -> current key. The old one works for one more release."""
 
 
 M = TypeVar("M", bound=TomlModel)
@@ -62,7 +62,7 @@ def current(values: Mapping[str, Any], model: type[TomlModel]) -> dict[str, Any]
 
 
 def defaults(model: type[TomlModel]) -> dict[str, Any]:
-    """The keys that a file need not hold, with the values that they then have."""
+    """The optional keys with their defaults."""
     values = {
         name: field.get_default(call_default_factory=True)
         for name, field in model.model_fields.items()

@@ -1,4 +1,4 @@
-"""Mistakes in settings, told to the person who made them: place, key, value, expectation, in one line."""
+"""Turns validation errors of settings into lines with place, key, value and expectation."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _place(key: Key, origins: Mapping[Key, str]) -> str:
 
 
 def _nearest(key: Key) -> str:
-    """The remedy for an unknown key: the key that was meant, else what there is."""
+    """The remedy for an unknown key: the closest known key, otherwise the known ones."""
     inside = field(key[:-1])
     model = section(inside.annotation) if inside else Settings
     known = list(model.model_fields) if model else []

@@ -50,7 +50,7 @@ def test_hours_for_a_spreadsheet(file, capsys):
 def test_since_and_visits(file, capsys):
     rows = said(capsys, "--file", file, "--since", "2026-11-25T12:00", "--by", "visit", "--csv").splitlines()
     assert [row.split(",")[2] for row in rows] == ["outcome", "incorrectly_worn"]
-    assert said(capsys, "--file", file, "--since", "2030-01-01") == "nobody came in that time\n"
+    assert said(capsys, "--file", file, "--since", "2030-01-01") == "nobody came in this period\n"
     assert len(said(capsys, "--file", file, "--since", "9999w").splitlines()) == 2
 
 

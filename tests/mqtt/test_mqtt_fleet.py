@@ -93,7 +93,7 @@ def test_the_table(broker, capsys):
         assert {"ALERT", "hall", "0.2.0"} <= set(first.split())
         assert broker.retained() == before
     assert main(["fleet", *where, "--topic", "elsewhere", "--wait", "0.1"]) == 0
-    assert "no camera has said anything below elsewhere" in capsys.readouterr().out
+    assert "no camera has published anything below elsewhere" in capsys.readouterr().out
 
 
 def test_what_is_no_camera_and_what_is_nonsense():

@@ -685,10 +685,10 @@ def test_a_page_comes_with_a_password_that_is_said_once_and_kept_as_a_hash(flash
 
     image = make_image(tmp_path, "trixie")
     code, said = flash(image, "--page", "--hostname", "door", "--dry-run")
-    assert (code, "said once, when the card is written" in said, "scrypt:" in said) == (0, True, False)
+    assert (code, "shown once, when the card is written" in said, "scrypt:" in said) == (0, True, False)
     code, said = flash(image, "--page", "--hostname", "door", "--yes")
     assert code == 0, said
-    secret = re.search(r"page: http://door\.local:8765/ password \(said once\): ([a-z2-9-]{19})\n", said)[1]
+    secret = re.search(r"page: http://door\.local:8765/ password \(shown once\): ([a-z2-9-]{19})\n", said)[1]
     assert "the hash of the page's password" in said
     text = on_card(image, "maskcam.toml")
     assert secret not in text
@@ -697,11 +697,11 @@ def test_a_page_comes_with_a_password_that_is_said_once_and_kept_as_a_hash(flash
     assert (web.local, verify(secret, web.password)) == (False, True)
 
     code, said = flash(image, "--page", "--hostname", "door", "--yes")
-    assert "with the password that was said before" in said
+    assert "with the password that was shown before" in said
     assert on_card(image, "maskcam.toml") == text, "flashing twice is flashing once"
 
     settings.write_text("[alerts]\nraise_after = 3.0\n")
-    assert "said once" in flash(image, "--page", "--yes")[1]
+    assert "shown once" in flash(image, "--page", "--yes")[1]
     settings.write_text("[web]\n")
     code, said = flash(image, "--page", "--yes")
     assert (code, "have a section [web] already" in said) == (2, True)

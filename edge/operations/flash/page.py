@@ -1,4 +1,4 @@
-"""The page on a flashed card: a section [web] in its settings, with a password that is said once."""
+"""The page on a flashed card: a section [web] in its settings, with a password that is shown once."""
 
 from __future__ import annotations
 
