@@ -34,7 +34,7 @@ class Notifier:
         self._clock = clock
         usec = environ.get("WATCHDOG_USEC", "")
         # A quarter of the deadline: three messages may get lost.
-        self._every = int(usec) / 4e6 if usec.isdigit() else 1.0
+        self._every = int(usec) / 4e6 if usec.isdecimal() else 1.0
         self._fed = float("-inf")
 
     def ready(self) -> None:

@@ -4,12 +4,13 @@ import configparser
 import shutil
 import socket
 import subprocess
+import threading
 import uuid
 from pathlib import Path
 
 import pytest
 
-from edge.runtime.systemd import Notifier
+from edge.runtime.systemd import Notifier, state_directory
 
 UNIT = Path(__file__).parents[2] / "systemd" / "maskcam.service"
 
@@ -54,6 +55,45 @@ def test_a_life_in_messages(address, supervisor):
     notifier.stopping()
     notifier.close()
     assert supervisor.heard() == ["READY=1", "WATCHDOG=1\nSTATUS=12 frames", "STOPPING=1"]
+
+
+def test_without_a_supervisor_nothing_is_opened(monkeypatch):
+    notifier = Notifier({})
+    monkeypatch.setattr(Notifier, "_send", lambda *anything: None)
+    assert (notifier.supervised, notifier._socket) == (False, None)
+    notifier.close()
+
+
+def test_a_supervisor_that_does_not_listen_holds_nobody_up(address, supervisor):
+    notifier = Notifier({"NOTIFY_SOCKET": address[0]})
+    assert notifier.supervised
+
+    def speak():
+        for number in range(5000):  # many times what the kernel keeps
+            notifier.status(str(number))
+
+    thread = threading.Thread(target=speak, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    notifier.close()
+
+
+@pytest.mark.parametrize("environ", [{}, {"WATCHDOG_USEC": "4000000"}, {"WATCHDOG_USEC": "\u00b2"}])
+def test_the_watchdog_is_fed_at_a_quarter_of_its_time_or_every_second(address, supervisor, environ):
+    now = [0.0]
+    notifier = Notifier({"NOTIFY_SOCKET": address[0], **environ}, clock=lambda: now[0])
+    for now[0] in (0.0, 0.9999999, 1.0, 1.9999999, 2.0):
+        notifier.alive(str(now[0]))
+    notifier.close()
+    assert [message.partition("STATUS=")[2] for message in supervisor.heard()] == ["0.0", "1.0", "2.0"]
+
+
+def test_the_state_directory_is_the_first_that_the_unit_names():
+    assert state_directory({}) is None
+    assert state_directory({"STATE_DIRECTORY": ""}) is None
+    assert state_directory({"STATE_DIRECTORY": "/var/lib/a"}) == Path("/var/lib/a")
+    assert state_directory({"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}) == Path("/var/lib/a")
 
 
 def test_a_status_is_said_at_once_and_feeds_no_watchdog(address, supervisor):
