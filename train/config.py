@@ -91,6 +91,9 @@ class DetectorConfig(TomlModel):
         0.15, ge=0, le=1, description="share of training pictures with drawn wheels, lamps, letters ..."
     )
     empty: float = Field(0.04, ge=0, le=1, description="share of training pictures without a face: walls and things")
+    sources: list[str] = Field(
+        [], description="pictures of these sources alone, such as those that annotate every face; empty: all"
+    )
     evaluate_pictures: int = Field(200, ge=1, description="validation pictures for the AP of each epoch")
 
 

@@ -57,13 +57,14 @@ def run(
         stages = [config.model_copy(update={"weights": weights}) for config in stages]
     held_out = read(val)
     scenes = [scene for path in data for scene in without_copies(read(path), held_out)]
-    listed = hard_examples.listed(data, scenes)
-    for number, config in enumerate(stages, 1):
+    parts = [of_sources(scenes, config.sources) for config in stages]
+    for number, (config, part) in enumerate(zip(stages, parts, strict=True), 1):
         folder = workdir / f"stage-{number}" if len(stages) > 1 else workdir
         if len(stages) > 1:
             print(f"stage {number} of {len(stages)}: {config.epochs} epochs at {config.width} x {config.height}")
         afterwards = sum(map(_cost, stages[number:])) / _cost(config) * config.epochs
-        start = _stage(config, scenes, listed, held_out, folder, start, origin, afterwards, workers, megabytes)
+        listed = hard_examples.listed(data, part)
+        start = _stage(config, part, listed, held_out, folder, start, origin, afterwards, workers, megabytes)
     if len(stages) > 1:
         for name in ("detector.keras", "report.json", "history.png"):
             shutil.copyfile(folder / name, workdir / name)
@@ -241,6 +242,14 @@ def without_copies(scenes: list[Annotated], held_out: list[Annotated]) -> list[A
     held = {(s.cluster, s.path.parent) for s in held_out if s.cluster}
     folders = {folder for _, folder in held}
     return [s for s in scenes if s.path.parent in folders or all((s.cluster, f) not in held for f in folders)]
+
+
+def of_sources(scenes: list[Annotated], sources: list[str]) -> list[Annotated]:
+    """The scenes of `sources`, all where it is empty. Raises DataError for a source that no scene is of."""
+    known = {scene.source for scene in scenes}
+    if missing := [source for source in sources if source not in known]:
+        raise DataError(f"sources: no picture of {missing[0]!r}; expected some of {', '.join(sorted(known))}")
+    return [scene for scene in scenes if scene.source in sources] if sources else scenes
 
 
 def finder(model: keras.Model, threshold: float = 0.05) -> Callable[[Image], Rows]:

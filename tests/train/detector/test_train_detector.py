@@ -452,6 +452,19 @@ def test_settled_false_alarms_are_found_again(setup):
     assert box == (1, 2, 11, 22)
 
 
+def test_a_stage_may_see_the_pictures_of_some_sources_alone():
+    from edge.core.errors import DataError
+    from edge.evaluation.coco import Annotated
+    from train.data.dataset import NOTHING
+    from train.detector import training
+
+    scenes = [Annotated(Path(f"{k}.png"), *NOTHING, source="door" if k else "street") for k in range(3)]
+    assert training.of_sources(scenes, ["door"]) == scenes[1:]
+    assert training.of_sources(scenes, []) == scenes
+    with pytest.raises(DataError, match="no picture of 'roof'; expected some of door, street"):
+        training.of_sources(scenes, ["door", "roof"])
+
+
 def test_weights_are_averaged_with_those_of_the_start():
     import keras
 
