@@ -48,7 +48,8 @@ def wheel(folder, name, version, says, metadata="", scripts=""):
 def maskcam(folder, version, says):
     """A maskcam that says one thing to everything, `config requires` too."""
     needs = "Provides-Extra: pi\nRequires-Dist: needed>=1; extra == 'pi'\n"
-    needs += "Provides-Extra: mqtt\nRequires-Dist: heard>=1; extra == 'mqtt'\n"
+    for extra in ("mqtt", "parts"):
+        needs += f"Provides-Extra: {extra}\nRequires-Dist: heard>=1; extra == '{extra}'\n"
     return wheel(folder, "maskcam", version, says, needs, "[console_scripts]\nmaskcam = maskcam:main\n")
 
 

@@ -162,7 +162,8 @@ def add_wheels(folder: Path) -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    needed = [sys.version, project["dependencies"], extras["cpu"], extras["pi"]]
+    brought = ("cpu", "gpiozero", "mqtt", "pi", "update", "web")
+    needed = [sys.version, project["dependencies"], *(extras[name] for name in brought)]
     kept = CACHE / f"wheels-{hashlib.sha256(repr(needed).encode()).hexdigest()[:8]}"
     with tempfile.TemporaryDirectory() as source:  # building in the tree would leave things there
         for name in ("edge", "train", "convert", "configs", "systemd"):

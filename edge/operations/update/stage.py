@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,12 +126,15 @@ def release(path: Path, manifest: Manifest, home: Installation, execute: Run = r
         execute([base, "-I", "-m", "venv", "--system-site-packages", str(folder)])
         wheels = folder / "wheels"
         unpack(path, manifest, wheels)
-        # What any setting may ask for: which cameras will run in it, and with which settings, is not known here.
-        extra = f"[{manifest.board},parts]" if manifest.board else ""
+        extra = f"[{manifest.board}]" if manifest.board else ""
         pip = [python, "-I", "-m", "pip", "--isolated", "install", "--quiet", "--disable-pip-version-check"]
         execute([*pip, "--no-index", "--find-links", str(wheels), f"{wheels / own}{extra}"])
         # The system's packages are in sight: pip may find a maskcam there and be content.
         execute([*pip, "--no-index", "--force-reinstall", "--no-deps", str(wheels / own)])
+        # What any setting may need: which cameras will run with which settings is not known here. A package that lacks
+        # some of it is installed without, as pip changes nothing when it fails.
+        with suppress(UpdateError):
+            execute([*pip, "--no-index", "--find-links", str(wheels), f"{wheels / own}[parts]"])
         _carry_over(wheels, [*pip, "--no-index"], execute)
         shutil.rmtree(wheels)
         os.sync()
