@@ -213,7 +213,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
         ("replay clip.mp4 --events clip.mp4", "is the source itself"),
         ("replay clip.mp4 --out new.mp4 --events ./new.mp4", "is named twice: expected a file for each"),
         ("replay clip.mp4 --out out.gif", "expected a name that ends in .mp4 or .png"),
-        ("replay clip.mp4 --overwrite --out out.png", "the source is no picture: expected a name that ends in .mp4"),
+        ("replay clip.mp4 --overwrite --out out.png", "the source is not a picture: expected a name that ends in .mp4"),
         ("replay photos --overwrite --out out.png", "is one picture, the source has 3: expected a folder"),
         ("replay clip.mp4 --config none.toml --overwrite --out out.mp4", "none.toml: cannot be read"),
         ("run --source none.mp4", "none.mp4' does not exist: expected an index"),
