@@ -6,7 +6,7 @@ comma := ,
 # With CI set, the tests that need TensorFlow run too; without it they skip with a reason.
 TEST_EXTRAS = $(if $(CI),test$(comma)convert,test)
 
-.PHONY: demo demo-page docs release test test-mqtt test-homeassistant test-history test-all test-web test-systemd test-guest test-virtual check audit clean test-arm64 test-faults test-soak test-fuzz test-mutation
+.PHONY: demo demo-page docs release test test-mqtt test-homeassistant test-history test-workers test-all test-web test-systemd test-guest test-virtual check audit clean test-arm64 test-faults test-soak test-fuzz test-mutation
 
 demo: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml --duration 20 --sheet demo.png --overwrite
@@ -64,6 +64,10 @@ test-homeassistant: $(VENV)/.test
 	  $(HOMEASSISTANT)/bin/python -m pip install --quiet homeassistant==2024.3.3 paho-mqtt==1.6.1 janus==1.0.0; } || \
 	  { rm -rf $(HOMEASSISTANT); echo "Home Assistant could not be installed; its test skips"; }
 	HOMEASSISTANT=$(abspath $(HOMEASSISTANT)) $(BIN)/python -m pytest tests/mqtt/test_homeassistant.py -rs
+
+# Two processes train one network; one is killed, both go on. A classifier and a detector in two stages; minutes.
+test-workers: $(VENV)/.test$(comma)convert
+	TEST_WORKERS=1 $(BIN)/python -m pytest tests/train/fitting/test_train_workers.py -rs --durations=5
 
 # The file of visits, its writer killed at 300 random points.
 test-history: $(VENV)/.test

@@ -26,6 +26,7 @@ from edge.vision.preprocess import PADDING, InputSpec, crop, resize
 from train.augmentation import drawn_objects, occlusion, photometric
 from train.config import Augmentation, ClassifierConfig
 from train.data.dataset import Patch, truth
+from train.fitting import workers
 
 Array = NDArray[Any]
 BARE, WRONGLY, THING = map(CLASSIFIER_LABELS.index, (WITHOUT_MASK, INCORRECTLY_WORN, NOT_A_FACE))
@@ -125,7 +126,8 @@ class Pool:
 class Augmented(keras.utils.PyDataset):
     """Endlessly varied batches of the same shapes, the labels in the shares of `config.balance`.
 
-    The draws of a batch depend only on the seed, the epoch and the batch, not on threads.
+    The draws of a batch depend only on the seed, the epoch and the batch (and the worker whose share it is), not on
+    threads.
     Raises DataError for a label of which there is neither a picture nor a way to draw one.
     """
 
@@ -133,6 +135,7 @@ class Augmented(keras.utils.PyDataset):
         super().__init__(workers=2, max_queue_size=8)
         self.config, self.spec = config, InputSpec(config.size, config.size)
         self.epoch = 0  # `loop.fit` sets it
+        self.share = workers.ALONE  # and this
         self.per_epoch = config.per_epoch or len(patches)
         self.classes = [Pool([p for p in patches if p.sample.label == label]) for label in config.labels]
         self.drawable = Pool([p for p in self.classes[BARE].patches if p.sample.box is not None])
@@ -146,8 +149,9 @@ class Augmented(keras.utils.PyDataset):
         return max(self.per_epoch // self.config.batch, 1)
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
-        config, rng = self.config, np.random.default_rng([self.config.seed, self.epoch, index])
-        labels = rng.choice(len(config.labels), config.batch, p=config.balance)
+        config, share = self.config, self.share
+        rng = np.random.default_rng(share.seed(config.seed, self.epoch, index))
+        labels = rng.choice(len(config.labels), share.rows(config.batch), p=config.balance)
         faces = [self.face(label, rng) for label in labels]
         return self.spec.normalise(np.stack(faces)), one_hot(labels, len(config.labels))
 

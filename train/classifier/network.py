@@ -18,6 +18,7 @@ from train.networks.backbones import backbone
 
 LAST = "labels"
 """Name of the last layer, whose units are in the order of `edge.core.labels.CLASSIFIER_LABELS`."""
+METRICS = ("accuracy",)
 CAFFE_MEANS = (103.939, 116.779, 123.68)
 """Blue, green, red means that the VGG weights of Keras were trained with (`keras.applications.vgg16`)."""
 
@@ -88,7 +89,7 @@ def prepare(model: keras.Model, config: ClassifierConfig, phase: Phase, steps: i
     else:
         optimizer = keras.optimizers.Adam(rate, **averaging)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
-    model.compile(optimizer, loss, metrics=["accuracy"])
+    model.compile(optimizer, loss, metrics=list(METRICS))
     optimizer.build(model.trainable_variables)  # or a finished phase's weights, optimizer included, would not load
 
 

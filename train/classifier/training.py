@@ -21,7 +21,7 @@ from train.classifier.batches import Augmented, Fixed
 from train.config import ClassifierConfig, load
 from train.data import dataset, manifest, near_duplicates, splits
 from train.data.dataset import Patch
-from train.fitting import loop
+from train.fitting import loop, workers
 from train.fitting.plots import curves
 from train.networks import from_bundle
 
@@ -41,6 +41,7 @@ def run(
     classifier.keras of an earlier training, to go on from. `renamed`: see `formats.read`. Returns what `report.json`
     holds. Raises ConfigError, DataError.
     """
+    workers.begin()
     config = settings(config_path, weights, start)
     samples = [sample for path in paths for sample in dataset.read(path, renamed)]
     if NOT_A_FACE in config.labels:
@@ -69,6 +70,8 @@ def run(
         folder = workdir if number == 1 else workdir / f"split-{way}"
         ahead = (config.head.epochs + config.tune.epochs) * (len(config.splits) - number)
         results.append(train_and_measure(config, way, patches, sets, folder, lock, start, ahead))
+    if not workers.chief():
+        return {}
     whole = results[0] | {
         "config": config.model_dump() | {"weights": Path(config.weights).name},
         "labels": list(config.labels),
@@ -161,12 +164,17 @@ def train_and_measure(
     start: Path | None = None,
     others: int = 0,
 ) -> dict[str, Any]:
-    """One training by one split and what it is worth. `others`: epochs of the trainings that follow."""
+    """One training by one split and what it is worth. `others`: epochs of the trainings that follow.
+
+    Where several machines train, the chief alone measures and writes; the others return nothing.
+    """
     training, validation, result = parts(config, way, patches)
     print(f"split by {way}: {len(training)} faces to train on, {len(validation)} to validate on", flush=True)
     print(report.leakage(result), flush=True)
     known = [p for p in validation if p.sample.label in config.labels]
     model, history = train(config, training, known, folder, lock, start, others)
+    if not workers.chief():
+        return {}
 
     def predict(faces: Sequence[Patch]) -> Any:
         return model.predict(Fixed(faces, config.labels, config.size, config.margin, config.batch), verbose=0)
@@ -230,7 +238,15 @@ def phases(
         if phase.epochs:
             print(f"phase {name}: {phase.epochs} epochs of {len(batches)} batches", flush=True)
             network.prepare(model, config, phase, phase.epochs * len(batches), upper_blocks=name == "tune")
-            rows = loop.fit(model, batches, folder / name, phase.epochs, checks, afterwards=after + others)
+            rows = loop.fit(
+                model,
+                batches,
+                folder / name,
+                phase.epochs,
+                checks,
+                afterwards=after + others,
+                metrics=network.METRICS,
+            )
             history += [row | {"epoch": float(k)} for k, row in enumerate(rows, start=len(history))]
     return history
 

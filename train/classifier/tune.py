@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.core import files
-from edge.core.errors import DataError
+from edge.core.errors import ConfigError, DataError
 from edge.core.labels import of_outputs
 from edge.evaluation.outcomes import Interval
 from edge.vision import bundle
@@ -28,7 +28,7 @@ from train.classifier.batches import Augmented, Fixed
 from train.config import ClassifierConfig
 from train.data import dataset, manifest, near_duplicates
 from train.data.dataset import Patch
-from train.fitting import loop
+from train.fitting import loop, workers
 from train.fitting.plots import curves
 
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
@@ -82,6 +82,8 @@ def run(
     besides the drawn one; only measured. `renamed`: see `formats.read`. Returns what report.json holds.
     Raises ConfigError, BundleError, DataError; the last also where the general check falls whatever is tried.
     """
+    if workers.place().count > 1:
+        raise ConfigError(f"{workers.VARIABLE} is set: a door is tuned on one machine, in minutes; unset it")
     config = settings(recipe, start)
     samples = [sample for path in paths for sample in dataset.read(path, renamed)]
     mark = {"config": config.model_dump(), "data": [str(p.resolve()) for p in paths], "faces": len(samples)}

@@ -23,6 +23,7 @@ from train.config import DetectorConfig
 from train.data import dataset
 from train.data.kept import MEGABYTES, KeptPictures
 from train.detector.hard_examples import Place
+from train.fitting.workers import ALONE
 
 MOST_BOXES = 48
 """Boxes per training scene; in a denser crowd the smallest are treated as background."""
@@ -58,7 +59,7 @@ class Scenes(keras.utils.PyDataset):
     """Batches for `fit`: pictures (B, height, width, 3) float -1..1 and boxes (B, MOST_BOXES, 5).
 
     The fifth column of a box is 1 for a face, -1 for a region to ignore, 0 for padding. A batch depends only
-    on (seed, epoch, its number), so a resumed training sees what an unbroken one would have seen.
+    on (seed, epoch, its number, whose share it is), so a resumed training sees what an unbroken one would have seen.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Scenes(keras.utils.PyDataset):
         `workers`: threads that make batches beside the training. `megabytes`: of decoded pictures that are kept.
         """
         super().__init__(workers=workers, max_queue_size=6)
-        self.config, self.epoch = config, 0
+        self.config, self.epoch, self.share = config, 0, ALONE
         self.pictures = KeptPictures(scenes, megabytes)
         self.boxes = [np.c_[s.boxes, np.where(s.ignored, 0, s.categories)].astype(np.float32) for s in scenes]
         self.readable = self.pictures.readable
@@ -92,11 +93,11 @@ class Scenes(keras.utils.PyDataset):
         return self.config.steps_per_epoch
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        c = self.config
-        rng = np.random.default_rng((c.seed, self.epoch, index))
-        images = np.empty((c.batch, c.height, c.width, 3), np.float32)
-        boxes = np.zeros((c.batch, MOST_BOXES, 5), np.float32)
-        for i in range(c.batch):
+        c, rows = self.config, self.share.rows(self.config.batch)
+        rng = np.random.default_rng(self.share.seed(c.seed, self.epoch, index))
+        images = np.empty((rows, c.height, c.width, 3), np.float32)
+        boxes = np.zeros((rows, MOST_BOXES, 5), np.float32)
+        for i in range(rows):
             images[i], found = self._picture(rng)
             found = found[np.argsort(-(found[:, 2] - found[:, 0]), kind="stable")][:MOST_BOXES]
             boxes[i, : len(found)] = found

@@ -27,7 +27,7 @@ from train.detector import hard_examples, network
 from train.detector.batches import Scenes, read
 from train.detector.coco_ap import coco_ap
 from train.detector.hard_examples import Place
-from train.fitting import loop
+from train.fitting import loop, workers
 from train.fitting.plots import curves
 from train.networks import from_bundle, pruning
 
@@ -43,15 +43,16 @@ def run(
     workdir: Path,
     weights: str | None = None,
     start: Path | None = None,
-    workers: int = 1,
+    threads: int = 1,
     megabytes: int = MEGABYTES,
 ) -> Path:
     """Trains (or resumes) all stages and returns the path of `detector.keras`. Raises ConfigError, DataError.
 
     `start`: a detector.keras of the same width and channels, of any input size, to go on from, or a bundle's folder.
-    Each stage goes on from the one before it, in a folder of its own under `workdir`. `workers`, `megabytes`: see
+    Each stage goes on from the one before it, in a folder of its own under `workdir`. `threads`, `megabytes`: see
     `Scenes`; they change the speed and nothing else.
     """
+    workers.begin()
     stages, workdir, origin = load_stages(config_path), Path(workdir), start
     if weights:
         stages = [config.model_copy(update={"weights": weights}) for config in stages]
@@ -64,8 +65,8 @@ def run(
             print(f"stage {number} of {len(stages)}: {config.epochs} epochs at {config.width} x {config.height}")
         afterwards = sum(map(_cost, stages[number:])) / _cost(config) * config.epochs
         listed = hard_examples.listed(data, part)
-        start = _stage(config, part, listed, held_out, folder, start, origin, afterwards, workers, megabytes)
-    if len(stages) > 1:
+        start = _stage(config, part, listed, held_out, folder, start, origin, afterwards, threads, megabytes)
+    if len(stages) > 1 and workers.chief():
         for name in ("detector.keras", "report.json", "history.png"):
             shutil.copyfile(folder / name, workdir / name)
     return workdir / "detector.keras"
@@ -85,7 +86,7 @@ def _stage(
     start: Path | None,
     origin: Path | None,
     afterwards: float,
-    workers: int,
+    threads: int,
     megabytes: int,
 ) -> Path:
     """One stage; returns its `detector.keras`, at once where it is already trained.
@@ -110,8 +111,9 @@ def _stage(
     loop.lock_workdir(workdir, mark, DetectorConfig)
     hard: Sequence[list[Place]] = ()
     if config.hard_examples and (listed or start):
-        hard, scenes = _hard(config, scenes, listed, model if start else None, workdir)
-    batches = Scenes(scenes, config, workers, hard, megabytes)
+        with workers.chief_first():
+            hard, scenes = _hard(config, scenes, listed, model if start else None, workdir)
+    batches = Scenes(scenes, config, threads, hard, megabytes)
     if batches.skipped:
         print(f"skipped {len(batches.skipped)} of {len(scenes)} pictures, the first is {batches.skipped[0]}")
     with loop.strategy_scope():
@@ -119,26 +121,33 @@ def _stage(
             model = _fitted(model, start, config, batches)
         trainer = network.for_training(model, config)
     shown = held_out[:: max(len(held_out) // config.evaluate_pictures, 1)]
-    find = finder(model)
-    measure = MeasureAP(shown, find)
+    measure = MeasureAP(shown, finder(model))
     history = loop.fit(trainer, batches, workdir, config.epochs, callbacks=[measure], afterwards=afterwards)
-    if config.averaged and origin is not None:
-        first = _fitted(_first(config, origin), origin, config, batches)
-        average(model, first, config.averaged)
-    loop.save(model, done)
-    report = {
-        "config": config.model_dump() | {"weights": Path(config.weights).name},
-        "start": digest,
-        "pictures": len(batches.readable),
-        "sources": sorted({scene.source for scene in scenes if scene.source}),
-        "skipped": [str(p.name) for p in batches.skipped],
-        "val_pictures": len(held_out),
-        "val": coco_ap(held_out, find),
-        "history": history,
-    }
-    files.write(workdir / "report.json", json.dumps(report, indent=1))
-    curves(history, ["loss", "AP", "AP50"], workdir / "history.png", "face detector")
+    with workers.chief_first():
+        if not workers.chief():
+            return done
+        if config.averaged and origin is not None:
+            first = _fitted(_first(config, origin), origin, config, batches)
+            average(model, first, config.averaged)
+        report = {
+            "config": config.model_dump() | {"weights": Path(config.weights).name},
+            "start": digest,
+            "pictures": len(batches.readable),
+            "sources": sorted({scene.source for scene in scenes if scene.source}),
+            "skipped": [str(p.name) for p in batches.skipped],
+            "val_pictures": len(held_out),
+            "history": history,
+        }
+        _finish(model, report, held_out, done)
     return done
+
+
+def _finish(model: keras.Model, report: dict[str, Any], held_out: list[Annotated], done: Path) -> None:
+    """Writes model, report and curves of a trained stage."""
+    loop.save(model, done)
+    report = report | {"val": coco_ap(held_out, finder(model))}
+    files.write(done.parent / "report.json", json.dumps(report, indent=1))
+    curves(report["history"], ["loss", "AP", "AP50"], done.parent / "history.png", "face detector")
 
 
 def _hard(

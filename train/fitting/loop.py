@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from edge.config.toml_model import TomlModel
 from edge.core import files
 from edge.core.errors import ConfigError
 from edge.core.progress import Progress, duration, left
-from train.fitting import checkpoint
+from train.fitting import checkpoint, workers
 
 
 @functools.cache
@@ -41,8 +42,11 @@ def strategy_scope(kind: str = "GPU") -> contextlib.AbstractContextManager[Any]:
     """The scope to build and compile a model in: all local devices of `kind`, each with a part of every batch.
 
     TensorFlow's MirroredStrategy, or Keras's own DataParallel on the JAX backend. With at most one such device, or
-    on PyTorch, it does nothing. May be entered several times.
+    on PyTorch, it does nothing. May be entered several times. Where several machines train, each prepares a model of
+    its own, of which `fit` makes the one that they share.
     """
+    if workers.place().count > 1:
+        return contextlib.nullcontext()
     backend = keras.backend.backend()
     if backend == "tensorflow" and (strategy := _mirrored(kind)):
         scope: contextlib.AbstractContextManager[Any] = strategy.scope()
@@ -180,6 +184,8 @@ def lock_workdir(workdir: Path, settings: dict[str, Any], model: type[TomlModel]
     Raises what `check` does: a resume with other settings would mix two trainings.
     """
     check(workdir, settings, model)
+    if not workers.chief():
+        return
     workdir.mkdir(parents=True, exist_ok=True)
     files.write(workdir / "settings.json", _text(settings))
 
@@ -205,6 +211,7 @@ def fit(
     validation: Any = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     afterwards: float = 0.0,
+    metrics: Sequence[str] = (),
 ) -> list[dict[str, float]]:
     """Trains a compiled model and returns the history, one dict per epoch (also `history.csv` in `workdir`).
 
@@ -212,7 +219,12 @@ def fit(
     would have become; a finished one returns at once. Where the optimizer averages weights (`use_ema`), the average
     is what `callbacks` see and what the model holds at the end. `afterwards`: the work that follows this training, in
     epochs of it, for the time that is reported to be left. Raises DataError, OSError.
+
+    Where several machines train (`train.fitting.workers`), `batches` have a `share`, `metrics` are those that `model`
+    was compiled with, and the chief alone calls `callbacks`, validates and writes; all end with the same `model`.
     """
+    if workers.place().count > 1:
+        return _fit_together(model, batches, workdir, epochs, validation, callbacks, afterwards, metrics)
     workdir.mkdir(parents=True, exist_ok=True)
     history = checkpoint.restore(workdir, model)
     if history:
@@ -234,6 +246,47 @@ def fit(
     else:
         model.optimizer.finalize_variable_values(model.trainable_variables)
         write_history(workdir / "history.csv", history)  # a kill may have come between the two
+    return history
+
+
+def _fit_together(
+    model: keras.Model,
+    batches: Any,
+    workdir: Path,
+    epochs: int,
+    validation: Any,
+    callbacks: Sequence[keras.callbacks.Callback],
+    afterwards: float,
+    metrics: Sequence[str],
+) -> list[checkpoint.Row]:
+    trained = workers.distributed(model, metrics)
+    with workers.strategy().scope():
+        history = checkpoint.restore(workdir, trained)
+    workers.agree(len(history), workdir)
+    first, last = [], []
+    if workers.chief():
+        workdir.mkdir(parents=True, exist_ok=True)
+        print(f"{workdir}: {len(history)} of {epochs} epochs are done", flush=True)
+        taken = TakeState()
+        first = [ShowProgress(len(batches), len(history), epochs, afterwards), taken]
+        last = [*callbacks, SaveCheckpoint(taken, workdir, history, epochs, afterwards)]
+    averaged = [AveragedWeights()] if trained.optimizer.use_ema else []
+    if len(history) < epochs:
+        with warnings.catch_warnings(), workers.together():
+            # Keras counts the batches of the first epoch, one too many, and then misses one in each.
+            warnings.filterwarnings("ignore", "Your input ran out of data")
+            trained.fit(
+                workers.shares(batches),
+                epochs=epochs,
+                initial_epoch=len(history),
+                shuffle=False,
+                verbose=0,
+                callbacks=[*first, SetEpoch(batches), *averaged, workers.Follow(model, validation), *last],
+            )
+        batches.share = workers.ALONE
+    else:
+        trained.optimizer.finalize_variable_values(trained.trainable_variables)
+        model.set_weights(trained.get_weights())
     return history
 
 
