@@ -176,7 +176,7 @@ def test_a_really_compiled_model_is_recognised_and_runs_only_with_the_delegate(e
         margin=0.1,
     )
     with pytest.raises(EngineError, match="only the 'coral' backend can run it"):
-        tflite.TFLiteEngine(PEER, spec)
+        tflite.TFLiteEngine(PEER, spec, 1)
     maker, _ = tflite.interpreter_class()
     load_delegate = sys.modules[maker.__module__].load_delegate
     delegate = load_delegate(str(edgetpu_library / "libedgetpu.so.1"))

@@ -147,7 +147,7 @@ def test_what_the_camera_errs_about_at_this_door_it_learns_and_forgets_nothing(t
     collector = Collector(
         Folder(tmp_path / "door"), ["unsure", "changed", "sample", "wrong"], 0.0, sample=3
     )  # of both: every other one is masked
-    before, who = visits(shipped, 1, 80, collector)
+    before, who = visits(shipped, 1, 120, collector)
     collector.close()
     assert before < 0.8, "the shipped classifier is to be wrong about these masks"
     store = label(tmp_path / "door", who)

@@ -117,7 +117,7 @@ def test_known_answer_is_what_the_engine_says(made):
     loaded = bundle.load(made / "bundle")
     for name in ("detector", "classifier"):
         with np.load(loaded.known_answer(name)) as known:
-            said = tflite.open(loaded, name).infer(known["input"])
+            said = tflite.open(loaded, name, 2).infer(known["input"])
             for output, values in zip(getattr(loaded, name).outputs, said, strict=True):
                 np.testing.assert_allclose(values, known[output], atol=0.1)
 
