@@ -157,16 +157,16 @@ def test_a_camera_that_comes_back_under_another_number_is_found_by_its_port(monk
     ports.mkdir()
     monkeypatch.setattr(v4l2, "PORTS", ports)
     monkeypatch.setattr(v4l2, "_ports", {})
-    assert v4l2.V4L2Camera(str(device)).device == str(device), "without udev nothing is known of ports"
+    assert V4L2Camera(str(device)).device == str(device), "without udev nothing is known of ports"
     (ports / "usb-0:1.2-video-index0").symlink_to("../video0")
-    assert v4l2.V4L2Camera(str(device)).device == str(device)
+    assert V4L2Camera(str(device)).device == str(device)
     device.unlink()
     with pytest.raises(CameraError, match="does not exist"):
-        v4l2.V4L2Camera(str(device))
+        V4L2Camera(str(device))
     moved = tmp_path / "video2"
     moved.touch()
     (ports / "usb-0:1.2-video-index0").unlink()
     (ports / "usb-0:1.2-video-index0").symlink_to("../video2")
     device.touch()  # of another camera by now
-    assert v4l2.V4L2Camera(str(device)).device == str(moved)
+    assert V4L2Camera(str(device)).device == str(moved)
     assert fake.opened[-1][0] == str(moved)

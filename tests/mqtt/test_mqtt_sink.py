@@ -87,7 +87,7 @@ CHILD = """
 import sys
 from edge.core.records import Event
 from edge.sinks.mqtt import MqttSink
-sink = MqttSink("127.0.0.1", int(sys.argv[1]), "door", board="b")
+sink = MqttSink("127.0.0.1", int(sys.argv[1]), "door", timeout=5.0, board="b")
 sink.send(Event("no_mask", 1.0))
 print("connected", flush=True)
 sys.stdin.read()
