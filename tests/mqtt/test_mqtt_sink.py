@@ -373,7 +373,7 @@ from edge.core.errors import SinkError
 from edge.sinks.mqtt import MqttSink
 for host in ("localhost", "127.0.0.1"):
     try:
-        MqttSink(host, int(sys.argv[1]), tls=True, timeout=4, cert_file=sys.argv[2], key_file=sys.argv[3]).close()
+        MqttSink(host, int(sys.argv[1]), "maskcam", tls=True, timeout=4, cert_file=sys.argv[2], key_file=sys.argv[3]).close()
         print(host, "in")
     except SinkError as error:
         print(host, "refused")
@@ -406,5 +406,5 @@ def test_what_is_heard_while_it_connects_is_answered(monkeypatch):
             heard("door/available", b"offline", True)
 
     monkeypatch.setattr("edge.sinks.mqtt.Broker", Broker)
-    MqttSink("nowhere", topic="door")
+    MqttSink("nowhere", topic="door", timeout=1.0)
     assert published == [("door/available", "online")]
