@@ -373,7 +373,7 @@ from edge.core.errors import SinkError
 from edge.sinks.mqtt import MqttSink
 for host in ("localhost", "127.0.0.1"):
     try:
-        MqttSink(host, int(sys.argv[1]), "maskcam", tls=True, timeout=4, cert_file=sys.argv[2], key_file=sys.argv[3]).close()
+        MqttSink(host, int(sys.argv[1]), "d", tls=True, timeout=4, cert_file=sys.argv[2], key_file=sys.argv[3]).close()
         print(host, "in")
     except SinkError as error:
         print(host, "refused")
@@ -401,7 +401,7 @@ def test_what_is_heard_while_it_connects_is_answered(monkeypatch):
         def will_set(self, topic, payload, **options): ...
 
     class Broker:
-        def __init__(self, host, port, client_id, connected, heard, prepare, *rest):
+        def __init__(self, host, port, client_id, connected, timeout, heard, prepare, *rest):
             prepare(Client())
             heard("door/available", b"offline", True)
 
