@@ -24,18 +24,6 @@ def test_the_mock_says_that_it_is_one_and_tells_each_press_once(caplog):
     assert (contact.closed, button.pressed()) == (True, False)
 
 
-@pytest.fixture
-def board():
-    """gpiozero's own imitation of a Pi's pins."""
-    gpiozero = pytest.importorskip("gpiozero", reason="gpiozero is not installed")
-    from gpiozero.pins.mock import MockFactory
-
-    before, gpiozero.Device.pin_factory = gpiozero.Device.pin_factory, MockFactory()
-    yield gpiozero.Device.pin_factory
-    gpiozero.Device.pin_factory.close()
-    gpiozero.Device.pin_factory = before
-
-
 @pytest.mark.parametrize("active_high", [False, True])
 @pytest.mark.parametrize("name", [23, "GPIO23", "J8:16"])
 def test_gpiozero_hears_a_press_and_not_the_release(board, active_high, name):

@@ -202,18 +202,6 @@ def test_without_the_package_it_says_what_to_install(monkeypatch, driver, extra)
         GpioSink(17, driver=driver)
 
 
-@pytest.fixture
-def board():
-    """gpiozero's own imitation of a Pi's pins."""
-    gpiozero = pytest.importorskip("gpiozero", reason="gpiozero is not installed")
-    from gpiozero.pins.mock import MockFactory
-
-    before, gpiozero.Device.pin_factory = gpiozero.Device.pin_factory, MockFactory()
-    yield gpiozero.Device.pin_factory
-    gpiozero.Device.pin_factory.close()
-    gpiozero.Device.pin_factory = before
-
-
 @pytest.mark.parametrize("active_high", [True, False])
 @pytest.mark.parametrize("name", [17, "GPIO17", "J8:11", "BOARD11"])
 def test_gpiozero_drives_the_pin(board, active_high, name):

@@ -101,6 +101,7 @@ def with_ignored(scene: Annotated, boxes: NDArray[np.float32]) -> Annotated:
         boxes=np.r_[scene.boxes, boxes],
         categories=np.r_[scene.categories, np.full(len(boxes), FACE)],
         ignored=np.r_[scene.ignored, np.full(len(boxes), True)],
+        attributes=scene.attributes and scene.attributes + (frozenset(),) * len(boxes),
     )
 
 

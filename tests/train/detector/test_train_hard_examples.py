@@ -38,6 +38,16 @@ def test_false_alarms_and_missed_faces_of_one_picture():
     ]
 
 
+def test_attributes_stay_with_their_boxes_when_regions_to_ignore_are_added():
+    from edge.evaluation.coco import WITHOUT_MASK, Annotated
+    from train.detector import hard_examples
+
+    box, number, seen = np.array([[0, 0, 20, 20]], np.float32), np.array([WITHOUT_MASK]), np.array([False])
+    scene = Annotated(Path("a.png"), box, number, seen, attributes=(frozenset({"beard"}),))
+    more = hard_examples.with_ignored(scene, np.array([[30, 30, 50, 50], [60, 60, 80, 80]], np.float32))
+    assert more.attributes == (frozenset({"beard"}), frozenset(), frozenset())
+
+
 def test_a_head_is_drawn_tight_where_one_face_is_said_inside_it():
     from train.detector import hard_examples
 
