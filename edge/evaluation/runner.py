@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge.config.settings import Judgement
 from edge.core.geometry import Box
 from edge.core.labels import INCORRECTLY_WORN, NOT_A_FACE, WITH_MASK, WITHOUT_MASK
+from edge.core.plain_text import plain
 from edge.core.ports import Engine
 from edge.core.records import Image
 from edge.evaluation import slices
@@ -115,7 +116,7 @@ def score(
         times.append(time.perf_counter() - start)
         hear(truth, rows)
         alone |= truth.lone
-        for source in ("all", truth.source) if truth.source else ("all",):
+        for source in dict.fromkeys(("all", truth.source or "all")):
             scorers.setdefault(source, Scorer(operating)).add(truth, rows)
         for cut, part, some in slices.of(truth, image, rows, scorers["all"].threshold):
             cuts.setdefault(cut, Scorer(operating)).add(part, some)
@@ -152,16 +153,20 @@ COLUMNS = {
     "masked_called_wrongly_worn": "mask>wrong",
 }
 
+WIDEST = 60
+"""Characters of a row's title."""
+
 
 def table(result: dict[str, dict[str, Any]]) -> str:
     """The figures as text, one row per source and slice; what was skipped stands first."""
-    wide = max(len(name) for name in result) + 2
+    titles = {name: plain(" ".join(name.split()))[:WIDEST] for name in result}  # the annotations' own words
+    wide = max(map(len, titles.values())) + 2
     lines = [f"{result['all']['first_skipped']}\n"] if "first_skipped" in result["all"] else []
     lines += [f"{'slice':<{wide}}" + "".join(f"{title:>12}" for title in COLUMNS.values())]
     for name, figures in result.items():
         cells = [figures.get(key, float("nan")) for key in COLUMNS]
         texts = ["-" if v is None or v != v else f"{v:d}" if isinstance(v, int) else f"{v:.3f}" for v in cells]
-        lines.append(f"{name:<{wide}}" + "".join(f"{text:>12}" for text in texts))
+        lines.append(f"{titles[name]:<{wide}}" + "".join(f"{text:>12}" for text in texts))
     if "median_ms" in result["all"]:
         lines.append(f"median {result['all']['median_ms']:.1f} ms per picture, detector and classifier together")
     return "\n".join(lines)

@@ -100,6 +100,28 @@ def test_figures_in_all_and_per_source(detector, tmp_path):
     assert "nan" not in text
 
 
+def test_words_of_the_annotations_move_no_cursor_and_widen_no_table(detector, tmp_path):
+    door(tmp_path, [1])
+    coco_file = tmp_path / "coco.json"
+    content = json.loads(coco_file.read_text())
+    content["images"][0]["source"] = "a\x1b[2J\n" + "b" * 5000
+    content["annotations"][0]["attributes"] = {"\x1b]0;x\x07" * 100: True}
+    coco_file.write_text(json.dumps(content))
+    lines = table(score(coco.read(coco_file), detector.rows, 0.5)).splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert max(map(len, lines)) < 300
+    assert [line.split()[0] for line in lines][1:3] == ["all", "a\\x1b[2J"]
+
+
+def test_a_source_named_all_is_counted_once(detector, tmp_path):
+    door(tmp_path, [1])
+    coco_file = tmp_path / "coco.json"
+    content = json.loads(coco_file.read_text())
+    content["images"][0]["source"] = "all"
+    coco_file.write_text(json.dumps(content))
+    assert score(coco.read(coco_file), detector.rows, 0.5)["all"]["faces"] == 1
+
+
 def test_an_unreadable_picture_is_left_out(detector, tmp_path):
     assert score(door(tmp_path / "d", [1, 2], truncated=True), detector.rows, 0.5)["all"]["pictures"] == 1
 
