@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -60,8 +60,11 @@ class Broker:
         self.reader.start()
 
     def stop(self, kill=False):
-        self.process.kill() if kill else self.process.terminate()
-        self.process.wait()
+        while True:  # mosquitto forgets a signal that comes right after its "running"
+            self.process.kill() if kill else self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+                break
         self.reader.join()
         self.process.stderr.close()
 
