@@ -295,7 +295,7 @@ class Service:
         return problem
 
     def _note(self, problem: str) -> None:
-        """Why the settings asked for are not those in force; empty when they are."""
+        """Why the requested settings are not in force; empty if they are."""
         for line in problem.splitlines():
             log.error("the previous settings remain in force: %s", line)
         self._status.notice = problem.partition("\n")[0]
