@@ -259,7 +259,7 @@ def _inspect(args: argparse.Namespace) -> None:
     result = survey.survey(args.data, names, classifier, found.classifier.labels, progress=progress)
     print(survey.text(result))
     if args.sheet:
-        truths = [truth for path in args.data for truth in formats.read(path, names)]
+        truths = [truth for path in args.data for truth in formats.read(path, names, things=True)]
         count = sheet.write_sheet(args.sheet, truths, result.doubts)
         print(f"\n{count} faces on {args.sheet}, doubtful ones first")
 

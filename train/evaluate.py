@@ -63,7 +63,7 @@ def of_classifier(path: Path, faces: Path, renamed: Labels = NONE) -> str:
     """A Keras classifier on the annotated boxes: precision, recall, f1, and the slices."""
     model = load(path, 1)
     size, labels, margin = model.input_shape[1], of_outputs(model.output_shape[-1]), margin_of(path)
-    patches, skipped = dataset.decode(dataset.read(faces, renamed))
+    patches, skipped = dataset.decode(dataset.read(faces, renamed, things=True))
 
     def predict(some: Sequence[dataset.Patch]) -> Any:
         return model.predict(Fixed(some, labels, size, margin, 64), verbose=0)

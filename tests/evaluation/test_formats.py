@@ -158,6 +158,36 @@ def test_a_difficult_object_is_a_region_to_ignore(tmp_path):
         formats.read(path)
 
 
+def things(root, kind, label="not_a_face"):
+    """One picture of what is no face, and nothing else; what names the set."""
+    if kind == "a folder per class":
+        picture(root / label / "a.jpg")
+    if kind == "COCO":
+        picture(root / "images" / "a.jpg")
+        return coco(root / "train.json", categories=[{"id": 1, "name": label}])
+    if kind == "crops.csv":
+        picture(root / "images" / "a.jpg")
+        (root / "crops.csv").write_text(f"file,label,x0,y0,x1,y1\na.jpg,{label},8,6,28,30\n")
+    if kind == "Pascal VOC":
+        picture(root / "images" / "a.png")
+        path = voc(root)
+        path.write_text(path.read_text().replace("<name>mask_weared_incorrect<", f"<name>{label}<"))
+    if kind == "YOLO":
+        yolo(root, names=f"[{label}]")
+    return root
+
+
+@pytest.mark.parametrize("label", ["not_a_face", "Laterne"])
+@pytest.mark.parametrize("kind", ["a folder per class", "COCO", "crops.csv", "Pascal VOC", "YOLO"])
+def test_a_set_of_false_alarms_alone_is_read_where_it_is_asked_for(kind, label, tmp_path):
+    renamed, path = {"Laterne": "not_a_face"}, things(tmp_path, kind, label)
+    found = formats.read(path, renamed, things=True)
+    assert found[0].categories.tolist() == [annotated.NOT_A_FACE]
+    with pytest.raises(DataError, match=f"only {len(found)} of not_a_face; expected at least one face") as caught:
+        formats.read(path, renamed)
+    assert str(path) in str(caught.value)
+
+
 @pytest.mark.parametrize(("xmax", "says"), [("8", "xmin 8, ymin 6, xmax 8"), ("", "no box"), ("nan", "no box")])
 def test_a_voc_box_that_is_none_is_named(xmax, says, tmp_path):
     path = voc(tmp_path, xmax=xmax)

@@ -202,8 +202,8 @@ def enough(*arguments, **named):
     raise Enough
 
 
-def run(command, path, monkeypatch):
-    """0 where `command` reads `path`, else the exit code after an error."""
+def run(command, path, monkeypatch, faces=None):
+    """0 where `command` reads `path`, else the exit code after an error. `faces`: a set to train on besides it."""
     from convert import cli as conversion
     from convert.bundle import contents
     from edge.vision import bundle
@@ -212,7 +212,7 @@ def run(command, path, monkeypatch):
     from train.labelling import page
 
     work, config = str(path) + ".work", Path(__file__).parents[2] / "configs/train/detector.toml"
-    if command == "classifier":
+    if command in ("classifier", "tune"):
         monkeypatch.setattr(near_duplicates, "assign", enough)
     if command == "detector":
         monkeypatch.setattr(loop, "check", enough)
@@ -223,7 +223,8 @@ def run(command, path, monkeypatch):
     shipped = str(bundle.shipped())
     main, argv = {
         "inspect": (workstation.main, ["inspect", path]),
-        "classifier": (workstation.main, ["classifier", "--data", path, "--workdir", work]),
+        "classifier": (workstation.main, ["classifier", "--data", path, "--data", faces or path, "--workdir", work]),
+        "tune": (workstation.main, ["tune", "--data", path, "--start", shipped, "--workdir", work]),
         "detector": (workstation.main, ["detector", config, "--data", path, "--val", path, "--workdir", work]),
         "label": (workstation.main, ["label", path]),
         "bundle": (
@@ -257,6 +258,23 @@ def test_it_is_read_or_refused_with_the_right_sentence(name, tmp_path, monkeypat
             assert (code, expected in said[-1]) == (2, True), (command, said)
             assert str(path) in said[-1]
     assert not (tmp_path / "set.work").exists()
+
+
+FALSE_ALARMS = "no face is annotated, only 4 of not_a_face; expected at least one face"
+
+
+@pytest.mark.parametrize("command", ["inspect", "classifier", "tune", "detector", "bundle", "accuracy"])
+def test_a_set_of_false_alarms_alone_teaches_the_classifier_only(command, tmp_path, monkeypatch, capsys):
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "alarms").mkdir()
+    faces, alarms = crops(tmp_path / "faces"), crops(tmp_path / "alarms")
+    alarms.write_text(alarms.read_text().replace("without_mask", "not_a_face").replace("with_mask", "not_a_face"))
+    code = run(command, alarms, monkeypatch, faces)
+    said = capsys.readouterr().err.strip()
+    if command in ("inspect", "classifier", "tune"):
+        assert code == 0, said
+    else:
+        assert (code, FALSE_ALARMS in said.splitlines()[-1]) == (2, True), said
 
 
 def table():

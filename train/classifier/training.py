@@ -43,11 +43,11 @@ def run(
     """
     workers.begin()
     config = settings(config_path, weights, start)
-    samples = [sample for path in paths for sample in dataset.read(path, renamed)]
+    samples = [sample for path in paths for sample in dataset.read(path, renamed, things=True)]
     if NOT_A_FACE in config.labels:
-        for path in paths:
-            samples += dataset.backgrounds(path, config.backgrounds, config.seed) if path.suffix == ".json" else []
-    others = {str(path): held_out(dataset.read(path, renamed)) for path in also}
+        for path in (path for path in paths if path.suffix == ".json"):
+            samples += dataset.backgrounds(path, config.backgrounds, config.seed, renamed)
+    others = {str(path): held_out(dataset.read(path, renamed, things=True)) for path in also}
     dataset.require_both(samples, "--data")
     mark = {"config": config.model_dump(), "data": [str(p.resolve()) for p in paths], "faces": len(samples)}
     mark |= {"start": str(start)} if start else {}

@@ -85,7 +85,7 @@ def run(
     if workers.place().count > 1:
         raise ConfigError(f"{workers.VARIABLE} is set: a door is tuned on one machine, in minutes; unset it")
     config = settings(recipe, start)
-    samples = [sample for path in paths for sample in dataset.read(path, renamed)]
+    samples = [sample for path in paths for sample in dataset.read(path, renamed, things=True)]
     mark = {"config": config.model_dump(), "data": [str(p.resolve()) for p in paths], "faces": len(samples)}
     mark |= {"start": str(Path(start).resolve())}
     loop.check(workdir, mark, ClassifierConfig)
@@ -174,7 +174,7 @@ def general_check(
     config: ClassifierConfig, path: Path, faces: Sequence[Patch], renamed: Mapping[str, str] | None
 ) -> Check:
     """A set that the user named, without what is also tuned on. Raises DataError where nothing is left."""
-    patches, _ = dataset.decode(training.held_out(dataset.read(path, renamed)))
+    patches, _ = dataset.decode(training.held_out(dataset.read(path, renamed, things=True)))
     patches = [p for p in patches if p.side >= config.smallest and p.sample.label in config.labels]
     copies = set(near_duplicates.copied(patches, faces, config.distance)) if patches else set()
     left = near_duplicates.assign([p for k, p in enumerate(patches) if k not in copies], config.distance)

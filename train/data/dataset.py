@@ -58,13 +58,13 @@ class Patch:
     """Longer side of the face in pixels of the picture as it was stored."""
 
 
-def read(path: Path, renamed: Mapping[str, str] | None = None) -> list[Sample]:
+def read(path: Path, renamed: Mapping[str, str] | None = None, things: bool = False) -> list[Sample]:
     """Samples of a data set in any format of `edge.evaluation.formats`. Raises DataError.
 
-    `renamed`: name of a class in the data -> one of ours (`--label old=new`).
+    `renamed`, `things`: see `formats.read`.
     """
     try:
-        pictures = formats.read(path, renamed)
+        pictures = formats.read(path, renamed, things)
     except DataError as error:
         raise DataError(f"--data {error}") from error
     samples = of_pictures(pictures)
@@ -157,14 +157,14 @@ def shrunk(patch: Patch, longest: int) -> Patch:
     return replace(patch, image=small, box=patch.box.scaled(k))
 
 
-def backgrounds(path: Path, count: int, seed: int) -> list[Sample]:
+def backgrounds(path: Path, count: int, seed: int, renamed: Mapping[str, str] | None = None) -> list[Sample]:
     """Up to `count` places of a COCO file's pictures where nobody annotated a face, as samples of `not_a_face`.
 
     A place touches no annotated face, ignored ones included. A face that nobody annotated can be hit; of a few
     hundred places that is one or two. The picture keeps its cluster and split. Raises DataError.
     """
     rng, found = np.random.default_rng(seed), []
-    pictures = formats.read(path)
+    pictures = formats.read(path, renamed, things=True)
     for k in rng.permutation(len(pictures))[:count]:
         picture = pictures[k]
         try:

@@ -80,7 +80,7 @@ def survey(
 
     Raises DataError for a set that cannot be read, or of which no picture can.
     """
-    truths = [truth for path in paths for truth in formats.read(path, renamed)]
+    truths = [truth for path in paths for truth in formats.read(path, renamed, things=True)]
     result, skipped = Survey(len(truths)), Skipped()
     seen: list[Annotated] = []
     hashes: list[list[int]] = []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edge.core.errors import DataError
 from edge.evaluation import coco
-from edge.evaluation.annotated import Annotated
+from edge.evaluation.annotated import NOT_A_FACE, Annotated
 from edge.evaluation.formats import class_folders, crops_table, pascal_voc, yolo
 from edge.evaluation.labels import Labels
 
@@ -23,17 +23,22 @@ EXPECTED = (
 )
 
 
-def read(path: Path | str, renamed: Mapping[str, str] | None = None) -> list[Annotated]:
+def read(path: Path | str, renamed: Mapping[str, str] | None = None, things: bool = False) -> list[Annotated]:
     """The pictures of a data set, whatever its format. Raises DataError, one line, that says what was found.
 
-    `renamed`: name of a class in the data -> one of ours (`--label old=new`).
+    `renamed`: name of a class in the data -> one of ours (`--label old=new`). `things`: a set without a face is read
+    too if it shows what is none (not_a_face): a classifier learns from that, no detector can be measured on it.
     """
     path, labels = Path(path), Labels(renamed or {})
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; expected {EXPECTED}")
     pictures = _folder(path, labels) if path.is_dir() else _file(path, labels)
-    if not any(p.whole or (~p.ignored).any() for p in pictures):
+    faces = any((~p.ignored).any() for p in pictures)
+    shown = sum(int((p.categories == NOT_A_FACE).sum()) for p in pictures)
+    if not faces and not shown:
         raise DataError(f"{path}: no face is annotated; expected at least one box that is not to be ignored")
+    if not faces and not things:
+        raise DataError(f"{path}: no face is annotated, only {shown} of not_a_face; expected at least one face")
     return pictures
 
 

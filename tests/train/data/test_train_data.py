@@ -95,6 +95,15 @@ def test_crops_csv_keeps_boxes_clusters_and_splits(tmp_path):
     assert dataset.read(tmp_path) == [first, second]
 
 
+def test_false_alarms_alone_are_samples_and_have_backgrounds_too(tmp_path):
+    save(tmp_path / "images" / "a.png", scene(1))
+    (tmp_path / "crops.csv").write_text("file,label,x0,y0,x1,y1\na.png,not_a_face,1,2,30,40\n")
+    assert [s.label for s in dataset.read(tmp_path / "crops.csv", things=True)] == ["not_a_face"]
+    path = coco(tmp_path / "lamps.json", categories=(1,))
+    path.write_text(path.read_text().replace("with_mask", "lamp", 1))
+    assert dataset.backgrounds(path, 5, 1, {"lamp": "not_a_face"})[0].label == "not_a_face"
+
+
 def test_backgrounds_are_places_without_a_face(tmp_path):
     path = coco(tmp_path / "train.json", categories=(1,))
     (found,) = dataset.backgrounds(path, 5, seed=1)
