@@ -1,6 +1,6 @@
-"""Puts the camera together from the settings: the only place that knows both the settings and the classes.
+"""Builds the camera from the settings: the only place that knows both the settings and the classes.
 
-What is chosen is imported when it is chosen, so an unused camera or sink costs nothing and needs no package.
+A part is imported when the settings choose it, so an unused camera or sink costs nothing and needs no package.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from edge.tracking.voting import VotingJudge
 from edge.vision.change import ChangeDetector
 from edge.vision.visibility import Visibility
 
-if TYPE_CHECKING:  # pydantic is slow to import; only the types are wanted here
+if TYPE_CHECKING:  # pydantic is slow to import; only the types are needed here
     from edge.config.settings import Settings
     from edge.sinks.snapshots import Film
     from edge.vision.bundle import Bundle
@@ -58,9 +58,10 @@ T = TypeVar("T")
 
 @contextmanager
 def runtime(settings: Settings, live: bool) -> Iterator[Runtime]:
-    """Opens camera, networks and sinks, and closes all of them, in reverse order, whatever happens.
+    """Opens camera, networks and sinks, and always closes them in reverse order.
 
-    `live`: paced like reality, frames that come too fast are dropped. Otherwise every frame of a recording counts.
+    `live`: frames are taken in real time, and those that arrive too fast are dropped. Otherwise no frame of a
+    recording is dropped.
     Raises CameraError, BundleError, EngineError, SinkError, MissingPackage.
     """
     with closing(Assembly(live)) as assembly:
@@ -68,20 +69,20 @@ def runtime(settings: Settings, live: bool) -> Iterator[Runtime]:
 
 
 class Assembly:
-    """What a run needs, opened as the settings say, and changed between two frames when they change."""
+    """What a run needs, opened as the settings say; new settings are applied between two frames."""
 
     def __init__(self, live: bool, controls: Controls | None = None) -> None:
-        """`controls` takes what sinks are asked for."""
+        """`controls` receives the requests that reach the sinks."""
         self._live, self._controls = live, controls or Controls()
         self.stamp = Stamper(identity.origin(), time.time) if live else Stamper(identity.origin(), None, run="0")
         self._tally: Tally | None = None
         self._parts: dict[str, tuple[Any, Any, ExitStack]] = {}
-        """What stands, in the order of opening: the settings it was opened with, itself, and how it is closed."""
+        """The open parts in the order of opening: the settings of each, the part itself, and what closes it."""
 
     def apply(self, settings: Settings) -> Runtime:
-        """Opens what is not there yet. Camera, networks and sinks stay when their sections are the same, so that no
-        frame is lost; what lies between them starts anew. Raises what `runtime` raises; `apply` to older settings mends
-        that.
+        """Opens what is not open yet. Camera, networks and sinks stay open while their sections are unchanged, so no
+        frame is lost; what lies between them starts afresh. Raises what `runtime` raises; applying the previous
+        settings again repairs that.
         """
         sinks, film = self._sinks(settings)
         unnamed = settings.camera.model_copy(update={"name": ""})
@@ -96,7 +97,7 @@ class Assembly:
         opened, pictures, fps = found
         bundle = engines[0]
         self.stamp.origin = replace(self.stamp.origin, bundle=f"{bundle.name} {bundle.created}")
-        # Pictures of a set have nothing to do with one another: each is judged alone, by one look.
+        # The pictures of a set are unrelated: each is judged alone, once.
         stills = bool(pictures)
         timers = Timers()
         pipeline = _pipeline(settings, *engines, stills, timers)
@@ -125,11 +126,11 @@ class Assembly:
         )
 
     def sinks(self, settings: Settings) -> Sequence[Sink]:
-        """The sinks alone, which come first: they can tell that the rest is on its way."""
+        """Opens the sinks first, so that they can report that the rest is starting."""
         return self._sinks(settings)[0]
 
     def _sinks(self, settings: Settings) -> tuple[Sequence[Sink], Film | None]:
-        """With what they take pictures from."""
+        """The open sinks, and the film that they take pictures from."""
         who = identity.origin(settings.device.name, settings.camera.name)
         self.stamp.origin = replace(who, bundle=self.stamp.origin.bundle)
         key = (settings.sinks, settings.device, settings.camera.name, settings.collect is None)
@@ -141,7 +142,7 @@ class Assembly:
         return self._part("sinks", key, open)
 
     def _counting(self, settings: Settings) -> Tally:
-        """The same one for the whole run: the day goes on when the settings change."""
+        """One for the whole run: the day's counts continue when the settings change."""
         hits, gap = settings.decision.min_votes, settings.tracker.max_gap
         if self._tally is None:
             section = settings.sinks.history
@@ -151,12 +152,12 @@ class Assembly:
         return self._tally
 
     def close(self) -> None:
-        with ExitStack() as stack:  # one that cannot be closed keeps none of the others open
+        with ExitStack() as stack:  # one that cannot be closed must not keep the others open
             for name in list(self._parts):
                 stack.callback(self._drop, name)
 
     def _part(self, name: str, key: Any, open: Callable[[ExitStack], T]) -> T:
-        """What stands under `name`, if it was opened with an equal `key`; otherwise it is closed and opened anew."""
+        """The part called `name` if it was opened with an equal `key`; otherwise it is closed and opened again."""
         if name in self._parts and self._parts[name][0] == key:
             return self._parts[name][1]
         self._drop(name)
@@ -181,7 +182,7 @@ def _opened(sinks: Iterable[Sink], stack: ExitStack) -> Sequence[Sink]:
 def _pipeline(
     settings: Settings, bundle: Bundle, engines: Mapping[str, Engine], stills: bool, timers: Timers
 ) -> Pipeline:
-    """Both networks and the thinking between them."""
+    """Both networks with tracking and voting between them."""
     faces, judge, tracker = settings.detector, settings.decision, settings.tracker
     visibility = settings.visibility
     return Pipeline(

@@ -1,4 +1,4 @@
-"""What collects pictures for training, where the settings ask for it."""
+"""The collector of pictures for training, if the settings turn it on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def collecting(settings: Settings, stack: ExitStack) -> Collector | None:
-    """None also where the folder cannot be used, which is said: the camera is worth more than its pictures."""
+    """None also if the folder cannot be used, which is logged: the camera matters more than its pictures."""
     section = settings.collect
     if section is None:
         return None

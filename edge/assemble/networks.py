@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Bundle, Mapping[str, FailoverEngine]]:
     """The bundle and an engine for each of its networks.
 
-    Only a live camera is worth the seconds that measuring takes; a recording is judged alike on every machine.
+    Backends are measured for a live camera only; a recording is judged alike on every machine.
     """
     from edge.backends.selection.opener import Opener
     from edge.vision.bundle import load
@@ -51,7 +51,7 @@ def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Bundle, Ma
 
 
 def engine(bundle: Bundle, network: str, backend: str, threads: int, stack: ExitStack) -> FailoverEngine:
-    """The engine of "detector" or "classifier" alone, for whoever wants one network and no camera; `stack` closes it.
+    """The engine of "detector" or "classifier" alone, for a caller without a camera; `stack` closes it.
 
     "auto" takes the first that works on the processor. Raises ConfigError, BundleError, EngineError, MissingPackage.
     """
@@ -68,7 +68,7 @@ def engine(bundle: Bundle, network: str, backend: str, threads: int, stack: Exit
 
 
 def probe(settings: Settings, bundle: Bundle, anew: bool = False) -> Sequence[ProbeResult]:
-    """What each backend that "auto" may take can do here; from the state directory unless `anew`."""
+    """Probe results of each backend that "auto" may take; those kept in the state directory are used unless `anew`."""
     from edge.backends.selection.opener import probe_results
 
     wanted, known = settings.backend, [backend for backend in backends().values() if backend.auto]

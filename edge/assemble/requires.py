@@ -1,4 +1,4 @@
-"""What the parts that the settings choose need of the machine: for the installer and `maskcam config requires`."""
+"""What the parts chosen in the settings need from the machine: for the installer and `maskcam config requires`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def requires(settings: Settings, raspberry_pi: bool | None = None) -> list[str]:
     - "extra:NAME", an extra of maskcam, and "apt:NAME", a package of the system;
     - "package:NAME", another package, which brings a chosen part through an entry point;
     - "board:NAME", the kind of board that has what a chosen backend needs;
-    - of the page "page", "port:NUMBER" and, where others may reach it, "local-network".
+    - for the page "page", "port:NUMBER" and, if other machines may reach it, "local-network".
 
-    raspberry_pi: the board; None stands for this machine.
+    raspberry_pi: whether the target is a Raspberry Pi; None asks this machine.
     """
     on_pi = pins.on_raspberry_pi() if raspberry_pi is None else raspberry_pi
     found = {f"package:{name}" for name in packages(settings)}
@@ -45,12 +45,12 @@ def requires(settings: Settings, raspberry_pi: bool | None = None) -> list[str]:
 
 
 def board(settings: Settings) -> str:
-    """The kind of board that has what the chosen backends need, such as "coral"; "" where any board has."""
+    """The kind of board that the chosen backends need, such as "coral"; "" if any board will do."""
     return next((backend.board for backend in _backends(settings) if backend.board), "")
 
 
 def packages(settings: Settings) -> list[str]:
-    """The other packages that bring chosen parts, sorted."""
+    """The other packages that provide chosen parts, sorted."""
     chosen: list[tuple[str, object]] = [("maskcam.sinks", kind) for kind, _ in sections(settings)]
     chosen += [("maskcam.backends", backend) for backend in _backends(settings)]
     chosen.append(("maskcam.cameras", named(str(settings.camera.source))))

@@ -25,14 +25,14 @@ log = logging.getLogger(__name__)
 
 
 def sections(settings: Settings) -> Iterator[tuple[SinkKind, Any]]:
-    """The kinds that are turned on, each with its section."""
+    """The kinds of sink that are turned on, each with its section."""
     for name, kind in kinds().items():
         if (section := getattr(settings.sinks, name, None)) is not None:
             yield kind, section
 
 
 def film(settings: Settings) -> Film | None:
-    """What the loop keeps for snapshots; None where nobody turned them on."""
+    """What the loop keeps for snapshots; None if they are off."""
     if settings.sinks.snapshots is None:
         return None
     from edge.sinks.snapshots import Film
@@ -41,10 +41,11 @@ def film(settings: Settings) -> Film | None:
 
 
 def chosen(settings: Settings, live: bool, controls: Controls, film: Film | None) -> Iterator[Sink]:
-    """The sinks that are turned on; what is asked of them goes to `controls`, and snapshots are of what is on `film`.
+    """Opens the sinks that are turned on; requests that reach them go to `controls`, snapshots are taken from `film`.
 
-    Live, whatever can fail or hang stands behind a thread of its own. A replay opens only what reaches nobody else: old
-    events light no lamp and call no one, and the file of settings of a device can be tried where its pins are not.
+    In a live run, a sink that can fail or hang runs in a thread of its own. A replay opens only sinks without an
+    effect outside: old events light no lamp and notify nobody, and a device's settings work on a machine without its
+    pins.
     """
     if settings.sinks.log:
         from edge.sinks.log import LogSink
@@ -73,7 +74,7 @@ def chosen(settings: Settings, live: bool, controls: Controls, film: Film | None
 
 
 def history_file(section: Any) -> Path:
-    """Where the history is: the section's file, or in the service's own folder."""
+    """The history's file: the one in the section, or the one in the service's own folder."""
     return in_state_folder(section.path, HISTORY)
 
 
@@ -82,7 +83,7 @@ def in_state_folder(path: str, name: str) -> Path:
 
 
 def own(name: str, section: Any, settings: Settings, **more: Any) -> dict[str, Any]:
-    """What a sink takes besides its section, and keeps when it is opened again. more: fields of `Surroundings`."""
+    """What a sink is given besides its section, also when it is opened again. more: fields of `Surroundings`."""
     device, camera = settings.device.name, settings.camera.name
     around = Surroundings(
         camera=camera,
@@ -98,11 +99,11 @@ def own(name: str, section: Any, settings: Settings, **more: Any) -> dict[str, A
 
 
 def opened(kind: SinkKind, section: Any, live: bool, **own: Any) -> Sink:
-    """Opens one sink as its section of the settings says. Raises ConfigError, SinkError and MissingPackage."""
+    """Opens one sink with its section of the settings. Raises ConfigError, SinkError and MissingPackage."""
     with importing():
         return kind.open(section, live, **own)
 
 
 def sink(name: str, section: Any, live: bool, **own: Any) -> Sink:
-    """The same by its name."""
+    """Opens the sink called `name`; errors as for `open_one`."""
     return opened(kinds()[name], section, live, **own)

@@ -1,4 +1,4 @@
-"""The camera that the settings name."""
+"""Opens the camera that the settings name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def opened(settings: Settings, live: bool, stack: ExitStack) -> tuple[Camera, Se
     """The camera, opened; the files of a set of pictures; the frame rate, 1/s."""
     wanted, kind = settings.camera, find(str(settings.camera.source), live)
     if kind.device:
-        with importing():  # what is not installed is said at once, not by the thread that opens the camera
+        with importing():  # a missing package is reported at once, not by the thread that opens the camera
             if kind.requires:
                 importlib.import_module(kind.requires)
             from edge.cameras.reconnecting import ReconnectingCamera

@@ -1,1 +1,1 @@
-"""How many people came, when, and how it went: counts in a file of SQLite, never a picture."""
+"""How many people came, when, and with which outcome: counts in an SQLite file, never a picture."""

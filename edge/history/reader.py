@@ -1,4 +1,4 @@
-"""The same file, read: visits, and counts by day or hour. The camera may be writing meanwhile."""
+"""Reads visits, and counts by day or hour, from the history's file, while the camera may be writing to it."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ _SOUND = " AND ".join(
         f"first BETWEEN 0 AND {2**37} AND last BETWEEN 0 AND {2**37}",
     )
 )
-"""Of a row: SQLite notices a damaged page, not a bit that fell over in a number. 2**37 s lie beyond the year 6000."""
+"""Condition for a plausible row: SQLite detects a damaged page, but not a flipped bit in a number. 2**37 s is beyond
+the year 6000."""
 _BY = {"day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H:00"}
 
 
 class History:
     """Reads the file at `path`, which each call opens and closes. Raises DataError where it cannot be read.
 
-    A row that cannot be right is left out, so that one bit spoils no table.
+    An implausible row is skipped, so that one flipped bit does not spoil a table.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def visits(self, since: float = 0.0, until: float = FOREVER) -> Sequence[Row]:
-        """Visits that began in that time (seconds since 1970), the first one first."""
+        """Visits that began in that time (seconds since 1970), oldest first."""
         rows = self._ask("SELECT id, first, last, outcome, clock FROM visits WHERE {} ORDER BY first, id", since, until)
         return [
             Row(id, first, last, VISIT_OUTCOMES[outcome], None if clock is None else bool(clock))
@@ -44,7 +45,7 @@ class History:
         ]
 
     def counts(self, by: str = "day", since: float = 0.0, until: float = FOREVER) -> Sequence[Counts]:
-        """Counts of each "day" or "hour" (local time) in which somebody came; `Counts.day` is its beginning."""
+        """Counts for each "day" or "hour" (local time) in which somebody came; `Counts.day` is its start."""
         found: dict[str, Counts] = {}
         rows = self._ask(
             "SELECT strftime(?, first, 'unixepoch', 'localtime') AS begin, outcome, count(*) FROM visits WHERE {} "
@@ -63,7 +64,7 @@ class History:
         return next(iter(self.counts("day", begin, end)), Counts(day.isoformat()))
 
     def told(self, day: date) -> bool:
-        """Whether that day was summed up."""
+        """Whether the summary of that day was sent."""
         return bool(list(self._rows("SELECT 1 FROM told WHERE day = ?", day.isoformat())))
 
     def _ask(self, query: str, since: float, until: float, *arguments: object) -> Iterator[tuple]:  # type: ignore[type-arg]
@@ -73,7 +74,7 @@ class History:
     def _rows(self, query: str, *arguments: object) -> Iterator[tuple]:  # type: ignore[type-arg]
         if not self.path.exists():
             raise DataError(f"history '{self.path}' does not exist: switch it on with a section [sinks.history]")
-        # Who may read the folder but not write to it cannot open the log beside the file; without one, none is needed.
+        # A reader without write permission cannot open a write-ahead log; if there is none, the file alone is complete.
         still = "" if Path(f"{self.path}-wal").exists() else "&immutable=1"
         try:
             with closing(sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro{still}", uri=True, timeout=5.0)) as db:
@@ -83,7 +84,7 @@ class History:
 
 
 class Past:
-    """What a run that begins asks of the history (`edge.tracking.tally.Past`): what cannot be read is not known."""
+    """What a new run reads from the history (`edge.tracking.tally.Past`); what cannot be read counts as unknown."""
 
     def __init__(self, history: History) -> None:
         self._history = history

@@ -1,4 +1,4 @@
-"""The file: what writes visits into it. A cut of the power costs what was not committed, never the file."""
+"""Writes visits to the history's file. A power cut loses what was not committed, never the file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge.core.records import VISIT_OUTCOMES
 log = logging.getLogger(__name__)
 
 VERSION = 1
-"""Of the tables."""
+"""Version of the tables."""
 _TABLES = """
 CREATE TABLE visits (
     id INTEGER PRIMARY KEY,    -- run and number of the visit
@@ -44,10 +44,10 @@ class Row:
 
 
 class Store:
-    """Writes visits; whoever reads does it through `edge.history.reader`, at the same time if need be.
+    """Writes visits, also while `edge.history.reader` is reading.
 
-    Every commit is on the disk when `write` returns (WAL, synchronous FULL). No more than `most` visits are kept: the
-    oldest hundredth goes when there are more. A file that is damaged is put aside as NAME.damaged and begun anew.
+    Every commit is on the disk when `write` returns (WAL, synchronous FULL). At most `most` visits are kept: beyond
+    that, the oldest one percent is removed. A damaged file is renamed to NAME.damaged and a new one is started.
     Raises SinkError.
     """
 
@@ -56,13 +56,13 @@ class Store:
         try:
             self._db = self._opened()
             (self._count,) = self._db.execute("SELECT count(*) FROM visits").fetchone()
-        except SinkError:  # it is another's, or a newer one
+        except SinkError:  # it belongs to another program, or to a newer version
             raise
         except (sqlite3.Error, OSError) as error:
             raise SinkError(f"history '{path}' cannot be opened ({error}): expected a folder to write to") from None
 
     def write(self, rows: Iterable[Row], told: Iterable[str] = ()) -> None:
-        """In one transaction; what is written of a visit again replaces what was written before."""
+        """Writes in one transaction; a visit that was written before is replaced."""
         values = [(r.id, int(r.first), int(r.last), VISIT_OUTCOMES.index(r.outcome), r.clock_set) for r in rows]
         try:
             with self._db:
@@ -100,7 +100,7 @@ class Store:
         try:
             return _connected(self._path)
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):  # full, locked, not allowed: it may be sound
+            if isinstance(error, sqlite3.OperationalError):  # full, locked, no permission: it may be intact
                 raise
             log.error("history '%s' is damaged (%s): put aside as %s.damaged", self._path, error, self._path.name)
         for ending in ("", "-wal", "-shm"):

@@ -1,8 +1,8 @@
 """maskcam as a library: `import maskcam`.
 
-This folder is installed as the top-level package `maskcam` (`[tool.setuptools.packages.find]`); what it offers lives in
-`edge`. Its modules import one another relatively, since they are known under both names. Everything heavy is imported
-at first use, so `import maskcam` takes milliseconds and needs no optional package.
+This folder is installed as the top-level package `maskcam` (`[tool.setuptools.packages.find]`); its contents are
+implemented in `edge`. Its modules use relative imports, because they are importable under both names. Heavy modules
+are imported on first use, so `import maskcam` takes milliseconds and needs no optional package.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ _LATER = {
     "benchmark": (".watching", "benchmark"),
     "watch": (".watching", "watch"),
 }
-"""Name -> module and attribute, imported at first use; the block under TYPE_CHECKING says the same to type checkers."""
+"""Name -> module and attribute, imported on first use; the block under TYPE_CHECKING repeats it for type checkers."""
 
 
 def __getattr__(name: str) -> Any:

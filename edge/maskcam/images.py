@@ -1,6 +1,6 @@
-"""A caller's picture as the RGB bytes that the networks take, or one sentence that says what is wrong with it.
+"""Converts a caller's picture to the RGB bytes that the networks take, or says in one sentence what is wrong with it.
 
-Nothing is guessed from a picture's content: a guess that is wrong for a dark picture would be a wrong answer at night.
+Nothing is guessed from the content of a picture: a guess that fails on dark pictures would be a wrong answer at night.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ COLOURS = ("RGB", "BGR")
 
 
 def colour_order(colour: str) -> str:
-    """Passes "RGB" and "BGR". Raises DataError for anything else."""
+    """Returns `colour` if it is "RGB" or "BGR". Raises DataError for anything else."""
     if colour not in COLOURS:
         raise DataError(f"colour = {colour!r}: expected 'RGB' or 'BGR' (pictures of cv2.imread and cameras are BGR)")
     return colour
 
 
 def as_rgb(image: Any, colour: str = "RGB") -> Image:
-    """A contiguous (height, width, 3) uint8 RGB array of `image`, which is not changed.
+    """`image` as a contiguous (height, width, 3) uint8 RGB array; the original is not changed.
 
-    image: (height, width) or (height, width, 1) grey, (height, width, 3) or (height, width, 4) with an alpha channel
-    last, through which the padding's grey shows; the colours in the order that `colour` says. uint8, other integers
-    from 0 to 255, or float from 0 to 1. Strides do not matter. Raises DataError for anything else.
+    image: (height, width) or (height, width, 1) grey; (height, width, 3); or (height, width, 4) with the alpha channel
+    last, where transparent pixels become the grey of the padding. Colours are in the order `colour`. uint8, other
+    integers from 0 to 255, or float from 0 to 1; any strides. Raises DataError for anything else.
     """
     pixels = _bytes(_picture(image))
     if pixels.ndim == 2 or pixels.shape[2] == 1:
@@ -40,7 +40,7 @@ def as_rgb(image: Any, colour: str = "RGB") -> Image:
 
 
 def _picture(image: Any) -> NDArray[Any]:
-    """`image`, if it is one picture of one, three or four channels."""
+    """Returns `image` if it is one picture with one, three or four channels. Raises DataError otherwise."""
     if image is None:
         raise DataError("image is None: cv2.imread returns that for a file it cannot read; check the path")
     if isinstance(image, (str, bytes)) or hasattr(image, "__fspath__"):
@@ -64,14 +64,14 @@ def _picture(image: Any) -> NDArray[Any]:
 
 
 def _bytes(image: NDArray[Any]) -> Image:
-    """0..255 as uint8, whatever the numbers are."""
+    """The values as uint8, 0..255. Raises DataError for values out of range."""
     if image.dtype == np.uint8:
         return image
     if image.dtype.kind not in "iuf":
         raise DataError(f"image of type {image.dtype}: expected uint8, or float from 0 to 1")
     low, high = image.min(), image.max()
     if image.dtype.kind == "f":
-        if not (low >= 0 and high <= 1):  # NaN fails both
+        if not (low >= 0 and high <= 1):  # NaN fails both comparisons
             raise DataError(
                 f"image of {image.dtype} from {low:g} to {high:g}: expected 0 to 1; "
                 "for values up to 255 pass image.astype('uint8')"
@@ -86,6 +86,6 @@ def _bytes(image: NDArray[Any]) -> Image:
 
 
 def _opaque(image: Image) -> Image:
-    """(height, width, 4) -> (height, width, 3): laid over the grey that the networks know as padding."""
+    """(height, width, 4) -> (height, width, 3): blended over the grey that the networks know as padding."""
     alpha = image[:, :, 3:].astype(np.float32) / 255
     return np.rint(image[:, :, :3] * alpha + PADDING * (1 - alpha)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The two networks of a bundle, each by itself."""
+"""The two networks of a bundle, usable separately."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from edge.vision.detector import FaceDetector
 from .images import as_rgb, colour_order
 
 DEFAULTS = Settings()
-"""The settings of a camera that nobody has configured."""
+"""The default settings."""
 
 N = TypeVar("N", bound="_Network")
 
 
 class _Network:
-    """An opened network of a bundle; close it, or use it in a `with`. Not to be shared between threads."""
+    """An open network of a bundle; close it, or use it in a `with` statement. Not safe to share between threads."""
 
     _network = ""
 
@@ -39,11 +39,11 @@ class _Network:
 
     @property
     def backend(self) -> str:
-        """What runs the network, such as "tflite"."""
+        """Name of the backend that runs the network, such as "tflite"."""
         return self._engine.running
 
     def close(self) -> None:
-        """Gives the network's memory and its device back. Closing twice does no harm."""
+        """Releases the network's memory and device. Closing twice is harmless."""
         self._stack.close()
 
     def __enter__(self: N) -> N:
@@ -59,8 +59,8 @@ class Detector(_Network):
     Args:
         bundle: folder of a model bundle; None for the one that comes with maskcam.
         backend: "auto" (the first that works on this machine's processor), "tflite", "opencv", "coral", "opencv-cuda"
-            or "opencv-cuda-fp16". What cannot be had falls back to the processor; `backend` then says so.
-        threads: of the processor.
+            or "opencv-cuda-fp16". If it is not available the processor is used; the attribute `backend` then says so.
+        threads: number of processor threads.
         threshold: score from 0 to 1 above which a box is a face; None for the bundle's operating point.
         nms_iou: intersection over union above which two boxes are one face; None for the bundle's value.
         colour: "RGB", or "BGR" for pictures of OpenCV (`cv2.imread`, `cv2.VideoCapture`).
@@ -93,7 +93,7 @@ class Detector(_Network):
         self._detector = FaceDetector(self._engine, self.bundle.detector, threshold, nms_iou)
 
     def detect(self, image: Image) -> list[Face]:
-        """Faces of a picture, best score first; boxes in pixels of `image`.
+        """Finds the faces in a picture, best score first; boxes are in pixels of `image`.
 
         Args:
             image: (height, width, 3) uint8. Also grey, with alpha, float from 0 to 1, and any strides.
@@ -106,12 +106,12 @@ class Detector(_Network):
 
 
 class Classifier(_Network):
-    """Tells whether the mask of a face is on.
+    """Tells whether a face wears a mask.
 
     Args:
         bundle: as for `Detector`.
         backend: as for `Detector`.
-        threads: of the processor.
+        threads: number of processor threads.
         unsure_below: probability (0.5 to 1) below which the answer is `Mask.UNSURE`.
         colour: "RGB", or "BGR" for pictures of OpenCV.
 
@@ -143,9 +143,9 @@ class Classifier(_Network):
         """The mask state of one face.
 
         Args:
-            image: the whole picture, as for `Detector.detect`: what surrounds the face is looked at too.
-            face: a `Face`, a `Box`, or four numbers x0, y0, x1, y1 in pixels of `image`; None where the picture is
-                nothing but the face, cut from forehead to chin and from ear to ear.
+            image: the whole picture, as for `Detector.detect`: the surroundings of the face are used too.
+            face: a `Face`, a `Box`, or four numbers x0, y0, x1, y1 in pixels of `image`; None if the picture shows
+                only the face, cut from forehead to chin and from ear to ear.
 
         Raises:
             DataError: `image` is not a picture, or `face` is not a box within it.
@@ -155,14 +155,14 @@ class Classifier(_Network):
         return self._classifier.classify(rgb, _box(face, rgb))
 
     def probabilities(self, image: Image, face: Face | Box | Any = None) -> dict[str, float]:
-        """Probability (0 to 1) of each of the bundle's labels; arguments and errors as for `classify`."""
+        """Probability (0 to 1) of each label of the bundle; arguments and errors as for `classify`."""
         rgb = as_rgb(image, self.colour)
         values = self._classifier.probabilities(rgb, _box(face, rgb))
         return dict(zip(self.bundle.classifier.labels, map(float, values), strict=True))
 
 
 def _box(face: Any, image: Image) -> Box:
-    """The box of a face, part of which at least lies within `image`. Raises DataError."""
+    """The box of a face, at least partly within `image`. Raises DataError."""
     height, width = image.shape[:2]
     if face is None:
         return Box(0, 0, width, height)

@@ -1,4 +1,4 @@
-"""The whole camera, and how fast it is."""
+"""The whole camera as a loop, and its benchmark."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ def watch(
     sinks: Sequence[Sink] = (),
     live: bool | None = None,
 ) -> Generator[Observation, None, None]:
-    """Frames of a camera or a recording with the faces, tracks and decisions in them, one by one.
+    """Iterates over the frames of a camera or a recording with the faces, tracks and decisions in them.
 
-    The camera is opened at the first frame and closed when the loop ends, in whatever way. A lost camera is opened
-    again, for ever, as in `maskcam run`.
+    The camera is opened with the first frame and always closed when the loop ends. A lost camera is reopened without
+    limit, as in `maskcam run`.
 
     Args:
         source: as `camera.source`: 0, "/dev/v4l/by-id/...", "pi", "csi", "rtsp://...", "synthetic", a video, a picture
-            or a folder of pictures; None for what the settings say.
+            or a folder of pictures; None for the one in the settings.
         config: a TOML file of settings. The machine's own (/etc/maskcam) are not read.
-        settings: single settings above it, such as {"camera.width": 1280, "alerts.raise_after": 2}.
+        settings: single settings that override it, such as {"camera.width": 1280, "alerts.raise_after": 2}.
         sinks: objects with `send(event)` and `close()`. They are called between two frames, so `send` should be quick;
-            an error of theirs is logged and the loop goes on. You close them.
-        live: True to drop frames that come faster than they can be judged, False to judge every frame as fast as
-            possible; None for False with a file or a folder, else True.
+            an error in one is logged and the loop continues. The caller closes them.
+        live: True drops frames that arrive faster than they can be judged, False judges every frame as fast as
+            possible; None means False for a file or a folder, else True.
 
     Yields:
-        An `Observation`: `frame`, `tracks`, `decisions`, and `blind`, why nothing can be judged, or None.
+        An `Observation`: `frame`, `tracks`, `decisions`, and `blind`: why nothing can be judged, or None.
 
     Raises:
-        ConfigError: at once, for settings that do not exist or have the wrong value.
+        ConfigError: immediately, for unknown settings or wrong values.
         CameraError: the source does not exist or cannot be read.
         BundleError, EngineError, MissingPackage, SinkError: something else cannot be opened.
     """
@@ -77,13 +77,13 @@ def benchmark(
 
     Args:
         source: a recording, or "synthetic" (extra `demo`).
-        seconds: to time the source; each further figure takes a fifth of it.
-        faces: numbers of faces in a frame to time besides; () for none.
+        seconds: how long the source is timed; each further figure takes a fifth of it.
+        faces: also time frames with these numbers of faces; () for none.
         config: as for `watch`.
         settings: as for `watch`, such as {"backend.detector": "opencv"}.
 
     Returns:
-        A report: `speed.fps`, `speed.stages["detect"].p50_ms` and others; `render()` for people, `json()` for files.
+        A report: `speed.fps`, `speed.stages["detect"].p50_ms` and others; `render()` gives text, `json()` JSON.
     """
     from edge.operations.benchmark import suite
 
@@ -92,7 +92,7 @@ def benchmark(
 
 
 def _settings(source: Any, file: str | Path | None, above: Mapping[str, Any] | None) -> Settings:
-    """A library says nothing by itself: events go into the log only where somebody asks for it."""
+    """A library logs nothing by itself: events are logged only on request."""
     quiet = {} if file else {"sinks.log": False}
     named = {} if source is None else {"camera.source": source}
     wanted = {**quiet, **(above or {}), **named}

@@ -1,1 +1,1 @@
-"""What runs: the loop, the live service, a replay, and what they report."""
+"""The loop, the live service, the replay, and their reports."""

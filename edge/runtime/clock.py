@@ -1,4 +1,4 @@
-"""Whether the system clock is right: a board without a clock chip starts months in the past."""
+"""Whether the system clock is right: a board without a real-time clock starts months in the past."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pathlib import Path
 from edge.core.probes import run
 
 YEAR = 2026
-"""Of this version: an earlier clock is wrong."""
+"""Release date of this version, seconds since 1970: an earlier clock is wrong."""
 AGAIN = 60.0
-"""Seconds between two questions to timedated."""
+"""Seconds between two queries to timedated."""
 _TIME_ERROR = 5
 """What adjtimex(2) returns while the clock is not synchronised."""
 
 
 def timedated() -> bool | None:
-    """What systemd-timedated says of the kernel's clock, by D-Bus; None if it does not answer."""
+    """What systemd-timedated reports about the kernel's clock over D-Bus; None if it does not answer."""
     said = run("timedatectl", "show", "--property=NTPSynchronized", "--value", timeout=10.0)
     return {"yes": True, "no": False}.get(said or "")
 
 
 def kernel() -> bool | None:
-    """Whether the kernel counts its clock as synchronised; None if it may not be asked."""
+    """Whether the kernel considers its clock synchronised; None if asking is not permitted."""
     try:
         state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))  # modes 0: only reads
     except (OSError, AttributeError):
@@ -37,8 +37,8 @@ def kernel() -> bool | None:
 class ClockState:
     """Whether a time server has set the clock since the start; None if unknown. A call never blocks.
 
-    systemd-timesyncd leaves a file, and the kernel knows, but the sandbox of the service does not allow to ask it.
-    With chrony or ntpd it is asked through systemd-timedated, in a thread, at most every AGAIN seconds: until the first
+    systemd-timesyncd leaves a file. With chrony or ntpd only the kernel knows, and the sandbox of the service does not
+    permit the system call; so systemd-timedated is asked, in a thread, at most every AGAIN seconds. Until the first
     answer the state is unknown.
     """
 
@@ -72,4 +72,4 @@ class ClockState:
 
 
 clock_is_set = ClockState()
-"""Of this machine, shared by everybody who stamps or dates."""
+"""The clock of this machine, shared by all users of clock time."""

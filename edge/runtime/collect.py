@@ -1,6 +1,6 @@
-"""Pictures for the door's own data set: what the camera was unsure of, changed its mind about, or was told is wrong.
+"""Collects pictures for the door's own data set: unsure faces, changed decisions, and what a user reported as wrong.
 
-Off unless the settings turn it on, bounded, never sent; `edge.runtime.collected` is the folder in which they are kept.
+Off by default, bounded, never sent; `edge.runtime.collected` is the folder that holds them.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SETTLED = 1.5
-"""Seconds after which a person should have been judged."""
+"""Seconds after which a person without a decision counts as doubtful."""
 PER_PERSON = 3
-"""Pictures of one person that the camera takes by itself."""
+"""Most pictures of one person, those reported as wrong apart."""
 PATIENCE = 5.0
-"""Seconds that the end of a run waits for what is still to be written."""
+"""Seconds that the end of a run waits for pictures still to be written."""
 
 
 class Doubts:
-    """Chooses what to keep; time is that of the frames."""
+    """Chooses what to keep; all times are those of the frames."""
 
     def __init__(self, reasons: Sequence[str], every: float, sample: int) -> None:
-        """`sample`: of so many people one is kept whatever was held of them."""
+        """`sample`: of this many people one is kept, whatever the decision."""
         self._reasons, self._every, self._sample = frozenset(reasons), every, sample
         self._last = float("-inf")
         self._minds = Minds()
@@ -45,7 +45,7 @@ class Doubts:
         self._asked: set[tuple[int, str]] = set()
 
     def of(self, observation: Observation) -> list[Find]:
-        """At most one: a change of mind before a doubt, a doubt before a mere sample."""
+        """At most one person of a frame: a changed decision before an unsure one, and that before a sample."""
         decisions = {d.track_id: d for d in observation.decisions if not d.not_a_face}
         tracks = [t for t in observation.tracks if t.id in decisions and judged(t, observation)]
         changed = [t for t in tracks if self._minds.changes(decisions[t.id])]
@@ -65,7 +65,7 @@ class Doubts:
         return []
 
     def wrong(self, observation: Observation) -> list[Find]:
-        """All people of a frame about which somebody says that it is wrong."""
+        """All people in a frame that a user reports as wrong."""
         decisions = {d.track_id: d for d in observation.decisions}
         return [find(observation, t, decisions.get(t.id), "wrong") for t in observation.tracks]
 
@@ -78,7 +78,7 @@ class Doubts:
 
 
 def judged(track: Track, observation: Observation) -> bool:
-    """Whether the face is large enough for the camera to have an opinion."""
+    """Whether the face is large enough to be judged."""
     return min(track.box.width, track.box.height) >= observation.min_face
 
 
@@ -88,12 +88,12 @@ def find(observation: Observation, track: Track, decision: Decision | None, why:
 
 
 class Collector:
-    """Sees every turn of the loop, and writes in a thread of its own: a slow card never holds up a frame."""
+    """Sees every step of the loop and writes in a thread of its own: a slow card never delays a frame."""
 
     def __init__(
         self, folder: Folder, reasons: Sequence[str], every: float, sample: int, button: Button | None = None
     ) -> None:
-        """`button`: a press says what `wrong` says; whoever opened it closes it."""
+        """`button`: pressing it is the same as calling `wrong`; the caller closes it."""
         self.folder, self.problem, self.pictures, self.button = folder, "", folder.pictures, button
         self._doubts = Doubts(reasons, every, sample)
         self._told = "wrong" in reasons
@@ -108,12 +108,12 @@ class Collector:
         self._put(self._doubts.of(observation))
 
     def wrong(self) -> None:
-        """Somebody says that what is shown now is wrong."""
+        """A user reports that what is shown now is wrong."""
         if self._seen is not None and self._told:
             self._put(self._doubts.wrong(self._seen))
 
     def listen(self, said: bool = False) -> bool:
-        """Asks the button, once in every turn of the loop. `said`: somebody said so elsewhere. Whether anybody did."""
+        """Reads the button, once per step; `said`: a mistake was reported elsewhere. Returns whether one was reported."""
         told = (self.button is not None and self.button.pressed()) or said
         if told:
             self.wrong()
@@ -157,7 +157,7 @@ class Collector:
         try:
             what()
             self.problem, self.pictures = "", self.folder.pictures
-        except Exception as error:  # one picture that cannot be kept must not be the last
+        except Exception as error:  # a picture that cannot be kept must not end the thread
             problem = str(error) if isinstance(error, SinkError) else f"collect: {type(error).__name__}: {error}"
             if problem != self.problem:
                 log.error("%s", problem)

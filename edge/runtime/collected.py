@@ -1,7 +1,7 @@
-"""The folder of the door's own data set: a data set as it stands, `images/` and a COCO file.
+"""The folder of the door's own data set: `images/` and a COCO file, ready for training.
 
-Each face is annotated as of unknown state until somebody says what it is. Of one picture one person can be known: the
-faces of the others are blurred.
+Each face has an unknown state until somebody labels it. A picture shows one recognisable person: the other faces are
+blurred.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from edge.vision.blur import blurred
 
 FILE = "coco.json"
 UNLABELLED = CATEGORIES.index(FACE) + 1
-"""Number of the category of a face that nobody has labelled yet."""
+"""Category of a face that nobody has labelled yet."""
 SURROUNDINGS = 0.65
-"""Kept around a face, in sides of its box: what training wants to see of it."""
+"""Margin kept around a face, in sides of its box: what training needs."""
 QUALITY = 92
 OURS = re.compile(r"\d{8}T\d{6}-[a-z]+-\d+\.jpg|\.\d{8}T\d{6}-[a-z]+-\d+(\.\d+)+\.part\.jpg")
-"""Of a picture, or of half a one that a power cut left."""
+"""File name of a picture, or of a partial one that a power cut left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """What is worth keeping: one person of one frame, and why."""
+    """A picture to keep: one person in one frame, and why."""
 
     observation: Observation
     track: Track
@@ -54,10 +54,10 @@ class Find:
 
 
 class Folder:
-    """The data set on the disk. Raises SinkError where it cannot be read or written.
+    """The data set on the disk. Raises SinkError if it cannot be read or written.
 
-    most, max_bytes: of all pictures; the oldest that nobody has labelled goes, and what is labelled stays.
-    keep_days: then every picture goes, labelled or not; not heeded while the clock is not set.
+    most, max_bytes: limits of all pictures; beyond them the oldest unlabelled picture is removed, labelled ones stay.
+    keep_days: after that every picture is removed, labelled or not; ignored while the clock is not set.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Folder:
         return len(self._read()["images"])
 
     def add(self, one: Find) -> None:
-        """Writes the picture, then the annotations; a power cut between the two costs one picture."""
+        """Writes the picture, then the annotations; a power cut between the two loses one picture."""
         image, boxes = cut(one, whole=self._what == "frame")
         good, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         if not good:
@@ -107,11 +107,11 @@ class Folder:
             self._dates.took(number, self._clock_set())
         except OSError as error:
             with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)  # no list names it, so nobody would ever remove it
+                path.unlink(missing_ok=True)  # no list names it, so it would never be removed
             raise SinkError(f"collect: '{self.path}': cannot be written ({error.strerror})") from None
 
     def expire(self) -> None:
-        """Removes what is too old, and what no list names since a power cut came between the two."""
+        """Removes pictures that are too old, and those without an annotation, which a power cut left."""
         content = self._read()
         try:
             before = json.dumps(content["images"])
@@ -130,7 +130,7 @@ class Folder:
                 path.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Any]:
-        """What is there, with what people have labelled meanwhile, perhaps with other programs. Raises SinkError."""
+        """The stored data set with the labels that people added since, by any program. Raises SinkError."""
         path = self.path / FILE
         try:
             content = _checked(json_text.parse(path.read_text(encoding="utf-8")))
@@ -145,7 +145,7 @@ class Folder:
         write(self.path / FILE, json.dumps(content) + "\n", mode=0o600, durable=True)
 
     def _clear(self, content: dict[str, Any], room: int) -> bool:
-        """Removes what is too old, and the oldest until there is room for `room` bytes; whether there is. OSError."""
+        """Removes what is too old, then the oldest until `room` bytes fit. Returns whether they fit. Raises OSError."""
         labelled = (a for a in content["annotations"] if a["category_id"] != UNLABELLED and not a.get("iscrowd"))
         now = None if self._clock_set() is False else self._wall()
         there = [Kept(i["id"], self._taken(i, now), self._size(i["file_name"])) for i in content["images"]]
@@ -160,7 +160,7 @@ class Folder:
         return fits
 
     def _taken(self, image: dict[str, Any], now: float | None) -> float:
-        """When, s since 1970; a program that labels may have left it out, and the file bears it too."""
+        """When it was taken, seconds since 1970; also in the file name, in case a labelling program drops it."""
         said = image.get("taken")
         if not isinstance(said, int | float):
             found = self._stat(image["file_name"])
@@ -177,12 +177,12 @@ class Folder:
     def _stat(self, name: str) -> os.stat_result | None:
         try:
             return (self.path / "images" / Path(name).name).stat()
-        except (OSError, ValueError):  # ValueError: NUL in the name
+        except (OSError, ValueError):  # ValueError: a NUL in the name
             return None
 
 
 def _checked(content: Any) -> dict[str, Any]:
-    """Raises ValueError for what is no data set of ours, whoever wrote it last: nothing may be added to that."""
+    """Raises ValueError unless this is a data set of ours, whatever wrote it last: nothing is added to another one."""
     if not isinstance(content, dict):
         raise ValueError("no COCO annotations")
     needed = {"images": ("id", "file_name"), "annotations": ("image_id", "category_id"), "categories": ("id", "name")}
@@ -199,12 +199,12 @@ def _checked(content: Any) -> dict[str, Any]:
 
 
 def _next(entries: Sequence[dict[str, Any]]) -> int:
-    """A number that none of them has."""
+    """An id that none of them has."""
     return 1 + max((one["id"] for one in entries if type(one.get("id")) is int), default=0)
 
 
 def _annotation(content: dict[str, Any], image: int, box: Box, one: Find | None) -> dict[str, Any]:
-    """Of the person it is about, or (None) of a blurred one, which is neither right nor wrong."""
+    """The annotation of the person in question, or (None) of a blurred face, which is to be ignored."""
     number = _next(content["annotations"])
     bbox = [round(v, 1) for v in (box.x0, box.y0, box.width, box.height)]
     made = {"id": number, "image_id": image, "category_id": UNLABELLED, "bbox": bbox, "iscrowd": int(one is None)}
@@ -212,7 +212,7 @@ def _annotation(content: dict[str, Any], image: int, box: Box, one: Find | None)
 
 
 def cut(one: Find, whole: bool) -> tuple[Image, list[Box]]:
-    """The picture with the other faces blurred, and the boxes in it, that of the person it is about first."""
+    """The picture with the other faces blurred, and the boxes in it, that of the person in question first."""
     image, box = one.observation.frame.image, one.track.box
     rows, columns = image.shape[:2]
     outer = Box(0, 0, columns, rows) if whole else box.square(SURROUNDINGS).clipped(columns, rows)
@@ -226,5 +226,5 @@ def cut(one: Find, whole: bool) -> tuple[Image, list[Box]]:
     for other in there:
         blurred(part, other)
     if all(other.clipped(width, height).iou(own) == 0 for other in there):
-        part[int(own.y0) : int(own.y1) + 1, int(own.x0) : int(own.x1) + 1] = face  # a neighbour's margin spoils none
+        part[int(own.y0) : int(own.y1) + 1, int(own.x0) : int(own.x1) + 1] = face  # a neighbour's margin blurs none
     return part, [own, *(b.clipped(width, height) for b in there)]

@@ -1,4 +1,4 @@
-"""What people ask of a live run, from any thread; it is done between two frames."""
+"""Requests of people to a live run, from any thread; they are carried out between two frames."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from threading import Event
 
 
 class Controls:
-    """Handed to whatever takes wishes (MQTT, the page), and to the service, which grants them."""
+    """Shared by the parts that receive requests (MQTT, the page) and the service, which carries them out."""
 
     def __init__(self) -> None:
         self._snoozes: deque[float | None] = deque(maxlen=1)
-        """The newest alone holds: while a camera is away, wishes may come for days."""
+        """Only the newest request is kept: while a camera is lost, they may arrive for days."""
         self._wrong = Event()
 
     def snooze(self, seconds: float | None = None) -> None:
-        """No alerts for so many seconds; 0: alerts again; None: for as long as `alerts.snooze` says."""
+        """Suppresses alerts for `seconds`; 0: alerts again; None: for the setting `alerts.snooze`."""
         self._snoozes.append(seconds)
 
     def wrong(self) -> None:
-        """What the camera shows now is wrong: a picture of it is wanted where pictures are collected."""
+        """Reports that what the camera shows now is wrong: if pictures are collected, one is kept."""
         self._wrong.set()
 
     def said_wrong(self) -> bool:
-        """Whether somebody said so since the last call."""
+        """Whether that was reported since the last call."""
         said = self._wrong.is_set()
         self._wrong.clear()
         return said
 
     def snoozes(self) -> list[float | None]:
-        """What was asked last since the last call, if anything was."""
+        """The newest request since the last call, or None."""
         return [self._snoozes.popleft()] if self._snoozes else []

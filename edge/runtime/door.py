@@ -1,7 +1,7 @@
-"""How the bundle does at this door: counts since it first ran here, which outlive a restart. Never a picture.
+"""How well the bundle works at this door: counts since it first ran here, kept over restarts. Never a picture.
 
-Nobody says at a door what is true, so these are signs: people whom it could not judge, about whom it changed its mind,
-and how often somebody said that it was wrong. What the bundle before came to stands beside them.
+The truth is not known at a door, so these are indicators: people who were not judged, people whose decision changed,
+and how often a user reported a mistake. The counts of the previous bundle are kept for comparison.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ log = logging.getLogger(__name__)
 
 FILE = "door.json"
 EVERY = 600.0
-"""Seconds between two writings: what a power cut costs, and what a card has to bear."""
+"""Seconds between two writes: what a power cut loses, weighed against the wear of the card."""
 _VISITS = 100
-"""That are remembered, since one that lasts is told again and again."""
+"""Visits that are remembered, since a long one is reported repeatedly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What one bundle came to at this door."""
+    """The counts of one bundle at this door."""
 
     bundle: str
     """Its fingerprint."""
     name: str
-    """And the day it was made."""
+    """The day it was made."""
     since: float | None = None
-    """Seconds since 1970 when it first ran here; None until the clock is set, which without a network is never."""
+    """Seconds since 1970 when it first ran here; None until the clock is set, which never happens without a network."""
     seconds: float = 0.0
-    """For which it has run here."""
+    """Seconds for which it has run here."""
     people: int = 0
     unsure: int = 0
-    """People of whom nothing was held when they left."""
+    """People without a decision when they left."""
     changed: int = 0
-    """People about whom it changed its mind."""
+    """People whose decision changed."""
     wrong: int = 0
-    """How often somebody said that it was wrong."""
+    """How often a user reported a mistake."""
 
     @property
     def sentence(self) -> str:
@@ -65,10 +65,10 @@ def _times(count: int) -> str:
 
 
 class Door:
-    """Counts for the bundle that runs.
+    """Counts for the running bundle.
 
-    folder: where the counts are kept; None: nowhere, they begin with the run.
-    wall: seconds since 1970; clock: seconds; clock_set: whether `wall` can be believed.
+    folder: where the counts are kept; None: nowhere, they start with the run.
+    wall: seconds since 1970; clock: seconds; clock_set: whether `wall` is right.
     """
 
     def __init__(
@@ -85,16 +85,16 @@ class Door:
         mark = bundle.fingerprint
         fresh = Standing(mark, f"{bundle.name} of {bundle.created}")
         self.now = next((one for one in known if one.bundle == mark), fresh)
-        """Of the bundle that runs."""
+        """Counts of the running bundle."""
         self.before = next((one for one in known if one.bundle != mark and one.people), None)
-        """Of the one before it that saw anybody: an update that was taken back is none."""
+        """Counts of the last bundle before it that saw anybody: one that was rolled back before that does not count."""
         self._minds, self._fickle = Minds(), set[int]()
         self._visits: dict[int, bool] = {}
         self._at = self._written = clock()
         self._write()
 
     def see(self, observation: Observation) -> None:
-        """One turn of the loop."""
+        """Takes one step of the loop."""
         for decision in observation.decisions:
             if not decision.not_a_face and self._minds.changes(decision) and decision.track_id not in self._fickle:
                 self._fickle.add(decision.track_id)
@@ -106,16 +106,16 @@ class Door:
             self._write()
 
     def hear(self, event: Event) -> None:
-        """One event, as the sinks hear it."""
+        """Takes one event, as the sinks receive it."""
         if event.visit:
             self._count(event.visit.number, event.visit.outcome == "unsure")
 
     def wrong(self) -> None:
-        """Somebody says that what is shown is wrong."""
+        """Counts a user's report that what is shown is wrong."""
         self.now = replace(self.now, wrong=self.now.wrong + 1)
 
     def report(self) -> dict[str, Any]:
-        """Of the bundle that runs, and "before", of the one before; "said": the same as a sentence."""
+        """Counts of the running bundle, and under "before" of the previous one; "said" is the same as a sentence."""
         self._age()
         since = "" if self.now.since is None else f" since {datetime.fromtimestamp(self.now.since):%Y-%m-%d}"
         said = f"{self.now.name}, here{since} for {self.now.seconds / 3600:.0f} h: {self.now.sentence}"
@@ -127,7 +127,7 @@ class Door:
         self._write()
 
     def _count(self, visit: int, unsure: bool) -> None:
-        """A visit is told of every minute while it lasts; what was last held of it counts."""
+        """A visit is reported every minute while it lasts; the last decision counts."""
         before = self._visits.pop(visit, None)
         self._visits[visit] = unsure
         while len(self._visits) > _VISITS:
@@ -146,7 +146,7 @@ class Door:
         self._at = now
 
     def _write(self) -> None:
-        """Not flushed to the card, for which the loop would wait. A full disk costs these counts, not the camera."""
+        """Writes without a flush, which would delay the loop. A full disk costs these counts, not the camera."""
         self._age()
         self._written = self._at
         if self._path is None:

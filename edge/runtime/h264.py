@@ -1,4 +1,4 @@
-"""H.264, the video that every browser plays: by OpenCV where its build has an encoder, else by the program ffmpeg."""
+"""H.264, which every browser plays: written by OpenCV if its build has an encoder, otherwise by the program ffmpeg."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LIMIT = 3600.0
-"""Seconds that a conversion may take."""
+"""Longest conversion, in seconds."""
 
 
 def writer(path: Path, fps: float, size: tuple[int, int]) -> tuple[cv2.VideoWriter, bool]:
-    """A writer of an MP4 of `size` (width, height), and whether it writes H.264; it may not have been opened."""
+    """A writer of an MP4 of `size` (width, height), and whether it writes H.264; check `isOpened`."""
     import cv2
 
-    logging: object = getattr(cv2.utils, "logging", cv2)  # OpenCV 4.6, Debian 12's, has these functions at its top
+    logging: object = getattr(cv2.utils, "logging", cv2)  # OpenCV 4.6 of Debian 12 has these functions at its top level
     level = logging.getLogLevel()  # type: ignore[attr-defined]
     logging.setLogLevel(0)  # type: ignore[attr-defined]
     try:
@@ -36,14 +36,14 @@ def writer(path: Path, fps: float, size: tuple[int, int]) -> tuple[cv2.VideoWrit
 
 
 def convert(path: Path, name: Path) -> None:
-    """Makes the MP4 at `path` H.264, in place; where that cannot be done it stays as it is, and the log says why.
+    """Converts the MP4 at `path` to H.264 in place; if that fails the file stays unchanged and the log says why.
 
-    `name` is what people know the file by.
+    `name`: the file's name for messages.
     """
     problem = "this OpenCV has no H.264 encoder and there is no ffmpeg: sudo apt install ffmpeg, then run this again"
     if ffmpeg := shutil.which("ffmpeg"):
         part = path.with_name(f"{path.stem}.h264{path.suffix}")
-        even = "pad=ceil(iw/2)*2:ceil(ih/2)*2"  # H.264 with halved colours, which browsers want, has even sides
+        even = "pad=ceil(iw/2)*2:ceil(ih/2)*2"  # H.264 with 4:2:0 colour, which browsers need, has even sides
         options = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p", "-vf", even]
         command = [ffmpeg, "-nostdin", "-loglevel", "error", "-y", "-i", str(path), *options]
         try:

@@ -1,4 +1,4 @@
-"""Who this camera is, and when it speaks: what stands on every event besides what happened."""
+"""Identity and clock time of this camera, which every event carries."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from edge.runtime.clock import clock_is_set
 class Stamper:
     """Gives each event its stamp.
 
-    origin: who speaks; may be exchanged when the settings change.
-    clock: seconds since 1970; None for recordings, whose time nobody knows.
+    origin: names and versions; may be replaced when the settings change.
+    clock: seconds since 1970; None for recordings, whose time is unknown.
     clock_set: whether the clock has been set.
-    run: what the ids begin with; by default 40 random bits.
+    run: prefix of the ids; by default 40 random bits.
     """
 
     def __init__(
@@ -49,15 +49,15 @@ class Stamper:
 
 
 def origin(device: str = "", camera: str = "", bundle: str = "") -> Origin:
-    """`device`: its name; empty: the host's name."""
+    """`device`: name of the device; empty: the host name."""
     return Origin(device or socket.gethostname(), camera, __version__, bundle)
 
 
 def mqtt_topic(wanted: str, device: str, camera: str) -> str:
-    """What a camera's topics begin with: `wanted`, with names in it for {device} and {camera}.
+    """Prefix of a camera's topics: `wanted` with {device} and {camera} replaced.
 
-    Without a wish it is "maskcam", and for a device or a camera that was given a name "maskcam/DEVICE/CAMERA": several
-    cameras at one broker need names anyhow.
+    If empty it is "maskcam", or "maskcam/DEVICE/CAMERA" if the device or the camera has a name: several cameras on one
+    broker need names anyway.
     """
     if not wanted:
         return "/".join(["maskcam", *(_level(name) for name in (device, camera) if name)])
@@ -73,9 +73,9 @@ def _level(name: str) -> str:
 
 
 def device_id(root: Path = Path("/")) -> str:
-    """16 hexadecimal digits that stay with this board: of its serial number, else of the system's machine-id.
+    """16 hexadecimal digits that identify this board: a hash of its serial number, or of the system's machine-id.
 
-    Neither can be told from them: a machine-id is confidential, says machine-id(5).
+    Neither can be recovered from it: a machine-id is confidential, see machine-id(5).
     """
     for name in ("proc/device-tree/serial-number", "etc/machine-id", "var/lib/dbus/machine-id"):
         try:

@@ -1,4 +1,4 @@
-"""Lines of the log by a thread of their own: whoever reads them slowly, or not at all, holds up no camera."""
+"""Writes the log in a thread of its own: a slow or stuck reader does not block the camera."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from typing import TextIO
 from edge.core.plain_text import plain
 
 CAPACITY = 1000
-"""Lines that wait, at most; the oldest are lost then, and their number is told."""
+"""Longest queue of lines; beyond it the oldest are dropped, and their number is reported."""
 PATIENCE = 2.0
-"""Seconds that the end of the program waits for them."""
+"""Seconds that the end of the program waits for queued lines."""
 
 
 class Plain(logging.Formatter):
-    """The message alone, and nothing in it that is more than text."""
+    """The message alone, without control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
         return plain(super().format(record))
 
 
 class Apart(logging.Handler):
-    """Writes to the descriptor of a stream, past its buffer, whose lock would be held at the end of the program."""
+    """Writes to a stream's file descriptor, without its buffer, whose lock would be held at the end of the program."""
 
     def __init__(self, descriptor: int, capacity: int = CAPACITY, patience: float = PATIENCE) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Apart(logging.Handler):
                 lost, self._lost = self._lost, 0
             try:
                 _write(self._descriptor, f"{lost} lines lost: nobody reads them\n{line}" if lost else line)
-            except OSError:  # the reader is gone, the disk is full: there is nobody to tell
+            except OSError:  # the reader is gone or the disk is full: nothing can be reported
                 continue
 
 
@@ -75,19 +75,19 @@ def _write(descriptor: int, text: str) -> None:
     while data:
         try:
             data = data[os.write(descriptor, data) :]
-        except BlockingIOError:  # somebody else, such as a shell, has made the stream one that does not block
+        except BlockingIOError:  # another program, such as a shell, has made the stream non-blocking
             select.select([], [descriptor], [])
 
 
 @contextmanager
 def logged_apart(stream: TextIO | None = None) -> Iterator[None]:
-    """Everything that is logged goes to `stream` (standard output by default) by a thread of its own."""
+    """Sends the log to `stream` (standard output by default) through a thread of its own."""
     stream = stream or sys.stdout
     handler: logging.Handler
     try:
         stream.flush()
         handler = Apart(stream.fileno())
-    except (OSError, ValueError, AttributeError):  # no descriptor: closed from the start, or a test's
+    except (OSError, ValueError, AttributeError):  # no descriptor: closed from the start, or replaced by a test
         handler = logging.StreamHandler(stream) if stream else logging.NullHandler()
     handler.setFormatter(Plain())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -1,6 +1,6 @@
-"""What a run leaves behind: annotated video, pictures, a contact sheet, a window.
+"""Outputs of a run: annotated video, pictures, a contact sheet, a window.
 
-Files appear under their names only when the run has succeeded.
+Files appear under their names only after the run has succeeded.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ from edge.runtime import h264
 from edge.vision import draw
 
 PICTURES = (".png", ".jpg", ".jpeg")
-"""Endings under which a picture can be written."""
+"""File name endings of pictures that can be written."""
 
 STANDARD_OUTPUT = Path("-")
 
 MOST_REPEATS = 100_000
-"""Of one picture, should a recording's clock jump."""
+"""Longest time that one picture is held, if a recording's clock jumps, in seconds."""
 
 Watcher = Callable[[Frame, Image], None]
-"""Takes a frame and its picture with the overlay, RGB."""
+"""Takes a frame, and its RGB picture with the overlay."""
 
 
 def check_output(path: Path, source: str, suffixes: Sequence[str] = (), overwrite: bool = False) -> None:
-    """Refuses, before any work, a file that could not appear at `path`, has another suffix or is the source itself.
+    """Checks before any work that `path` can be written, has an allowed suffix and is not the source itself.
 
-    A file that is there is refused too, unless it is to be overwritten. What a killed run left behind is removed.
+    An existing file is refused too, unless it may be overwritten. Leftovers of a killed run are removed. Raises
+    DataError.
     """
     if path == STANDARD_OUTPUT and not suffixes:
         return
@@ -56,19 +57,19 @@ def check_output(path: Path, source: str, suffixes: Sequence[str] = (), overwrit
 
 @contextmanager
 def video(path: Path, fps: float) -> Iterator[Watcher]:
-    """Writes an MP4 of `fps`, each frame at its time: one that lasts is repeated, one that comes too soon left out."""
+    """Writes an MP4 of `fps` 1/s, each frame at its time: a long one is repeated, a short one skipped."""
     import cv2
 
     with replacing(path) as part:
         writer: cv2.VideoWriter | None = None
         final = False
-        """Whether what is written is H.264 already."""
+        """Whether the writer produces H.264 itself."""
         written, start, shown = 0, 0.0, 0.0
         last: tuple[Any, float] = (None, 0.0)
-        """The last picture, and the seconds before it, for which it is held."""
+        """The last picture, and the gap before it in seconds, for which it is held."""
 
         def watch(frame: Frame, image: Image) -> None:
-            """Written as often as it was to be seen: a recording of a variable rate keeps its length."""
+            """Writes the previous picture as often as it was visible: a recording of variable rate keeps its length."""
             nonlocal writer, final, written, start, shown, last
             if writer is None:
                 start = frame.t
@@ -78,7 +79,7 @@ def video(path: Path, fps: float) -> Iterator[Watcher]:
             picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
             due = round((frame.t - start) * fps) + 1
             for _ in range(min(due - written - 1, MOST_REPEATS)):
-                writer.write(last[0])  # until this frame's time the one before was to be seen
+                writer.write(last[0])  # the previous picture was visible until this frame's time
             if due > written:
                 writer.write(picture)
             written = max(due, written)
@@ -99,10 +100,10 @@ def video(path: Path, fps: float) -> Iterator[Watcher]:
 
 @contextmanager
 def pictures(out: Path, sources: Sequence[Path], root: Path, overwrite: bool = False) -> Iterator[Watcher]:
-    """Writes each frame as a picture: at `out` if that names a picture, else into the folder `out`.
+    """Writes each frame as a picture: to `out` if that names a picture, otherwise into the folder `out`.
 
-    `sources` are the files by frame index, all under the folder `root`; their sub-folders come with them. PNG, for
-    no detail should be lost on the way. Raises DataError when a source itself would be overwritten.
+    `sources` are the files by frame index, all under the folder `root`; their sub-folders are kept. The format is
+    PNG, which is lossless. Raises DataError if a source itself would be overwritten.
     """
     if out.suffix.lower() in PICTURES and not out.is_dir():
         if len(sources) > 1:
@@ -134,7 +135,7 @@ def sheet(path: Path, columns: int = 4, rows: int = 3) -> Iterator[Watcher]:
     count = 0
 
     def watch(frame: Frame, image: Image) -> None:
-        """Keeps every `stride`-th frame; at twice as many as wanted, drops every other and doubles the stride."""
+        """Keeps every `stride`-th frame; at twice as many as needed, drops every other one and doubles the stride."""
         nonlocal count, stride
         if count % stride == 0:
             kept.append(image)
@@ -152,7 +153,7 @@ def sheet(path: Path, columns: int = 4, rows: int = 3) -> Iterator[Watcher]:
 
 @contextmanager
 def window(request_stop: Callable[[], None]) -> Iterator[Watcher]:
-    """Shows the frames; q or Esc stops the run. Raises EngineError where OpenCV has no windows."""
+    """Shows the frames; q or Esc stops the run. Raises EngineError if OpenCV was built without windows."""
     import cv2
 
     try:
@@ -183,7 +184,7 @@ def write(path: Path, image: Image) -> None:
 
 
 class UntilClosed:
-    """A sink whose reader may leave: `maskcam replay door.mp4 --events - | head`. The run ends quietly then."""
+    """A sink whose reader may go away, as in `maskcam replay door.mp4 --events - | head`. The run then ends quietly."""
 
     def __init__(self, sink: Sink, request_stop: Callable[[], None]) -> None:
         self._sink, self._request_stop = sink, request_stop

@@ -1,4 +1,4 @@
-"""The opened parts of a run."""
+"""The open parts of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Runtime:
-    """Everything a run needs, opened."""
+    """Everything that a run needs, open."""
 
     camera: Camera
     pipeline: Pipeline
@@ -29,22 +29,22 @@ class Runtime:
     sinks: Sequence[Sink]
     timers: Timers
     fps: float
-    """Frame rate of the source, 1/s: what a video made of it should play at."""
+    """Frame rate of the source, 1/s; that of a video made from it."""
     pictures: Sequence[Path]
-    """The file of each picture of a set, by frame index; empty for anything else."""
+    """The file of each picture of a set, by frame index; empty for other sources."""
     person_hits: int
-    """Frames that make a track a person."""
+    """Frames after which a track counts as a person."""
     source: str = ""
     """Name of the camera, without passwords."""
     backends: Mapping[str, FailoverEngine] = field(default_factory=dict)
-    """Of "detector" and "classifier": what was asked for, what runs and why."""
+    """Per network ("detector", "classifier"): what was requested, what runs and why."""
     tally: Tally | None = None
     """Of a live run."""
     stamp: Callable[[Event], Event] = lambda event: event
-    """Gives an event what it bears when it leaves."""
+    """Adds identity and clock time to an event."""
     collector: Collector | None = None
-    """Of a live run whose settings ask for pictures for training."""
+    """Only in a live run that collects pictures for training."""
     door: Door | None = None
-    """Of a live run: how the bundle does."""
+    """Only in a live run: how well the bundle works."""
     keep: Callable[[Observation, Sequence[Event]], None] | None = None
-    """Takes what events are told of, where the settings ask for pictures of it; before the events are sent."""
+    """Keeps the frames of events for snapshots, if they are on; filled before the events are sent."""

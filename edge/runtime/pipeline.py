@@ -13,7 +13,7 @@ from edge.vision.visibility import Visibility
 
 
 class Pipeline:
-    """A camera in, a stream of observations out; every stage is timed under its name."""
+    """Turns a camera into a stream of observations; every stage is timed under its name."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Pipeline:
         visibility: Visibility | None = None,
         changes: ChangeDetector | None = None,
     ) -> None:
-        """`changes` has a settled face looked at before it is due."""
+        """`changes` makes a settled face be classified before it is due, if its picture changes."""
         self.detector = detector
         self.tracker = tracker
         self.classifier = classifier
@@ -35,12 +35,12 @@ class Pipeline:
         self.changes = changes
 
     def run(self, camera: Camera) -> Generator[Observation, None, None]:
-        """One observation per frame, in the camera's order. Raises CameraError and EngineError."""
+        """Yields one observation per frame, in the camera's order. Raises CameraError and EngineError."""
         for frame in self.timers.each("camera", camera):
             yield self.process(frame)
 
     def process(self, frame: Frame) -> Observation:
-        """One frame through every stage; what cannot be judged gives no votes and no decisions. Raises EngineError."""
+        """Runs one frame through every stage; one that cannot be judged gives no votes. Raises EngineError."""
         timers = self.timers
         blind = self.visibility.update(frame.image, frame.t) if self.visibility else None
         with timers("detect"):
@@ -61,7 +61,7 @@ class Pipeline:
         )
 
     def _due(self, frame: Frame, tracks: Sequence[Track]) -> Sequence[Track]:
-        """The tracks that the judge wants to be classified, and those that look another way than last time."""
+        """The tracks due for classification, and those whose picture has changed since the last time."""
         due = self.judge.needs_classification(tracks, frame.t)
         if not self.changes:
             return due
@@ -69,7 +69,7 @@ class Pipeline:
         return [track for track in tracks if track.id in ids]
 
     def warm_up(self, image: Image) -> None:
-        """Runs both networks once, be there a face or not, and forgets what they say. Raises EngineError."""
+        """Runs both networks once, with or without a face, and discards their output. Raises EngineError."""
         self.detector.detect(image)
         height, width = image.shape[:2]
         self.classifier.classify(image, Box(0, 0, width, height))

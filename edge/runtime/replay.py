@@ -1,4 +1,4 @@
-"""The loop over a camera or a recording, as long as it gives frames."""
+"""The loop over a camera or a recording, until its frames end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def replay(
     watchers: Sequence[Watcher] = (),
     progress: Callable[[Counters], None] | None = None,
 ) -> Counters:
-    """Goes through a recording until it ends or `stop` is requested. Raises CameraError and EngineError."""
+    """Processes a recording until it ends or `stop` is requested. Raises CameraError and EngineError."""
     step = Step(runtime, watchers)
     with closing(observations(runtime, step)) as processed:
         for _ in processed:
@@ -32,7 +32,7 @@ def replay(
 
 
 def observations(runtime: Runtime, step: Step) -> Generator[Observation, None, None]:
-    """What is seen in each frame, after `step` has sent its events. Raises CameraError and EngineError."""
+    """Yields the observation of each frame after `step` has sent its events. Raises CameraError and EngineError."""
     blind: str | None = None
     with closing(runtime.pipeline.run(runtime.camera)) as processed:
         for observation in processed:

@@ -1,4 +1,4 @@
-"""A live run that looks after itself: says what state it is in, feeds the watchdog, reloads its settings."""
+"""A live run that reports its state, feeds the watchdog and reloads its settings."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POLL = 0.5
-"""Seconds to wait for a frame before the flags are looked at again."""
+"""Seconds to wait for a frame before the flags are checked again."""
 
 
 class Assembly(Protocol):
-    """What is used of `edge.assemble.Assembly`."""
+    """The part of `edge.assemble.Assembly` that is used here."""
 
     def sinks(self, settings: Settings) -> Sequence[Sink]: ...
 
@@ -45,7 +45,7 @@ class Assembly(Protocol):
 
 
 class Page(Protocol):
-    """Who looks at a run from outside, such as `edge.web.hub.Hub`."""
+    """An observer of a run, such as `edge.web.hub.Hub`."""
 
     def send(self, event: Event) -> None: ...
 
@@ -59,19 +59,19 @@ class Page(Protocol):
         backends: Mapping[str, Mapping[str, str]],
         timers: Any,
     ) -> None:
-        """Takes one turn of the loop."""
+        """Takes one step of the loop."""
 
     def requests(self) -> Sequence[Callable[[Any], None]]:
-        """What has been asked of the loop; each is called with its `Step`."""
+        """Requests to the loop that are due; each is called with the loop's `Step`."""
 
 
 class Service:
-    """Watches a live camera.
+    """Runs on a live camera.
 
-    The supervisor hears "ready" once a frame has gone through both networks, and its watchdog is fed by those that
-    follow and by nothing else: the camera hands out no repeated picture as new, and a network that hangs hands out
-    nothing. While the camera is lost the process stays and reopens it; the watchdog then has it replaced by a fresh
-    one, which heals what reopening does not.
+    The supervisor is told "ready" once a frame has gone through both networks, and only the frames that follow feed
+    its watchdog: a camera does not pass off a repeated picture as new, and a network that hangs gives no result. While
+    the camera is lost the process keeps reopening it, until the watchdog replaces the process with a new one, which
+    cures what reopening does not.
     """
 
     def __init__(
@@ -85,10 +85,11 @@ class Service:
         clock: Callable[[], float] = time.monotonic,
         controls: Controls | None = None,
     ) -> None:
-        """`load` reads the settings, at the start and at every reload; status.json goes into `folder`;
-        `page` is told of every turn.
+        """`load` reads the settings, at the start and at every reload; status.json is written to `folder`;
+        `page` is told of every step.
 
-        Told why settings cannot be used, `load` gives others, or raises ConfigError where there are none.
+        `load` is given the reason when settings cannot be used; it returns others, or raises ConfigError if there are
+        none.
         """
         self._assembly, self._load, self._notifier = assembly, load, notifier
         self._clock, self._controls = clock, controls or Controls()
@@ -99,9 +100,9 @@ class Service:
         notifier.status("starting: loading the networks")
         self._page = page
         self._said = "", ""
-        """State and detail as the sinks heard them last."""
+        """State and detail as last sent to the sinks."""
         self._seen: Observation | None = None
-        """What the page has not been shown yet."""
+        """Events that the page has not seen yet."""
         crashed = loaded.trying()
         try:
             if crashed:
@@ -114,16 +115,16 @@ class Service:
         self._take(loaded)
 
     def _start(self, settings: Settings) -> Runtime:
-        sinks = self._assembly.sinks(settings)  # these first: the stamp bears the names that they set
+        sinks = self._assembly.sinks(settings)  # these first: the stamp carries the names that they set
         deliver(self._assembly.stamp(Event("state", 0.0, state="starting")), sinks)
         return self._assembly.apply(settings)
 
     def _otherwise(
         self, loaded: Loaded, error: Exception, start: Callable[[Settings], Runtime], crashed: bool = False
     ) -> tuple[Loaded, Runtime]:
-        """Started on the settings that worked last or, where nothing ever did, without what is in the way.
+        """Starts with the last good settings or, if there are none, without what fails.
 
-        Raises `error`, which `loaded` caused, where that does not help either.
+        Raises `error`, which `loaded` caused, if that fails too.
         """
         if not crashed:
             loaded.tried()
@@ -137,7 +138,7 @@ class Service:
         return good, start(good.settings)
 
     def _take(self, loaded: Loaded) -> None:
-        """These are in force from now on; they are the last good ones as soon as the camera has seen with them."""
+        """Puts these settings in force; they become the last good ones after the first verdict."""
         self._settings, self._unproven = loaded.settings, None if loaded.fallback else loaded
         self._note(loaded.fallback or "")
 
@@ -147,12 +148,12 @@ class Service:
 
     @property
     def _camera(self) -> Live:
-        return cast(Live, self._step.runtime.camera)  # a recording would not do here
+        return cast(Live, self._step.runtime.camera)  # not for a recording
 
     def run(self, stop: Flag, reload: Flag, duration: float | None = None) -> Counters:
-        """Until `stop` is requested, a camera that can end has ended, or `duration` seconds have passed.
+        """Runs until `stop` is requested, the source ends, or `duration` seconds have passed.
 
-        Raises EngineError, and CameraError for what reopening cannot heal.
+        Raises EngineError, and CameraError if reopening cannot help.
         """
         end = math.inf if duration is None else self._clock() + duration
         while not stop.requested and self._clock() < end:
@@ -194,7 +195,7 @@ class Service:
             request(self._step)
 
     def _poll(self, wait: float) -> bool:
-        """Looks at the newest frame, if one comes within `wait` seconds; False when none will ever come."""
+        """Processes the newest frame if one arrives within `wait` seconds; False if none will ever come."""
         camera = self._camera
         with self.runtime.timers("camera"):
             frame = camera.poll(wait)
@@ -205,14 +206,14 @@ class Service:
         return frame is not None or camera.state != ENDED
 
     def _begin_again(self, error: Exception) -> None:
-        """On other settings, when those asked for fail before the first verdict."""
+        """Continues with other settings if the requested ones fail before the first verdict."""
         if self._unproven is None:
             raise error
         loaded, self._step.runtime = self._otherwise(self._unproven, error, self._assembly.apply)
         self._take(loaded)
 
     def _look(self, frame: Frame) -> None:
-        """One frame through everything; the first one through both networks, be there a face or not."""
+        """Processes one frame; the first one goes through both networks even without a face."""
         pipeline, self._t = self.runtime.pipeline, frame.t
         if not self._ready:
             pipeline.warm_up(frame.image)
@@ -221,7 +222,7 @@ class Service:
             self._status.alerted()
         if observation.blind:
             self._enter("blind", observation.blind)
-        elif observation.clear:  # a black picture at the start is not "ok" before it counts as "blind"
+        elif observation.clear:  # a black picture at the start must not be "ok" until it counts as "blind"
             self._enter(*self._condition())
         if not self._ready:
             self._ready = True
@@ -232,14 +233,14 @@ class Service:
         self._notifier.alive(self._status.line(self.runtime))
 
     def _condition(self) -> tuple[str, str]:
-        """The state of a camera that sees, and a line about it."""
+        """The state of a camera that delivers frames, and a line about it."""
         if self._status.notice:
             return "configuration error", self._status.notice
         spare = [f"{network}: {stage.describe()}" for network, stage in self.runtime.backends.items() if stage.reason]
         return ("engine fallback", "; ".join(spare)) if spare else ("ok", "")
 
     def _enter(self, state: str, detail: str = "") -> None:
-        """Tells sinks and supervisor of a state, once."""
+        """Reports a state to the sinks and the supervisor, once."""
         if (state, detail) == self._said:
             return
         self._said = state, detail
@@ -253,12 +254,12 @@ class Service:
             self._step.send(event)
 
     def _leave(self) -> None:
-        """Whoever is in view is taken down: what follows would take them for others."""
+        """Closes the visits of everybody in view: after this, the tracker would count them as other people."""
         for event in self.runtime.tally.leave(self._t) if self.runtime.tally else []:
             self._step.send(event)
 
     def _reload(self) -> None:
-        """Reads the settings again; those in force stay where the new ones cannot be used."""
+        """Reads the settings again; the old ones stay in force if the new ones cannot be used."""
         if self._ready:
             self._notifier.reloading()
         try:
@@ -275,11 +276,11 @@ class Service:
             self._notifier.ready()
 
     def _apply(self, settings: Settings) -> str:
-        """Why they cannot be used, and those before are in force again; "" when they are in force.
+        """Applies them. Returns "" or, with the previous ones in force again, why they cannot be used.
 
-        Raises what keeps those before from being opened again: nothing stands then.
+        Raises the error that prevents the previous ones from being opened again: then nothing is open.
         """
-        if self.runtime.policy.active:  # the new policy begins without an alert
+        if self.runtime.policy.active:  # the new policy starts without an alert
             self._step.send(Event("all_clear", self._t))
         self._leave()
         snoozed = self.runtime.policy.snoozed(self._t)
@@ -291,7 +292,7 @@ class Service:
             self._step.runtime = self._assembly.apply(self._settings)
         if snoozed:
             self._snooze(snoozed)
-        self._said = "", ""  # so that sinks that were opened anew hear it
+        self._said = "", ""  # so that reopened sinks receive it
         return problem
 
     def _note(self, problem: str) -> None:

@@ -1,4 +1,4 @@
-"""Signals only set a flag, which the loop reads between two frames."""
+"""Signals only set a flag, which the loop checks between two frames."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class Flag:
         self.requested = True
 
     def take(self) -> bool:
-        """Whether it was set; it is not any more."""
+        """Whether it was set; it is cleared."""
         taken, self.requested = self.requested, False
         return taken
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[Flag]:
-    """A flag that SIGINT and SIGTERM set; a second one ends the process at once, for a camera that hangs.
+    """A flag that SIGINT and SIGTERM set; a second signal ends the process at once, in case a camera hangs.
 
-    Only in the main thread, as Python's signals demand.
+    Works in the main thread only, as Python requires for signals.
     """
     numbers = (signal.SIGINT, signal.SIGTERM)
     stop = Flag()
@@ -53,7 +53,7 @@ def reload_on_signal() -> Iterator[Flag]:
 
 @contextmanager
 def _handlers_kept(numbers: Sequence[signal.Signals]) -> Iterator[Callable[[], None]]:
-    """Gives the way back to the handlers of now, and goes it in the end."""
+    """Restores the present handlers at the end."""
     before = {number: signal.getsignal(number) for number in numbers}
 
     def restore() -> None:

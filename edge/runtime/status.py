@@ -1,4 +1,4 @@
-"""What a live run says of itself: a line for `systemctl status` and a file of counters in the runtime directory."""
+"""The status of a live run: a line for `systemctl status`, and a file of counters in the runtime directory."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 
 FILE = "status.json"
 PERIOD = 1.0
-"""Seconds between two writings of the file."""
+"""Seconds between two writes of the file."""
 
 
 class Status:
-    """The state of a live run. `folder` is a folder in memory (None: no file); `clock` gives seconds."""
+    """The state of a live run. `folder`: a folder in memory (None: no file); `clock`: seconds."""
 
     def __init__(
         self, counters: Counters, folder: Path | None = None, clock: Callable[[], float] = time.monotonic
@@ -31,7 +31,7 @@ class Status:
         self.state, self.detail = "starting", ""
         """One of `edge.core.records.STATES`, and a line about it."""
         self.notice = ""
-        """Why the settings in force are not those asked for; empty when they are."""
+        """Why the requested settings are not in force; empty if they are."""
         self._counters, self._clock = counters, clock
         self._path = folder / FILE if folder else None
         self._start = clock()
@@ -41,12 +41,12 @@ class Status:
         self._samples: deque[tuple[float, int]] = deque([(self._start, 0)], maxlen=11)
 
     def alerted(self) -> None:
-        """An alert was raised now."""
+        """Notes that an alert was raised now."""
         self._alerted = self._clock()
 
     @property
     def fps(self) -> float:
-        """Frames per second over about the last ten seconds."""
+        """Frames per second over the last ten seconds or so."""
         (before, frames), now = self._samples[0], self._clock()
         return (self._counters.frames - frames) / (now - before) if now > before else 0.0
 
@@ -62,7 +62,7 @@ class Status:
         return "; ".join(parts)
 
     def report(self, runtime: Runtime) -> dict[str, Any]:
-        """What the file holds: texts, counters, and seconds."""
+        """The content of the file: texts, counters, and seconds."""
         now = self._clock()
         return {
             "pid": os.getpid(),
@@ -85,7 +85,7 @@ class Status:
         }
 
     def write(self, runtime: Runtime) -> None:
-        """Writes the file if the last writing is PERIOD ago; who reads it finds it whole."""
+        """Writes the file if the last write was PERIOD ago; the file is replaced atomically."""
         now = self._clock()
         if now - self._written < PERIOD:
             return
@@ -95,9 +95,9 @@ class Status:
         self._samples.append((now, self._counters.frames))
 
     def _replace(self, path: Path, text: str) -> None:
-        """A full disk, a folder that is gone or no descriptor left is said once, and again when it is over."""
+        """Writes the file; a failure (full disk, missing folder, no descriptor) is logged once, and its end too."""
         try:
-            files.write(path, text, mode=0o644)  # nothing in it is secret
+            files.write(path, text, mode=0o644)  # it holds no secrets
         except OSError as error:
             if not self._unwritten:
                 log.warning("%s is not written (%s); the camera goes on", path, error.strerror)

@@ -1,4 +1,4 @@
-"""What follows every processed frame, live or not."""
+"""What happens after every processed frame, live or not."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 
 
 class Step:
-    """Sends the events of a frame to the sinks, counts, and hands annotated frames to the watchers."""
+    """Sends the events of a frame to the sinks, counts, and passes annotated frames to the watchers."""
 
     def __init__(self, runtime: Runtime, watchers: Sequence[Watcher] = (), listeners: Sequence[Sink] = ()) -> None:
-        """`listeners` hear every event, as the sinks of the settings do, but outlive a reload."""
+        """`listeners` receive every event, as the sinks do, but are kept over a reload."""
         self.counters = Counters(runtime.person_hits, alerts=not runtime.pictures)
         self._runtime = runtime
         self._failed = 0
@@ -35,13 +35,13 @@ class Step:
 
     @runtime.setter
     def runtime(self, new: Runtime) -> None:
-        """After a reload: people are counted by the new setting, and failures of sinks that were closed still count."""
+        """After a reload: people are counted by the new setting, and failures of closed sinks stay counted."""
         kept = set(map(id, new.sinks))
         self._failed += sum(getattr(sink, "failed", 0) for sink in self._runtime.sinks if id(sink) not in kept)
         self._runtime, self.counters.person_hits = new, new.person_hits
 
     def finish(self, observation: Observation) -> Sequence[Event]:
-        """Returns the events, which have been sent."""
+        """Processes an observation. Returns its events, which have been sent."""
         tally = self.runtime.tally
         events = self.runtime.policy.events(observation) + (tally.events(observation) if tally else [])
         if self.runtime.keep:
@@ -61,7 +61,7 @@ class Step:
         return events
 
     def send(self, event: Event) -> None:
-        """With its stamp, to every sink."""
+        """Stamps the event and sends it to every sink."""
         if self.runtime.door:
             self.runtime.door.hear(event)
         self._failed += deliver(self.runtime.stamp(event), [*self._listeners, *self.runtime.sinks])
@@ -70,7 +70,7 @@ class Step:
 
 
 def deliver(event: Event, sinks: Sequence[Sink]) -> int:
-    """Sends to every sink; returns how many failed. A broken sink must not take the others, or the loop, with it."""
+    """Sends to every sink and returns how many failed. A broken sink stops neither the others nor the loop."""
     failed = 0
     for sink in sinks:
         try:
