@@ -1,5 +1,5 @@
 """Inference backends, each with `open(bundle, network, threads, device) -> Engine`.
 
-What may crash or hang runs in a process of its own and has a standby (`supervised`), and is tried before it is trusted
+A backend that may crash or hang runs in a process of its own with a standby (`supervised`), and is tested before use
 (`selection`, `self_test`).
 """

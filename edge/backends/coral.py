@@ -1,6 +1,6 @@
-"""Google's Coral: the TFLite interpreter with the Edge TPU's delegate, on the bundle's compiled file.
+"""Google's Coral: the TFLite interpreter with the Edge TPU delegate, on the bundle's compiled file.
 
-The delegate is a system library which can crash or hang with runtimes newer than itself, so this engine runs in a
+The delegate is a system library that can crash or hang with runtimes newer than itself, so this engine runs in a
 process of its own (`supervised`). Options and library names: https://coral.ai/docs/edgetpu/tflite-python.
 """
 
@@ -17,7 +17,7 @@ from edge.vision.bundle import Bundle
 
 LIBRARIES = {"linux": "libedgetpu.so.1", "darwin": "libedgetpu.1.dylib", "win32": "edgetpu.dll"}
 USB = {("1a6e", "089a"), ("18d1", "9302")}
-"""Vendor and product of the USB stick: before its first inference, and after its firmware was loaded."""
+"""USB vendor and product ids of the stick: before its first inference, and after its firmware was loaded."""
 
 
 def library() -> str:
@@ -28,8 +28,8 @@ def library() -> str:
 def devices(root: Path | str = "/") -> list[str]:
     """Edge TPUs by the names that `device` takes, such as "usb:0" or "pci:0".
 
-    Asks Google's pycoral where it is installed, else reads the bus under `root`. (The package of that name on PyPI is
-    another project, hence the import of the very module.) Touches no driver, so it is safe in any process.
+    Asks Google's pycoral if it is installed, otherwise reads the bus under `root`. (The package of that name on PyPI
+    is another project, hence the import of the exact module.) Uses no driver, so it is safe in any process.
     """
     if Path(root) == Path("/"):
         try:
@@ -56,14 +56,14 @@ def _text(folder: Path, name: str) -> str:
 def open(bundle: Bundle, network: str, threads: int, device: str = "") -> TFLiteEngine:
     """The engine of "detector" or "classifier" on `device`: "usb", "usb:0", "pci:1", or "" for any.
 
-    Raises BundleError when the bundle has no compiled file, and EngineError without library or device.
+    Raises BundleError if the bundle has no compiled file, and EngineError without library or device.
     """
     path = bundle.path(network, "edgetpu")
     return TFLiteEngine(path, getattr(bundle, network), threads, [_delegate(device)])
 
 
 def _delegate(device: str) -> Any:
-    """The loaded delegate. Its library says nothing at all when it finds no device, so this asks the bus."""
+    """The loaded delegate. Its library gives no reason when it finds no device, so the bus is listed."""
     maker, package = interpreter_class()
     within = "tensorflow.lite.experimental" if package == "tensorflow" else maker.__module__
     module: Any = importlib.import_module(within)

@@ -1,4 +1,4 @@
-"""Google's Coral: on the bus, fast enough, allowed, and with its library."""
+"""Checks a Coral: on the bus, at full speed, with permission, and with its library."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def coral(
 ) -> Iterator[Finding]:
     """`wanted`: the settings ask for it; `may` tells whether this user can open a device.
 
-    runtime: name and version of a TFLite runtime that is too new for Google's own library; "" where none is.
+    runtime: name and version of a TFLite runtime that is too new for Google's own library; "" if none is.
     """
     from edge.backends.coral import USB, library
 
@@ -59,7 +59,7 @@ def coral(
 
 
 def _library(name: str, run: Run, runtime: str) -> Finding:
-    """Which build it is, and whether it is known to crash with the TFLite runtime beside it, before it does."""
+    """Checks the build of the library, and whether it is known to crash with the installed TFLite runtime."""
     packages = run("dpkg-query", "-W", "-f", "${Package} ${Version}\n", "libedgetpu1-std", "libedgetpu1-max") or ""
     package = next((line.strip() for line in packages.splitlines() if len(line.split()) == 2), "")
     build = run(sys.executable, "-c", _BUILD, name) or ""

@@ -1,7 +1,7 @@
 """Inference of a bundle's ONNX file with OpenCV DNN, on the processor or with CUDA.
 
-Asked for CUDA, an OpenCV built without it runs on the processor and only prints a warning, so the targets are asked
-for first. The wheels on PyPI have no CUDA: it takes the board's own OpenCV.
+An OpenCV built without CUDA only prints a warning and uses the processor, so the available targets are queried first.
+The wheels on PyPI have no CUDA: it takes the board's own OpenCV.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class OpenCVEngine:
     def __init__(self, path: Path, spec: Network, target: tuple[int, int] = CPU) -> None:
         """`target` is OpenCV's pair of backend and target.
 
-        Raises EngineError when OpenCV does not have the target, cannot read the file, or it is not the network that
-        `spec` describes.
+        Raises EngineError if OpenCV does not have the target, cannot read the file, or the file is not the network
+        that `spec` describes.
         """
         _demand(target)
         try:
@@ -67,7 +67,7 @@ class OpenCVEngine:
 
 
 def _demand(target: tuple[int, int]) -> None:
-    """Raises EngineError where this OpenCV, on this machine, does not have the target."""
+    """Raises EngineError if this OpenCV does not have the target on this machine."""
     backend, device = target
     if device not in cv2.dnn.getAvailableTargets(backend):
         raise EngineError(
@@ -76,7 +76,7 @@ def _demand(target: tuple[int, int]) -> None:
 
 
 def built_without_cuda() -> str:
-    """What to do where OpenCV was built without CUDA, "" where it was not. Asks no driver."""
+    """What to do about an OpenCV built without CUDA; "" if it has CUDA. Asks no driver."""
     if re.search(r"NVIDIA CUDA:\s+YES", cv2.getBuildInformation()):
         return ""
     return (

@@ -1,4 +1,4 @@
-"""Which of a network's outputs is which: by shape, since converters do not keep names or order."""
+"""Identifies a network's outputs by shape, since converters do not keep names or order."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from edge.core.errors import EngineError
 
 
 def by_shape(wanted: dict[str, list[int]], found: Sequence[Sequence[int]], what: str) -> list[int]:
-    """Positions in `found` (shapes without the batch axis) of each output of `wanted`, in its order.
+    """Position in `found` (shapes without the batch axis) of each output of `wanted`, in its order.
 
-    Raises EngineError where the network has other outputs than its bundle says.
+    Raises EngineError if the outputs differ from those in the bundle's description.
     """
     shapes = [tuple(s) for s in found]
     try:

@@ -1,7 +1,7 @@
-"""The backends: each states in one place what everything else has to know of it.
+"""The backends: each row states all that the other parts need to know about one.
 
-Adding one is a module with `open`, a row here and a test; another package adds one through the entry point
-"maskcam.backends", which names a `Backend`. This module imports no backend: a list of names must cost nothing.
+To add one, write a module with `open`, a row here and a test; another package adds one through the entry point
+"maskcam.backends", which names a `Backend`. This module imports no backend, so listing them is cheap.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from edge.core.plugins import installed
 from edge.core.probes import Run
 
 INT8 = 0.15
-"""Largest difference (root of the mean square) of a file of the same int8 network, as a share of the right answer's
-standard deviation. Most cells say the lowest score whatever they see, so a plain mean would hide the few that matter.
+"""Largest RMS difference allowed for a file of the same int8 network, as a share of the right answer's standard
+deviation. Most cells give the lowest score for any input, so a plain mean would hide the few that matter.
 
-Measured: 0.09 between the kernels of LiteRT and tflite-runtime; 0.27 and more when the picture is moved by four
-pixels, 0.5 and more when red and blue are swapped, 0.9 and more when the network sees no picture at all.
+Measured: 0.09 between the kernels of LiteRT and tflite-runtime; 0.27 and more if the picture is shifted by four
+pixels, 0.5 and more if red and blue are swapped, 0.9 and more if the network gets no picture at all.
 """
 FLOAT = 0.4
 """The same for the float network, measured at up to 0.31: the answer in the bundle is the int8 network's."""
 
 Check = Callable[[Path, bool, Run, str], Iterable[Finding]]
-"""What `maskcam doctor` looks at, given the root of the file system, whether the settings ask for the backend, a runner
-of programs, and the TFLite runtime that is newer than Google's library ("" where none is)."""
+"""A check of `maskcam doctor`. Arguments: the root of the file system, whether the settings ask for the backend, a
+runner of programs, and the TFLite runtime that is too new for Google's library ("" if none is)."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Backend:
     """One way to run a network."""
 
     name: str
-    """As in the settings."""
+    """Name in the settings."""
     target: str
     """ "module:attribute" of `open(bundle, network, threads, device) -> Engine`: text, because a process of its own may
     have to import it."""
@@ -43,15 +43,15 @@ class Backend:
     isolated: bool = False
     """Whether it runs in a process of its own, because its driver can crash or hang."""
     tolerance: float = INT8
-    """Of the known answer: INT8 or FLOAT."""
+    """Tolerance of the known answer: INT8 or FLOAT."""
     auto: bool = True
     """Whether "auto" and a fallback may take it."""
     board: str = ""
-    """The kind of board that has what it needs, for `maskcam flash`, such as "coral"; "" where any has."""
+    """The kind of board that it needs, for `maskcam flash`, such as "coral"; "" if any board will do."""
     needs: frozenset[str] = frozenset()
-    """What the installer provides for it: "extra:NAME", an extra of maskcam; "apt:NAME", a package of the system."""
+    """What the installer must provide: "extra:NAME", an extra of maskcam; "apt:NAME", a package of the system."""
     unavailable: Callable[[], str] = str
-    """Why there is no need to try it here, if that can be known without its driver; "" otherwise."""
+    """Why it cannot work here, if that is known without its driver; "" otherwise."""
     check: Check | None = None
 
 
@@ -84,10 +84,10 @@ BUILT_IN = (
     ),
     Backend("scripted", "edge.testing.engine:open", auto=False),  # a fake
 )
-"""In the order in which "auto" tries them."""
+"""The built-in backends, in the order in which "auto" tries them."""
 
 
 def backends() -> dict[str, Backend]:
-    """Every backend by its name: our own, then those of other packages. One of our names cannot be taken."""
+    """Every backend by its name: the built-in ones, then those of other packages, which cannot take a built-in name."""
     known = {backend.name: backend for backend in BUILT_IN}
     return known | {b.name: b for b in installed("maskcam.backends", Backend) if b.name not in known}

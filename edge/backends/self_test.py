@@ -1,4 +1,4 @@
-"""The known answer: whether an engine is right, before a door is watched by it."""
+"""The known answer: checks that an engine is right before it is used."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Infer = Callable[[Image], Sequence[NDArray[Any]]]
 
 
 def check_known_answer(bundle: Bundle, network: str, infer: Infer, tolerance: float) -> None:
-    """Raises EngineError unless `infer` gives the bundle's answer, but for `tolerance` (INT8 or FLOAT).
+    """Raises EngineError unless `infer` gives the bundle's answer within `tolerance` (INT8 or FLOAT).
 
-    It is the answer of the bundle as it was loaded: what becomes of the folder meanwhile is no fault of the engine.
+    The answer is that of the bundle as it was loaded: a later change of the folder is not the engine's fault.
     """
     spec = getattr(bundle, network)
     known = _read(bundle.known_answer(network), bundle.files[spec.known_answer].sha256)
@@ -43,7 +43,7 @@ def check_known_answer(bundle: Bundle, network: str, infer: Infer, tolerance: fl
 
 @lru_cache(maxsize=4)
 def _read(path: Path, digest: str) -> Mapping[str, NDArray[Any]]:
-    """What an answer file with that SHA-256 holds; kept, for it is asked again when the file may be gone or another."""
+    """The content of the answer file with that SHA-256; cached, because the file may change or vanish later."""
     try:
         data = path.read_bytes()
     except OSError as error:

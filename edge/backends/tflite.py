@@ -17,15 +17,15 @@ from edge.vision.bundle import LFS_POINTER, Bundle, Network
 from edge.vision.preprocess import dequantise, quantise
 
 RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite")
-"""Tried in this order: LiteRT is maintained, tflite-runtime is all that 32-bit Arm and Python 3.10 have."""
+"""Tried in this order: LiteRT is maintained; 32-bit Arm and Python 3.10 have only tflite-runtime."""
 
 
 EDGETPU_OP = b"edgetpu-custom-op"
-"""Name of the operation that the Edge TPU's compiler puts in the place of all it has mapped."""
+"""Name of the operation that the Edge TPU compiler substitutes for all it has mapped."""
 
 
 def interpreter_class() -> tuple[Any, str]:
-    """The first runtime that is installed, and its name. Raises MissingPackage."""
+    """The first installed runtime, and its name. Raises MissingPackage."""
     for name in RUNTIMES:
         package = name.partition(".")[0]
         try:
@@ -40,9 +40,9 @@ class TFLiteEngine:
     """One network in a TFLite interpreter."""
 
     def __init__(self, path: Path, spec: Network, threads: int, delegates: Sequence[Any] = ()) -> None:
-        """`delegates` are what the runtime's `load_delegate` returned; none: the processor runs everything.
+        """`delegates`: results of the runtime's `load_delegate`; without them the processor runs everything.
 
-        Raises EngineError when the file is no TFLite model or not the network that `spec` describes.
+        Raises EngineError if the file is not a TFLite model, or not the network that `spec` describes.
         """
         maker, self.runtime = interpreter_class()
         data = path.read_bytes()
@@ -71,7 +71,7 @@ class TFLiteEngine:
         self._outputs = [(details[i]["index"], *details[i]["quantization"], details[i]["dtype"]) for i in order]
 
     def _input_table(self, spec: Network) -> NDArray[Any] | None:
-        """Picture byte -> what the input tensor holds; None where they are the same (the usual uint8 case)."""
+        """Lookup table from picture byte to input value; None if they are equal (the usual uint8 case)."""
         real = spec.input.spec().normalise(np.arange(256, dtype=np.uint8))
         if self._input["dtype"] == np.float32:
             return real
@@ -87,7 +87,7 @@ class TFLiteEngine:
         self._interpreter.set_tensor(self._input["index"], (image if self._table is None else self._table[image])[None])
         try:
             self._interpreter.invoke()
-        except RuntimeError as error:  # a delegate whose device is gone
+        except RuntimeError as error:  # a delegate whose device was lost
             raise EngineError(f"{self.runtime} failed: {_one_line(error)}") from error
         results = []
         for index, scale, zero_point, dtype in self._outputs:
@@ -104,5 +104,5 @@ def _one_line(error: Exception) -> str:
 
 
 def open(bundle: Bundle, network: str, threads: int, device: str = "") -> TFLiteEngine:
-    """The engine of "detector" or "classifier"; the processor is the only device there is."""
+    """The engine of "detector" or "classifier"; the processor is the only device."""
     return TFLiteEngine(bundle.path(network, "tflite"), getattr(bundle, network), threads)

@@ -1,4 +1,4 @@
-"""An engine in this process whose answers are looked at: one that is broken answers too, and a door is not watched."""
+"""An engine in this process whose answers are checked, because a broken one may still answer."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from edge.core.ports import Engine
 from edge.core.records import Image
 
 CHECK_EVERY = 60.0
-"""Seconds between two questions for the known answer."""
+"""Seconds between two self-tests."""
 SAME = 3
-"""Equal answers to pictures that differ, after which it is asked at once; but not more often than every AT_ONCE."""
+"""Equal answers to different pictures after which the self-test runs at once, but at most once per AT_ONCE seconds."""
 AT_ONCE = 5.0
 
 
 class WatchedEngine:
-    """Raises EngineError for answers that are no numbers, and for ever once the known answer was wrong.
+    """Raises EngineError for answers that are not numbers, and for every answer after a failed self-test.
 
-    check: asks the known answer and raises EngineError. clock: seconds.
+    check: runs the self-test and raises EngineError. clock: seconds.
     """
 
     def __init__(self, engine: Engine, check: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._engine, self._check, self._clock = engine, check, clock
         self.fault = ""
-        """Why it is not used any more; "" while it is."""
+        """Why it is no longer used; "" while it is."""
         self._checked = clock()
         self._seen: tuple[bytes, bytes] = (b"", b"")
         self._same = 0
@@ -53,7 +53,7 @@ class WatchedEngine:
         return answer
 
     def _suspicious(self, image: Image, answer: Sequence[NDArray[Any]]) -> bool:
-        """Whether it says the same of whatever it is shown."""
+        """Whether it gives the same answer to any picture."""
         shown = image[::8, ::8].tobytes()
         said = hashlib.blake2b(b"".join(np.ascontiguousarray(values).tobytes() for values in answer)).digest()
         before, self._seen = self._seen, (shown, said)

@@ -1,1 +1,1 @@
-"""How right the networks are: annotated pictures in, figures out."""
+"""Accuracy of the networks on annotated pictures."""

@@ -1,4 +1,4 @@
-"""One annotated picture, and how it is opened."""
+"""An annotated picture, and how it is opened."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from edge.core.records import Image
 from edge.vision import pictures
 
 NAMES = {name: number for number, name in enumerate(labels.CATEGORIES, 1)}
-"""Category -> its number; a box that is no face is always `ignored` too."""
+"""Category -> its number; a box that is not a face is always `ignored` too."""
 WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN, FACE, NOT_A_FACE = NAMES.values()
 IGNORE = 0
-"""Meaning of a class that is left out."""
+"""Meaning of a class that is ignored."""
 MOST = 1_000_000
-"""Pixels: no side of a picture is longer, and no box lies further out."""
+"""Pixels: the longest side of a picture, and the largest coordinate of a box."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,31 +29,31 @@ class Annotated:
 
     path: Path
     boxes: NDArray[np.float32]
-    """(N, 4) x0, y0, x1, y1 in pixels; zeros where the picture is `whole`."""
+    """(N, 4) x0, y0, x1, y1 in pixels; zeros if the picture is `whole`."""
     categories: NDArray[np.int64]
-    """(N,) one of the numbers of `NAMES`."""
+    """(N,) numbers from `NAMES`."""
     ignored: NDArray[np.bool_]
     """(N,) True for a region to ignore."""
     source: str = ""
     cluster: str = ""
     split: str = ""
-    """"train", "val", or "" where the data does not say."""
+    """"train", "val", or "" if the data does not say."""
     size: tuple[int, int] | None = None
-    """Width and height that the annotations say, where they do."""
+    """Width and height in the annotations, if they are there."""
     whole: bool = False
-    """The whole picture is one face: whoever sorted it into a folder said no box."""
+    """The whole picture is one face: a folder per class has no boxes."""
     lone: bool = False
-    """Only this one face of the picture is annotated: what else a detector finds in it is neither right nor wrong."""
+    """Only this one face of the picture is annotated: other detections are neither right nor wrong."""
     where: str = ""
     """File and entry of the annotation, for messages."""
     attributes: tuple[frozenset[str], ...] = ()
-    """What the annotations say of each of the N boxes ("beard", "occluded"); empty where they say nothing of any."""
+    """Attributes of each of the N boxes ("beard", "occluded"); empty if no box has any."""
 
 
 def opened(truth: Annotated) -> tuple[Annotated, Image]:
     """The pixels, and the annotation with the box of a `whole` picture filled in.
 
-    Raises DataError where the picture cannot be read or is not the one that was annotated.
+    Raises DataError if the picture cannot be read or is not the one that was annotated.
     """
     image = pictures.read(truth.path)
     height, width = image.shape[:2]
@@ -73,7 +73,7 @@ def opened(truth: Annotated) -> tuple[Annotated, Image]:
 
 @dataclass
 class Skipped:
-    """The pictures of a set that could not be used, with the reason of each."""
+    """The pictures of a set that could not be used, with the reasons."""
 
     total: int = 0
     reasons: list[tuple[Path, str]] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Skipped:
 
 
 def each(truths: Iterable[Annotated], skipped: Skipped) -> Iterator[tuple[Annotated, Image]]:
-    """`opened` of all that can be; the others go into `skipped`. Raises DataError where none can."""
+    """Yields `opened` of each picture; those that cannot be used go into `skipped`. Raises DataError if none can."""
     for truth in truths:
         skipped.total += 1
         try:

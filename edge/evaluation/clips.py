@@ -1,7 +1,7 @@
-"""Scores alarms about people in a labelled clip: who was alarmed rightly, missed, alarmed falsely, and how soon.
+"""Scores the alerts in a labelled clip: right, missed and false ones, and their delay.
 
-The labels are a TOML file of numbers (docs/clips.md): each person's outcome, and a box of the face at a few times.
-Between two of them that are at most `GAP` seconds apart the box moves in a straight line.
+The labels are a TOML file (docs/clips.md) with each person's outcome, and the box of the face at a few times. Between
+two of them that are at most `GAP` seconds apart the box moves in a straight line.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from edge.core.labels import Mask
 from edge.core.records import Observation, Track
 
 GAP = 2.0
-"""Seconds between two labelled boxes up to which the person is in sight all the time."""
+"""Two labelled boxes at most this many seconds apart mean that the person was in sight in between."""
 NEAR = 1.0
-"""A track is a person's whose face is nearest, its middle at most this far away, in heights of the face."""
+"""A track belongs to the person whose face is nearest; largest distance of the centres, in face heights."""
 OUTCOMES = ("on", "off", "incorrectly_worn", "unsure")
-"""What a person can be labelled as; an alarm about one who is "unsure" is neither right nor wrong."""
+"""Labels of a person; an alert about an "unsure" one is neither right nor wrong."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Person:
     name: str
     outcome: str
     boxes: Sequence[tuple[float, Box]]
-    """Seconds and the face's box in pixels of the clip, by time."""
+    """Time in seconds and the face's box in pixels of the clip, sorted by time."""
 
     def at(self, t: float) -> Box | None:
-        """Where the face is at `t`; None out of sight."""
+        """The face's box at `t`; None if out of sight."""
         for (t0, a), (t1, b) in zip(self.boxes, [*self.boxes[1:], self.boxes[-1]], strict=True):
             if t0 == t:
                 return a
@@ -57,7 +57,7 @@ class Labels:
 
 
 def read(path: Path) -> Labels:
-    """Reads a labels file. Raises DataError, one line: file, person, what was expected."""
+    """Reads a labels file. Raises DataError: one line with file, person and what was expected."""
     try:
         values = toml_model.read(path, "expected the labels of a recording, a TOML file")
     except ConfigError as error:
@@ -93,7 +93,7 @@ def _person(path: Path, number: int, row: dict[str, Any]) -> Person:
 
 @dataclass
 class _Seen:
-    """What became of one person."""
+    """The result for one person."""
 
     track: int | None = None
     switches: int = 0
@@ -102,16 +102,16 @@ class _Seen:
 
 @dataclass
 class ClipScorer:
-    """Takes the observations of one clip in order; `result()` gives the table's row."""
+    """Takes the observations of a clip in order; `result()` gives the table's row."""
 
     people: Sequence[Person]
     _seen: dict[int, _Seen] = field(default_factory=dict)
     _things: set[int] = field(default_factory=set)
     _owners: dict[int, int] = field(default_factory=dict)
-    """Track -> person it last was near."""
+    """Track -> the person that it was last near."""
 
     def add(self, observation: Observation, alert: bool) -> None:
-        """`alert`: whether the alert stands after this frame; who is alarmed is whose own decision speaks for it."""
+        """`alert`: whether it is active after this frame; it is about the people whose own decision supports it."""
         t = observation.frame.t
         off = {d.track_id for d in observation.decisions if d.mask is Mask.OFF} if alert else set()
         faces = {k: box for k, person in enumerate(self.people) if (box := person.at(t))}
@@ -133,7 +133,7 @@ class ClipScorer:
             self._seen[owner].alarmed = t
 
     def result(self) -> dict[str, Any]:
-        """Counts of people, the median of the seconds to a right alarm (None without one), names of who went wrong."""
+        """Counts of people, median seconds to a right alert (None without one), and names of those judged wrong."""
         alarmed = {k: seen.alarmed for k, seen in self._seen.items() if seen.alarmed is not None}
         wanted = [k for k, p in enumerate(self.people) if p.outcome in ("off", "incorrectly_worn")]
         falsely = [k for k in alarmed if self.people[k].outcome == "on"]
@@ -175,7 +175,7 @@ COLUMNS = {
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
-    """One row per clip; below it who was missed or alarmed falsely."""
+    """One row per clip, followed by the missed people and those falsely alerted about."""
     wide = max(len(name) for name in results) + 2
     lines = [f"{'clip':<{wide}}" + "".join(f"{title:>10}" for title in COLUMNS.values())]
     for name, figures in results.items():

@@ -1,8 +1,8 @@
 """COCO annotations, as COCO, Roboflow, Label Studio, CVAT and makesense write them.
 
-Categories go by their names, whatever their numbers; one that no box uses (Roboflow's root) does not matter. A file
-without names is taken to number them 1 to 4 in the order of `NAMES`. `iscrowd` marks a region to ignore. `attributes`
-that are true are kept, as CVAT writes them ({"occluded": true, "beard": false}).
+Categories are matched by name, not by number; one that no box uses (Roboflow's root) is ignored. In a file without
+names the numbers 1 to 4 stand for `NAMES` in order. `iscrowd` marks a region to ignore. `attributes` that are true are
+kept, as CVAT writes them ({"occluded": true, "beard": false}).
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from edge.evaluation.picture_names import Places, split_of
 __all__ = ["FACE", "INCORRECTLY_WORN", "NAMES", "WITHOUT_MASK", "WITH_MASK", "Annotated", "files", "read"]
 Box = tuple[float, float, float, float]
 Row = tuple[Box, int, bool, frozenset[str]]
-"""Box, category, whether to ignore it, attributes."""
+"""Box, category, whether to ignore it, attributes of one annotation."""
 
 
 def files(root: Path) -> list[Path]:
     """The COCO files of a folder: its own, else those of `annotations/`, else one per part (`train/`, `valid/`).
 
-    Raises DataError where several stand side by side: it is not for us to choose.
+    Raises DataError if there are several side by side, because the choice is the user's.
     """
     for place in (root, root / "annotations"):
         found = [p for p in sorted(place.glob("*.json")) if not p.name.startswith(".") and _is_coco(p)]
@@ -51,7 +51,7 @@ def files(root: Path) -> list[Path]:
 
 
 def _is_coco(path: Path) -> bool:
-    """Whether a .json can be meant as annotations; a damaged one can, so that `read` says what is wrong with it."""
+    """Whether a .json may be annotations; True for a damaged one, so that `read` reports what is wrong with it."""
     try:
         values = json_text.parse(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
@@ -60,7 +60,7 @@ def _is_coco(path: Path) -> bool:
 
 
 def read(path: Path | str, labels: Labels | None = None) -> list[Annotated]:
-    """One file. Raises DataError, one line with file, entry and remedy, for whatever cannot be right in it."""
+    """Reads one file. Raises DataError, one line with file, entry and remedy, for anything invalid in it."""
     path, labels = Path(path), labels or Labels({})
     try:
         content = json_text.parse(path.read_text(encoding="utf-8-sig"))
@@ -92,7 +92,7 @@ def read(path: Path | str, labels: Labels | None = None) -> list[Annotated]:
 
 
 def _images(path: Path, images: list[Any]) -> dict[Any, dict[str, Any]]:
-    """By id."""
+    """The pictures by id."""
     found: dict[Any, dict[str, Any]] = {}
     for k, image in enumerate(images):
         if not isinstance(image, dict) or not isinstance(image.get("file_name"), str) or "id" not in image:
@@ -111,7 +111,7 @@ def _pixels(value: Any) -> bool:
 
 
 def _meaning(path: Path, content: dict[str, Any], labels: Labels) -> dict[Any, int]:
-    """Id of a category that boxes use -> number in `NAMES`, or IGNORE."""
+    """Id of a category in use -> number in `NAMES`, or IGNORE."""
     used = Counter(str(a.get("category_id")) for a in content["annotations"] if isinstance(a, dict))
     categories = content.get("categories") or []
     if not isinstance(categories, list):

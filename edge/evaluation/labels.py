@@ -1,4 +1,4 @@
-"""What the classes of other people's data sets mean."""
+"""Meaning of the class names in public data sets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KNOWN = {
     NOT_A_FACE: "notface noface background",
     FACE: "face unknown faceunknown facemaskunknown",
 }
-"""Spellings seen in public sets of mask pictures, as `plain` writes them."""
+"""Spellings found in public sets of mask pictures, in the form that `plain` gives."""
 
 
 def plain(name: str) -> str:
@@ -34,7 +34,7 @@ MEANT |= {plain(name): number for name, number in NAMES.items()}
 
 
 class Labels:
-    """From a class's name to its number in `NAMES`, or IGNORE."""
+    """Maps the name of a class to its number in `NAMES`, or IGNORE."""
 
     def __init__(self, renamed: Mapping[str, str]) -> None:
         """`renamed`: a name in the data -> one of `NAMES`, or "ignore". Raises DataError for another."""
@@ -45,12 +45,12 @@ class Labels:
             self._renamed[plain(old)] = NAMES.get(new, IGNORE)
 
     def number(self, name: str) -> int | None:
-        """None where the name is not known."""
+        """The number; None if the name is unknown."""
         word = plain(name)
         return self._renamed.get(word, MEANT.get(word))
 
     def require(self, name: str, where: str, boxes: int) -> int:
-        """The same; raises DataError that says what to do."""
+        """The number; raises DataError, which says what to do, if the name is unknown."""
         number = self.number(name)
         if number is None:
             name = name if len(name) <= 60 else f"{name[:60]}..."

@@ -1,7 +1,7 @@
-"""Two systems on the same pictures, and how sure the difference is.
+"""Compares two systems on the same pictures, with a confidence interval of the difference.
 
-The interval is the percentile bootstrap over pictures (Efron 1979, doi 10.1214/aos/1176344552): pictures are drawn
-anew, with both systems' answers to each, so what makes a picture hard for both does not widen it.
+The interval is the percentile bootstrap over pictures (Efron 1979, doi 10.1214/aos/1176344552): pictures are resampled
+together with both systems' answers, so pictures that are hard for both do not widen it.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from edge.evaluation.scoring import Scorer
 
 Array = NDArray[Any]
 BETTER = {"face_ap": 1, "recall_masked": 1, "recall_bare": 1, "label_accuracy": 1, "false_per_image": -1}
-"""Figure -> 1 where more is better, -1 where less is."""
+"""Figure -> 1 if more is better, -1 if less is."""
 DRAWS, LEVEL = 400, 95
 FEW = 100
-"""With fewer pictures an interval says little, and it is said."""
+"""With fewer pictures an interval means little, and the report says so."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure of a new system and of the old one; low and high of the difference new - old, at `LEVEL` percent."""
+    """A figure of the new and of the old system; bounds of the difference new - old, at `LEVEL` percent."""
 
     name: str
     new: float
@@ -44,16 +44,16 @@ class Interval:
 
 
 class Outcomes:
-    """What a system said of each picture, in a form that can be added up for any choice of pictures."""
+    """A system's answers per picture, in a form that can be summed over any choice of pictures."""
 
     def __init__(self, operating: float) -> None:
-        """`operating`: the score from which a face counts as found."""
+        """`operating`: lowest score at which a face counts as found."""
         self.operating, self.lone = operating, False
         self._counts: list[list[float]] = []
         self._said: list[tuple[Array, Array]] = []
 
     def hear(self, truth: Annotated, rows: Array) -> None:
-        """Takes the rows (N, 6) said of one picture; see `Scorer.add`."""
+        """Takes the rows (N, 6) of one picture; see `Scorer.add`."""
         one = Scorer(self.operating)
         one.add(truth, rows)
         self.lone |= truth.lone
@@ -64,7 +64,7 @@ class Outcomes:
         return len(self._counts)
 
     def figures(self, weights: Array | None = None) -> dict[str, float]:
-        """`BETTER`'s figures, each picture counted `weights` (N,) times; NaN where there is no data."""
+        """The figures of `BETTER`, each picture counted `weights` (N,) times; NaN without data."""
         weights = np.ones(len(self)) if weights is None else weights
         faces, alarms, found_on, on, found_off, off, right, named = weights @ np.array(self._counts, float)
         with np.errstate(all="ignore"):
@@ -80,7 +80,7 @@ class Outcomes:
         return {key: float(result[key]) for key in BETTER}
 
     def _average_precision(self, weights: Array, faces: float) -> float:
-        """As `average_precision`, each row counted as often as its picture."""
+        """Same as `average_precision`, with each row counted as often as its picture."""
         scores = np.concatenate([s for s, _ in self._said]) if self._said else np.zeros(0)
         if not faces or not len(scores):
             return float("nan") if not faces else 0.0

@@ -1,4 +1,4 @@
-"""Where the pictures lie that a file of annotations names: every tool writes their names in its own way."""
+"""Finds the pictures named in annotations: every tool writes the names in its own way."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from edge.vision import pictures
 
 
 class Places:
-    """Finds pictures by the names that annotations beside, above or below them use."""
+    """Finds pictures by the names in annotations beside, above or below them."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder`: that of the annotations; one called `annotations` or `labels` belongs to the folder above."""
+        """`folder`: that of the annotations; if called `annotations` or `labels`, the one above is used."""
         self.root = folder.parent if folder.name.lower() in ("annotations", "labels", "xmls") else folder
         self.folder = folder
         self._by_name: dict[str, list[Path]] | None = None
 
     def find(self, name: str) -> Path:
-        """The picture called `name`; a path that does not exist where there is none.
+        """The picture called `name`; a path that does not exist if there is none.
 
-        Tried are `images/` beside the annotations, their own folder, the folder above, then any folder below in which
-        exactly one picture has that name (Label Studio and CVAT write folders that their exports do not have).
+        Searches `images/` beside the annotations, their own folder, the folder above, then all folders below, if
+        exactly one picture there has that name (Label Studio and CVAT write folders that their exports do not have).
         """
         name = unquote(name).replace("\\", "/") if "%" in name else name.replace("\\", "/")
         parts = [p for p in name.split("/") if p not in ("", ".", "..")] or ["(no name)"]
@@ -31,7 +31,7 @@ class Places:
             return Path(name)
         likely = [base.joinpath(*tail) for base in (self.root / "images", self.folder, self.root)]
         for place in likely:
-            if os.path.isfile(place):  # unlike Path's, it raises nothing for a name that is too long
+            if os.path.isfile(place):  # unlike Path's method, it does not raise for a name that is too long
                 return place
         if self._by_name is None:
             self._by_name = {}
@@ -42,7 +42,7 @@ class Places:
 
 
 def split_of(*names: str) -> str:
-    """ "train" or "val" where one of `names` (folders, the stem of a file) says so, else ""; a test part is "val"."""
+    """ "train" or "val" if one of `names` (folders, the stem of a file) says so, else ""; a test part is "val"."""
     for name in names:
         word = name.lower().split("_")[-1] if "_" in name else name.lower()
         if word in ("train", "training") or name.lower().startswith("train"):

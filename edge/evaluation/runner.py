@@ -1,4 +1,4 @@
-"""Runs both networks over annotated pictures and makes the table of figures, in all and per source."""
+"""Runs both networks over annotated pictures and computes the table of figures, in total and per source."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from edge.vision.detector import FaceDetector
 
 Rows = NDArray[np.float64]
 LOWEST = 0.001
-"""Faces down to this score are listed, for the average precision."""
+"""Lowest score of a listed face, for the average precision."""
 NOT_A_FACE_FROM = Judgement().not_a_face
-"""Probability of "not a face" from which a box is no face: the default of the device."""
+"""Probability of "not a face" from which a box is rejected: the device's default."""
 NAMED_FROM = 0.03
-"""Faces below this score are not worth a run of the classifier: their label stays unsaid (-1)."""
+"""Faces below this score are not classified: their label stays -1."""
 
 
 OF_FINDING = ("face_ap", "recall_masked", "recall_bare", "false_per_image", "ap_with_mask", "ap_without_mask")
-"""Figures that need every face of a picture to be annotated."""
+"""Figures that require every face of a picture to be annotated."""
 
 
 def mask_classifier(engine: Engine, spec: ClassifierSpec) -> MaskClassifier:
@@ -43,10 +43,10 @@ def mask_classifier(engine: Engine, spec: ClassifierSpec) -> MaskClassifier:
 
 
 class BundleDetector:
-    """Both networks of a bundle as one function picture -> rows x0, y0, x1, y1, score, label.
+    """Both networks of a bundle as one function: picture -> rows x0, y0, x1, y1, score, label.
 
-    A box that the classifier takes for no face is nobody on the device. Here it keeps its place in the ranking below
-    the operating point: its score becomes at most that point, times the probability that it is a face.
+    On the device, a box that the classifier rejects as "not a face" is dropped. Here it is ranked below the operating
+    point: its score becomes at most that point, times the probability that it is a face.
     """
 
     def __init__(self, bundle: Bundle, detector: Engine, classifier: Engine) -> None:
@@ -56,14 +56,14 @@ class BundleDetector:
         self._labels = bundle.classifier.labels
 
     def rows(self, image: Image) -> Rows:
-        """(N, 6) rows of an RGB picture, best first; label one of `edge.evaluation.scoring`'s."""
+        """(N, 6) rows of an RGB picture, best first; labels as in `edge.evaluation.scoring`."""
         found, things = self.answers(image)
         vetoed = things >= NOT_A_FACE_FROM
         found[vetoed, 4] = np.minimum(found[vetoed, 4], self.operating) * (1 - things[vetoed])
         return found[np.argsort(-found[:, 4], kind="stable")]
 
     def answers(self, image: Image) -> tuple[Rows, Rows]:
-        """The same rows before the veto, and for each the probability (N,) that it is no face."""
+        """The same rows before the classifier's rejection, and the probabilities (N,) that they are not faces."""
         found = self._detector.rows(image)
         labels, things = np.full(len(found), float(UNSAID)), np.zeros(len(found))
         for i in np.flatnonzero(found[:, 4] >= NAMED_FROM):
@@ -71,12 +71,12 @@ class BundleDetector:
         return np.c_[found, labels], things
 
     def named(self, image: Image, truth: Annotated) -> Rows:
-        """The same for the annotated boxes, each with a score of 1: what the classifier alone says of `truth`."""
+        """The classifier's rows for the annotated boxes of `truth`, each with a score of 1."""
         rows = [[*box, 1.0, self._say(image, Box(*box), truth.whole)[0]] for box in truth.boxes.tolist()]
         return np.array(rows, float).reshape(-1, 6)
 
     def _say(self, image: Image, box: Box, whole: bool = False) -> tuple[float, float]:
-        """The label of a face, and the probability that it is none."""
+        """The label of a face, and the probability that it is not one."""
         p = self._classifier.probabilities(image, box, 0.0 if whole else None)
         said = dict(zip(self._labels, p.tolist(), strict=True))
         on, off, wrongly = (said.get(x, 0.0) for x in (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN))
@@ -84,7 +84,7 @@ class BundleDetector:
         return float(label), said.get(NOT_A_FACE, 0.0)
 
     def __call__(self, bgr: NDArray[np.uint8]) -> Rows:
-        """The same for a BGR picture, as OpenCV reads it, with two labels: an incorrectly worn mask is 0, without."""
+        """Like `__call__` for a BGR picture, as OpenCV reads it, with two labels: an incorrectly worn mask is 0."""
         rows = self.rows(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]
         rows[rows[:, 5] == WRONGLY, 5] = BARE
         return rows
@@ -100,11 +100,11 @@ def score(
 ) -> dict[str, dict[str, Any]]:
     """Scores `detect(RGB) -> rows` on all pictures, per source and per slice (`edge.evaluation.slices`).
 
-    Name -> figures (see `Scorer`). "all" stands first and has `median_ms`, and `skipped`: how many pictures could not
-    be used, and `first_skipped`, why the first was not. DataError when none can.
+    Returns name -> figures (see `Scorer`). "all" is first and also has `median_ms`, `skipped` (pictures that could not
+    be used) and `first_skipped` (why the first was not). Raises DataError if none can be used.
 
-    `name(RGB, truth) -> rows` says the labels of given boxes (`BundleDetector.named`): where only one face of a picture
-    is annotated, that is all that can be scored, and figures of finding are NaN. `hear` is told every answer.
+    `name(RGB, truth) -> rows` labels given boxes (`BundleDetector.named`): if only one face of a picture is annotated,
+    nothing else can be scored, and the detection figures are NaN. `hear` receives every answer.
     """
     skipped = Skipped()
     scorers: dict[str, Scorer] = {"all": Scorer(operating)}
@@ -154,11 +154,11 @@ COLUMNS = {
 }
 
 WIDEST = 60
-"""Characters of a row's title."""
+"""Width of a row's title, in characters."""
 
 
 def table(result: dict[str, dict[str, Any]]) -> str:
-    """The figures as text, one row per source and slice; what was skipped stands first."""
+    """The figures as text, one row per source and slice; skipped pictures come first."""
     titles = {name: plain(" ".join(name.split()))[:WIDEST] for name in result}  # the annotations' own words
     wide = max(map(len, titles.values())) + 2
     lines = [f"{result['all']['first_skipped']}\n"] if "first_skipped" in result["all"] else []
@@ -173,7 +173,7 @@ def table(result: dict[str, dict[str, Any]]) -> str:
 
 
 def without_nan(value: Any) -> Any:
-    """JSON has no NaN: a figure without data is null."""
+    """The figures with None in place of NaN, which JSON does not have."""
     if isinstance(value, dict):
         return {k: without_nan(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -1,8 +1,8 @@
 """Scores a face and mask detector against annotations: numpy alone, so it runs on the device too.
 
-A detector says rows x0, y0, x1, y1, score, label (1 with mask, 0 without, 2 incorrectly worn, -1 not said). Rows are
-matched to faces greedily, best score first; a row on an ignored region is neither right nor wrong. Where two labels are
-compared, one that says "incorrectly worn" said "without": both raise the alert.
+A detector gives rows x0, y0, x1, y1, score, label (1 with mask, 0 without, 2 incorrectly worn, -1 not classified). Rows
+are matched to faces greedily, best score first; a row on an ignored region is neither right nor wrong. When labels are
+compared, "incorrectly worn" counts as "without": both raise the alert.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def average_precision(scores: Array, hits: Array, positives: int) -> float:
 
 
 def match(rows: Array, boxes: Array, ignored: Array, threshold: float) -> tuple[Array, Array]:
-    """Scores (M,) and hits (M,) of the rows that count; `rows` (N, 5+), `boxes` (K, 4), `ignored` (K,)."""
+    """Scores (M,) and hits (M,) of the counted rows; `rows` (N, 5+), `boxes` (K, 4), `ignored` (K,)."""
     rows = rows[np.argsort(-rows[:, 4], kind="stable")]
     overlap = iou_matrix(rows, boxes)
     scores, hits = [], []
@@ -46,7 +46,7 @@ def match(rows: Array, boxes: Array, ignored: Array, threshold: float) -> tuple[
         scores.append(row[4])
         hits.append(hit)
         if hit:
-            overlap[:, best] = -1.0  # taken: the next row on this face is a false alarm
+            overlap[:, best] = -1.0  # taken: another row on this face is a false positive
     return np.array(scores, float), np.array(hits, bool)
 
 
@@ -55,11 +55,11 @@ class Scorer:
     """Collects picture after picture; `result()` gives the table."""
 
     operating: float = 0.5
-    """Score at which recall, false alarms and labels are read."""
+    """Score threshold for recall, false positives and labels."""
     threshold: float = 0.4
-    """IoU from which a row has found a face."""
+    """IoU from which a row matches a face."""
     min_side: float = 12.0
-    """Faces with a shorter side, in pixels, are ignored."""
+    """Faces whose shorter side is below this, in pixels, are ignored."""
     pictures: int = 0
     false_alarms: int = 0
     faces: int = 0
@@ -72,7 +72,7 @@ class Scorer:
     _wrongly_faces: int = 0
 
     def add(self, truth: Annotated, rows: Array) -> None:
-        """Takes the rows (N, 6) said of one picture."""
+        """Takes the rows (N, 6) of one picture."""
         rows = np.asarray(rows, float).reshape(-1, 6)
         sides = truth.boxes[:, 2:] - truth.boxes[:, :2]
         ignored = truth.ignored | (sides.min(1, initial=np.inf) < self.min_side)
@@ -92,7 +92,7 @@ class Scorer:
         self._count_labels(truth, rows[rows[:, 4] >= self.operating], ignored)
 
     def _count_labels(self, truth: Annotated, rows: Array, ignored: Array) -> None:
-        """What was said at the operating point of each face that can be judged."""
+        """Records the answer to each labelled face at the operating point."""
         overlap = iou_matrix(rows, truth.boxes)
         for k in np.flatnonzero(~ignored):
             if not len(rows) or overlap[:, k].max() < self.threshold:
@@ -108,22 +108,22 @@ class Scorer:
 
     @property
     def said(self) -> tuple[Array, Array]:
-        """Scores and hits of every row that counts."""
+        """Scores and hits of every counted row."""
         return _joined(self._face)
 
     @property
     def found_and_wanted(self) -> tuple[int, int, int, int]:
-        """Masked faces found, masked faces, bare faces found, bare faces."""
+        """Counts: masked faces found, masked faces, bare faces found, bare faces."""
         return self._found[1], self._wanted[1], self._found[0], self._wanted[0]
 
     @property
     def right_and_named(self) -> tuple[int, int]:
-        """Found faces with the right label, found faces with any; an incorrectly worn mask counts as bare."""
+        """Counts: found faces with the right label, with any label; an incorrectly worn mask counts as bare."""
         c = self._confusion
         return int(c[BARE, BARE] + c[BARE, WRONGLY] + c[MASKED, MASKED]), int(c.sum())
 
     def result(self) -> dict[str, float]:
-        """The table's row; NaN where a figure has no data."""
+        """The table's row; NaN for a figure without data."""
         c, nan, wrongly = self._confusion[:, :2].copy(), float("nan"), self._wrongly
         c[:, BARE] += self._confusion[:, WRONGLY]
         named = c.sum() > 0

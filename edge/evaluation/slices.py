@@ -1,7 +1,7 @@
-"""Parts of a set of annotated pictures that deserve figures of their own.
+"""Slices of a set of annotated pictures that get figures of their own.
 
-By size of the face, by colour and light of the picture, faces turned aside, masked faces by the look of the mask, and
-by whatever attributes the annotations have.
+They are made by size of the face, by colour and light of the picture, for faces turned aside, by the look of the mask,
+and by the attributes in the annotations.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from edge.evaluation.coco import WITH_MASK, Annotated
 
 Rows = NDArray[np.float64]
 SIZES = ((12, 24), (24, 48), (48, 96), (96, float("inf")))
-"""Shorter side of a face in pixels of the picture, from (with) ... to (without)."""
+"""Shorter side of a face in pixels of the picture: from (inclusive), to (exclusive)."""
 DARK = 60
 """Mean brightness, of 255, below which a picture is dark."""
 TURNED = 0.66
 """Width over height of a tight box below which a head is turned aside; of frontal faces 0.75 is usual."""
 LARGE_ENOUGH = 24
-"""Pixels of a face's height from which its outline and its mask's look can be told."""
+"""Least height of a face, in pixels, for judging its outline and the look of its mask."""
 BLACK, COLOURFUL, PATTERNED, SURGICAL = 70, 45, 30, 16
-"""Of 255: mean brightness below which a mask is dark; range of its mean colour from which a warm one is coloured;
-standard deviation of its colour from which it is patterned; by how much a surgical one is more blue than red. Chosen by
-looking at 595 masked faces: of "coloured or patterned" half are plain masks beside skin, of the others nine in ten are
-what they are called."""
+"""On a scale of 255: mean brightness below which a mask is dark; range of the mean colour from which a warm one is
+coloured; standard deviation of the colour from which it is patterned; by how much a surgical one is more blue than red.
+Chosen by inspecting 595 masked faces: half of "coloured or patterned" are plain masks beside skin; nine in ten of the
+others are what their name says."""
 
 
 def of_sizes(low: float, high: float) -> str:
-    """The name of a slice of `SIZES`."""
+    """The name of a slice in `SIZES`."""
     return f"{low} px and more" if high == float("inf") else f"{low}-{high} px"
 
 
 def of(truth: Annotated, image: Image, rows: Rows, overlap: float) -> Iterator[tuple[str, Annotated, Rows]]:
-    """The slices that a picture (RGB) belongs to: name, annotations, rows (N, 6) that count there.
+    """The slices that a picture (RGB) belongs to: name, annotations, rows (N, 6) that count in it.
 
-    In a slice of sizes the other faces are to be ignored, and so are rows of another size that lie on no face of the
-    slice from an IoU of `overlap` on, as COCO does with its area ranges.
+    In a slice by size the other faces are ignored, and so are rows of another size that match no face of the slice
+    with an IoU of `overlap`, as COCO does for its area ranges.
     """
     sides = (truth.boxes[:, 2:] - truth.boxes[:, :2]).min(1, initial=np.inf)
     own = (rows[:, 2:4] - rows[:, :2]).min(1, initial=np.inf)
@@ -72,7 +72,7 @@ def of(truth: Annotated, image: Image, rows: Rows, overlap: float) -> Iterator[t
 
 
 def turned_aside(truth: Annotated) -> NDArray[np.bool_]:
-    """Which of the annotated faces (N,) are of heads turned aside: narrow boxes, large enough to tell."""
+    """Which of the annotated faces (N,) are turned aside: those with narrow boxes that are large enough to tell."""
     width, height = (truth.boxes[:, 2:] - truth.boxes[:, :2]).T
     narrow: NDArray[np.bool_] = _readable(truth) & (width < TURNED * height)
     return narrow
@@ -86,7 +86,7 @@ def _readable(truth: Annotated) -> NDArray[np.bool_]:
 def _faces(
     name: str, chosen: NDArray[np.bool_], truth: Annotated, rows: Rows, overlap: float
 ) -> Iterator[tuple[str, Annotated, Rows]]:
-    """A slice of the `chosen` faces alone; what lies on none of them is left out."""
+    """A slice of the `chosen` faces alone; rows that match none of them are dropped."""
     if chosen.any():
         on = iou_matrix(rows, truth.boxes[chosen]).max(1, initial=0) >= overlap
         yield name, replace(truth, ignored=truth.ignored | ~chosen), rows[on]
@@ -96,7 +96,7 @@ LOOKS = ("dark", "blue or green", "white or grey", "coloured or patterned")
 
 
 def look(image: Image, box: NDArray[np.float32]) -> str:
-    """One of `LOOKS`, or "" outside the picture: the lower middle of the masked face `box` (x0, y0, x1, y1) of RGB."""
+    """One of `LOOKS`, from the lower middle of the masked face `box` (x0, y0, x1, y1) in RGB; "" if out of view."""
     (x0, y0, x1, y1), (height, width) = box, image.shape[:2]
     top, bottom = (int(np.clip(y0 + k * (y1 - y0), 0, height)) for k in (0.58, 0.9))
     left, right = (int(np.clip(x0 + k * (x1 - x0), 0, width)) for k in (0.25, 0.75))

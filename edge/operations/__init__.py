@@ -1,1 +1,1 @@
-"""What a person does with a device: check it, time it, flash it, update it."""
+"""Operations on a device: check it, benchmark it, flash it, update it."""

@@ -1,4 +1,4 @@
-"""All cameras on a broker, as they say of themselves in retained messages; nothing is sent to them."""
+"""All cameras on a broker, from their retained messages; nothing is sent to them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from edge.core import json_text
 from edge.sinks.mqtt_client import Broker
 
 TOLD = ("available", "state", "alert", "snooze", "info", "counts", "last_alert")
-"""What is read of a camera, below its topic."""
+"""The messages of a camera that are read, below its topic."""
 _HEAD = ("topic", "device", "camera", "online", "state", "alert", "people today", "last alert", "software", "bundle")
 
 
 @dataclass(frozen=True)
 class Camera:
-    """One camera; texts are empty and numbers None where it has not told."""
+    """One camera; texts are empty and numbers None if unknown."""
 
     topic: str
     device: str = ""
@@ -31,7 +31,7 @@ class Camera:
     snooze: bool | None = None
     people_today: int | None = None
     last_alert: str = ""
-    """ISO 8601."""
+    """Time in ISO 8601."""
     software: str = ""
     bundle: str = ""
 
@@ -39,7 +39,7 @@ class Camera:
 def gather(
     broker: Callable[..., Broker], topics: Sequence[str], wait: float, clock: Callable[[], float] = time.monotonic
 ) -> list[Camera]:
-    """Listens below `topics` until nothing more has come for `wait` seconds (ten times that at most).
+    """Listens below `topics` until nothing has arrived for `wait` seconds (ten times that at most).
 
     broker: makes the connection, given `client_id`, `connected` and `heard`. Raises SinkError.
     """
@@ -64,7 +64,7 @@ def gather(
 
 
 def cameras(messages: dict[str, bytes]) -> list[Camera]:
-    """From payloads by topic; whatever has an `info` is a camera, and what cannot be read is left out."""
+    """Cameras from payloads by topic; whatever has an `info` is a camera, and unreadable ones are skipped."""
     found = []
     for topic in sorted(messages):
         base, _, below = topic.rpartition("/")
@@ -91,7 +91,7 @@ def cameras(messages: dict[str, bytes]) -> list[Camera]:
 
 
 def render(fleet: Iterable[Camera]) -> str:
-    """A table; of those that are away it says nothing that may have changed since."""
+    """A table; for offline cameras it leaves out what may have changed since."""
     rows = [_HEAD]
     for c in fleet:
         now = (c.state, {True: "ALERT", False: "-", None: "?"}[c.alert]) if c.online else ("", "")
@@ -120,5 +120,5 @@ def _switch(payload: bytes) -> bool | None:
 
 
 def _text(value: Any) -> str:
-    """A text that cannot move a terminal's cursor."""
+    """The text without control characters."""
     return "".join(c for c in value[:80] if c.isprintable()) if isinstance(value, str) else ""

@@ -1,6 +1,6 @@
-"""Wheels made again from what is installed here, for another environment of this machine or for a card.
+"""Wheels repacked from installed packages, for another environment of this machine or for a card.
 
-No index is asked: what was chosen and tried here is what is installed there.
+No index is used: what was chosen and tested here is installed there.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from pathlib import Path
 from edge.core.errors import MaskcamError
 
 NEEDED = "needed"
-"""The folder, beside the wheels of parts, with the wheels of what they need."""
+"""Folder beside the wheels of parts for the wheels of their dependencies."""
 _LEFT_OUT = ("INSTALLER", "REQUESTED", "direct_url.json")
-"""What an installer notes, beside scripts and bytecode, which it makes."""
+"""Files that an installer writes, besides scripts and bytecode."""
 
 
 def normal(name: str) -> str:
-    """A distribution's name as wheels bear it (PEP 427), such as maskcam_bell."""
+    """A distribution's name as in wheel names (PEP 427), such as maskcam_bell."""
     return re.sub(r"[-_.]+", "_", name).lower()
 
 
 def repacked(installed: metadata.Distribution, folder: Path) -> Path:
-    """The wheel of an installed distribution, byte by byte what was installed.
+    """The wheel of an installed distribution, with exactly the files that were installed.
 
-    Raises MaskcamError where that changed, or where it was installed as a link to its source.
+    Raises MaskcamError if one has changed, or if it was installed as a link to its source.
     """
     if json.loads(installed.read_text("direct_url.json") or "{}").get("dir_info", {}).get("editable"):
         raise MaskcamError(f"{installed.name} is installed as a link to its source: install it without -e, then again")
@@ -54,15 +54,15 @@ def repacked(installed: metadata.Distribution, folder: Path) -> Path:
 
 
 def _tag(installed: metadata.Distribution) -> str:
-    """Which machines it is for, such as py3-none-any (PEP 425)."""
+    """Its compatibility tag, such as py3-none-any (PEP 425)."""
     tags = re.findall(r"^Tag: *(\S+)-(\S+)-(\S+)$", installed.read_text("WHEEL") or "", re.MULTILINE)
     return "-".join(".".join(dict.fromkeys(column)) for column in zip(*tags, strict=True)) if tags else "py3-none-any"
 
 
 def parts(names: Iterable[str], folder: Path, there: Collection[str]) -> list[Path]:
-    """Wheels of packages that bring parts into `folder`, and into its NEEDED of what they need; returns all of them.
+    """Makes wheels of packages with parts in `folder`, and of their dependencies in its NEEDED; returns all of them.
 
-    there: the `normal` names of what the other environment gets anyhow. Raises MaskcamError.
+    there: the `normal` names of what the other environment gets anyway. Raises MaskcamError.
     """
     roots = [metadata.distribution(name) for name in names]
     needed = _needed(roots, {"maskcam", *there})
@@ -72,7 +72,7 @@ def parts(names: Iterable[str], folder: Path, there: Collection[str]) -> list[Pa
 
 
 def _needed(roots: list[metadata.Distribution], left_out: set[str]) -> Iterator[metadata.Distribution]:
-    """What the roots import, and what that imports; what is not installed here was not needed here."""
+    """The dependencies of the roots, recursively; what is not installed here was not needed here."""
     seen = left_out | {normal(root.name) for root in roots}
     waiting = list(roots)
     while waiting:

@@ -12,7 +12,7 @@ from pathlib import Path
 from edge.core.probes import run
 
 YEAR = 2026
-"""Release date of this version, seconds since 1970: an earlier clock is wrong."""
+"""Year of this version: an earlier clock is wrong."""
 AGAIN = 60.0
 """Seconds between two queries to timedated."""
 _TIME_ERROR = 5

@@ -113,7 +113,7 @@ class Collector:
             self._put(self._doubts.wrong(self._seen))
 
     def listen(self, said: bool = False) -> bool:
-        """Reads the button, once per step; `said`: a mistake was reported elsewhere. Returns whether one was reported."""
+        """Reads the button, once per step; `said`: a mistake was reported elsewhere. True if one was reported."""
         told = (self.button is not None and self.button.pressed()) or said
         if told:
             self.wrong()

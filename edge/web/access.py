@@ -1,4 +1,4 @@
-"""Who may look: password, token, sessions, and how often a wrong one may be tried."""
+"""Access control: password, token, sessions, and a limit on wrong attempts."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from pathlib import Path
 from edge.web import passwords
 
 LASTS = 30 * 86400
-"""Seconds for which a browser stays logged in."""
+"""Seconds that a browser stays logged in."""
 FREE = 3
-"""Wrong passwords from one address before it has to wait."""
+"""Wrong attempts from one address before it has to wait."""
 LONGEST = 300.0
-"""Seconds of the longest wait between two of them."""
+"""Longest wait between two attempts, in seconds."""
 REMEMBERED = 512
-"""Addresses, and secrets that were right."""
+"""Most addresses, and most accepted secrets, that are remembered."""
 
 
 class Throttle:
-    """Wrong attempts per address: after FREE of them each doubles the wait, from 1 s to LONGEST.
+    """Counts wrong attempts per address: after FREE of them each doubles the wait, from 1 s to LONGEST.
 
-    Of IPv6 the first 64 bits count, since one host has all the others. The oldest of too many addresses is forgotten.
+    Only the first 64 bits of an IPv6 address count, since one host has all the others. With too many addresses the
+    oldest is forgotten.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -55,7 +56,7 @@ class Throttle:
 
 
 def network(address: str) -> str:
-    """What counts as one caller: an IPv4 address, or the first 64 bits of an IPv6 one."""
+    """Identifies a caller: an IPv4 address, or the first 64 bits of an IPv6 one."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -64,12 +65,12 @@ def network(address: str) -> str:
 
 
 class Access:
-    """Decides who may look.
+    """Decides who has access.
 
-    password, token: hashes of `passwords.hashed`, empty for none. Without either everybody may, which the settings
-        allow on the machine itself only.
-    key: 32 random bytes that sign the sessions. A new one, or another password, ends all of them.
-    clock: seconds since 1970, for sessions; steady: seconds, for the throttle.
+    password, token: hashes from `passwords.hashed`, empty for none. Without either access is open, which the settings
+        allow only on the machine itself.
+    key: 32 random bytes that sign the sessions. A new key, or another password, ends all of them.
+    clock: seconds since 1970, for sessions; steady: monotonic seconds, for the throttle.
     """
 
     def __init__(
@@ -85,22 +86,22 @@ class Access:
         self._clock = clock
         self.throttle = Throttle(steady)
         self._right: OrderedDict[bytes, None] = OrderedDict()
-        self._turn = threading.Lock()  # scrypt wants 16 MiB: one at a time, however many ask
+        self._turn = threading.Lock()  # scrypt takes 16 MiB: one at a time, whatever the number of callers
 
     @property
     def open(self) -> bool:
-        """Whether nobody is asked for anything."""
+        """Whether access needs no password or token."""
         return not (self.password or self._token)
 
     def admits_password(self, secret: str) -> bool:
         return self._admits(secret, self.password)
 
     def admits_token(self, secret: str) -> bool:
-        """A program's token, or the password."""
+        """Accepts a program's token, or the password."""
         return self._admits(secret, self._token) or self._admits(secret, self.password)
 
     def _admits(self, secret: str, kept: str) -> bool:
-        """One that was right is known again by a keyed digest: a monitor asks every few seconds."""
+        """Remembers an accepted secret by a keyed digest, because a monitoring program asks every few seconds."""
         digest = hmac.digest(self._key, f"{kept}\0{secret}".encode("utf-8", "surrogatepass"), "sha256")
         if digest in self._right:
             return True
@@ -115,7 +116,7 @@ class Access:
         return right
 
     def session(self) -> str:
-        """A new session: when it ends, and our signature of that and of the password as it is now."""
+        """A new session: its end, and a signature of that and of the present password."""
         body = f"{int(self._clock()) + LASTS}.{secrets.token_hex(8)}"
         return f"{body}.{self._signature(body)}"
 
@@ -132,7 +133,7 @@ class Access:
 
 
 def key_in(folder: Path | None) -> bytes | None:
-    """The key that is kept in `folder`, made at the first call; None where there is no place to keep one."""
+    """The key kept in `folder`, created by the first call; None if it cannot be kept."""
     if folder is None:
         return None
     path = folder / "page.key"

@@ -1,7 +1,7 @@
-"""Help for whoever points the camera: what is wrong with the faces that it sees, in words.
+"""Help for aiming the camera: what is wrong with the faces that it sees, in words.
 
-The angle of a face is that of its axis of symmetry: the picture of the face, turned back by it, is most like its own
-mirror image. No landmarks are needed, and it is looked for only while somebody looks at the page.
+The tilt of a face is that of its axis of symmetry: rotated back by it, the picture of the face is most similar to its
+mirror image. This needs no landmarks, and is computed only while somebody looks at the page.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from edge.core.geometry import Box
 from edge.core.records import Image, Observation
 
 GOOD = 48.0
-"""Pixels of the shorter side of a face from which the networks are at their best."""
+"""Shorter side of a face, in pixels, from which the networks work best."""
 DARK, BRIGHT = 50.0, 225.0
-"""Mean brightness of a face, 0..255, below and above which it says little."""
+"""Mean brightness of a face, 0..255, below and above which it is hard to judge."""
 TILTED = 18.0
-"""Degrees."""
+"""Least tilt that is reported, in degrees."""
 ANGLES = range(-40, 41, 4)
 SURE = 0.6
-"""Symmetry from which an angle is told. Of 120 faces of the validation pictures half are told; turned by 30 degrees,
-five in six of those are called tilted; as they are, one in seven."""
+"""Least symmetry for a tilt. Half of 120 faces of the validation pictures get one; five in six of those are called
+tilted when rotated by 30 degrees, one in seven when not."""
 FLAT = 4.0
-"""Mean square of the brightness steps below which there is no face to be seen."""
+"""Mean square of the brightness steps below which no face can be seen."""
 SIDE = 48
-"""Pixels of the picture that is turned."""
+"""Side of the rotated picture, in pixels."""
 
 
 def advice(observation: Observation) -> list[dict[str, Any]]:
     """Per face, largest first: `track`, `width` and `height` in pixels, `brightness` 0..255, `tilt` in degrees
-    clockwise (None where it cannot be told), and `problems`, sentences for people.
+    clockwise (None if unknown), and `problems`, sentences for people.
     """
     tracks = sorted(observation.tracks, key=lambda track: -track.box.area)
     return [_of(observation.frame.image, track.id, track.box, observation.min_face) for track in tracks[:8]]
@@ -72,12 +72,12 @@ def _cut(image: Image, box: Box) -> Image:
 
 
 def tilt(image: Image, box: Box) -> float | None:
-    """Degrees by which the face at `box` of an RGB picture is turned clockwise; None where nothing is symmetric."""
+    """Clockwise tilt in degrees of the face at `box` in an RGB picture; None if it is not symmetric."""
     x, y = box.centre
     side = 1.1 * max(box.width, box.height)
     scores = []
     for angle in ANGLES:
-        matrix = cv2.getRotationMatrix2D((x, y), angle, SIDE / side)  # positive turns the picture anticlockwise
+        matrix = cv2.getRotationMatrix2D((x, y), angle, SIDE / side)  # positive rotates the picture anticlockwise
         matrix[:, 2] += np.array([SIDE / 2 - x, SIDE / 2 - y])
         turned = cv2.warpAffine(image, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
         scores.append(_symmetry(turned))
@@ -86,9 +86,9 @@ def tilt(image: Image, box: Box) -> float | None:
 
 
 def _symmetry(face: cv2.typing.MatLike) -> float:
-    """Correlation, -1..1, of a picture with its mirror image, the best of a few shifts: boxes are not that exact."""
+    """Correlation, -1..1, of a picture with its mirror image; the best of a few shifts, since boxes are inexact."""
     grey = cv2.GaussianBlur(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), (0, 0), 1.5).astype(np.float32)
-    edges = grey - cv2.GaussianBlur(grey, (0, 0), 8)  # light from the side is not symmetric, features are
+    edges = grey - cv2.GaussianBlur(grey, (0, 0), 8)  # light from the side is not symmetric, but features are
     best = -1.0
     for shift in range(-6, 7, 2):
         part = edges[4:-4, max(shift, 0) : SIDE + min(shift, 0)]
@@ -99,7 +99,7 @@ def _symmetry(face: cv2.typing.MatLike) -> float:
 
 
 def _peak(scores: Sequence[float], best: int) -> float:
-    """The angle between the steps, by a parabola through the best and its neighbours."""
+    """The angle interpolated by a parabola through the best step and its neighbours."""
     step = ANGLES.step
     if not 0 < best < len(scores) - 1:
         return ANGLES[best]

@@ -1,4 +1,4 @@
-"""The addresses that answer at once."""
+"""The paths that answer at once."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from edge.web.app import Page
 
 LARGEST = 64 << 10
-"""Bytes of a request's body, but for packages."""
+"""Largest request body in bytes, packages apart."""
 
 
 async def body(request: Request) -> dict[str, Any]:
-    """A JSON object. Raises ConfigError for anything else or too much."""
+    """The request's JSON object. Raises ConfigError for anything else, or a body that is too large."""
     data = b""
     async for chunk in request.stream():
         data += chunk
@@ -122,7 +122,7 @@ async def test_lights(page: Page, request: Request) -> Response:
 
 
 async def snooze(page: Page, request: Request) -> Response:
-    """`seconds`: none for as long as the settings say, 0 ends it."""
+    """`seconds`: none for the length in the settings, 0 ends it."""
     seconds = (await body(request)).get("seconds")
     number = isinstance(seconds, int | float) and seconds is not True
     if seconds is not None and not (number and 0 <= seconds <= 7 * 86400):
@@ -139,7 +139,7 @@ async def wrong(page: Page, request: Request) -> Response:
 
 
 async def history(page: Page, request: Request) -> Response:
-    """`since`: 24h, 7d and the like; `by`: hour or day, by default what suits."""
+    """`since`: such as 24h or 7d; `by`: hour or day, chosen by the length if missing."""
     since = re.fullmatch(r"(\d{1,4})([hd])", request.query_params.get("since", "24h"))
     by = request.query_params.get("by", "")
     if since is None or by not in ("", "hour", "day"):
@@ -177,7 +177,7 @@ async def logout(page: Page, request: Request) -> Response:
 
 
 async def password(page: Page, request: Request) -> Response:
-    """A new password; where there is one already, it has to be given too."""
+    """Sets the password; if there is one already, it must be given too."""
     given = await body(request)
     new, old = str(given.get("new", "")), str(given.get("old", ""))[:1000]
     address = request.client.host if request.client else ""

@@ -1,4 +1,4 @@
-"""Which address is answered by what."""
+"""Routes each path to its handler."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ PAGES = {"/": "page.html", "/login": "login.html", "/sign": "sign.html"}
 
 @dataclass(frozen=True)
 class Page:
-    """What the addresses answer from."""
+    """What the handlers use."""
 
     hub: Hub
     web: Web
     settings: Callable[[], Settings]
-    """Those in force."""
+    """The settings in force."""
     access: Access
     editor: Editor
     log: RecentLog
@@ -53,15 +53,15 @@ class Page:
     preview: Preview
     exposition: Exposition
     texts: dict[str, dict[str, str]]
-    """Of the sign, by language."""
+    """Texts of the sign, by language."""
     examine: Callable[[], list[dict[str, Any]]]
-    """What the doctor finds; takes seconds."""
+    """The doctor's findings; takes seconds."""
     work: Worker
     controls: Controls
     name: Callable[[], str]
-    """What people call this camera."""
+    """The camera's name for people."""
     state: Path | None
-    """The folder for packages of the update button; None where there is none."""
+    """The folder for packages of the update button; None if there is none."""
 
 
 def app(page: Page) -> ASGIApp:
@@ -101,7 +101,7 @@ def _file(found: tuple[str, bytes]) -> Callable[[Request], Response]:
 
 
 def _bound(call: Callable[[Page, Request], Awaitable[Response]], page: Page) -> Callable[[Request], Any]:
-    """With the errors that a user can mend as one line of JSON."""
+    """The handler, with user errors returned as one line of JSON."""
 
     async def answer(request: Request) -> Response:
         try:

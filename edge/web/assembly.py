@@ -1,4 +1,4 @@
-"""Puts the page together from the settings, and opens it beside a run."""
+"""Builds the page from the settings, and opens it beside a run."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def opened(
     reload: Callable[[], None],
     controls: Controls,
 ) -> Iterator[str]:
-    """The page beside a run; gives its address, "" where it could not be opened.
+    """Runs the page beside the camera; yields its address, "" if it could not be opened.
 
-    loaded: the settings with the page's file at a given path. path: where the page keeps what is changed there, and
-    whether that is `lasting`. state: the service's state directory. reload: has the loop read the settings again.
-    controls: takes what is asked of the run.
-    A page that cannot be opened is said in the log: the camera is worth more than the page.
+    loaded: the settings with the page's file at a given path. path: the file that keeps changes made on the page;
+    lasting: whether it is kept. state: the service's state directory. reload: makes the loop read the settings again.
+    controls: receives requests to the run.
+    A page that cannot be opened is logged: the camera matters more than the page.
     """
     web = loaded(path).settings.web
     if web is None:
@@ -54,7 +54,7 @@ def opened(
 
 
 def address(web: Web) -> str:
-    """What to type into a browser on this machine."""
+    """The address for a browser on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(web.address, web.address)
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     return f"{'https' if web.certificate else 'http'}://{host}:{web.port}/"
@@ -108,7 +108,7 @@ def _server(
         lambda: _name(current()),
         state,
     )
-    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # one line per broken request would fill the journal
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # a line per broken request would fill the journal
     server = PageServer(app(page), worker.governor, web.address, web.port, web.certificate, web.key)
     logging.getLogger().addHandler(recent)
     return server
@@ -120,7 +120,7 @@ def _name(settings: Settings) -> str:
 
 
 class _Current:
-    """The settings with the page's file, read again when that file has changed."""
+    """The settings with the page's file, read again if that file has changed."""
 
     def __init__(self, loaded: Callable[[Path], Loaded], path: Path) -> None:
         self._loaded, self._path = loaded, path

@@ -1,4 +1,4 @@
-"""What the board says of itself: temperature, throttling, disk, memory. Read when somebody asks, at most every 5 s."""
+"""The board's temperature, throttling, disk and memory. Read on request, at most every 5 s."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from edge.core.probes import Run, run, text
 from edge.operations.doctor import power
 
 EVERY = 5.0
-"""Seconds for which an answer is good."""
+"""Seconds for which an answer is reused."""
 
 
 class Board:
-    """Of the machine whose file system begins at `root`; `folder` is on the disk that counts."""
+    """The machine whose file system is mounted at `root`; `folder` is on the disk to report."""
 
     def __init__(
         self,
@@ -31,12 +31,12 @@ class Board:
 
     @property
     def fresh(self) -> bool:
-        """Whether the next answer needs no reading."""
+        """Whether the next answer comes without reading."""
         return self._read is not None and self._clock() - self._read[0] < EVERY
 
     def report(self) -> dict[str, Any]:
-        """`temperature` in degrees Celsius, `throttled` (what holds now), `throttled_before`, `disk_free` and
-        `memory_free` in bytes, `memory` of this process in bytes; None for what this machine does not tell."""
+        """`temperature` in degrees Celsius, `throttled` (at present), `throttled_before`, `disk_free` and
+        `memory_free` in bytes, `memory` of this process in bytes; None for what this machine does not report."""
         if self._read is None or not self.fresh:
             self._read = self._clock(), self._looked()
         return self._read[1]

@@ -1,4 +1,4 @@
-"""The cameras that the page offers to choose from."""
+"""The cameras that the page offers for choice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge.operations.doctor.cameras import Device, query, usable
 def found(
     current: int | str, root: Path = Path("/"), query: Callable[[Path], Device | None] = query
 ) -> list[dict[str, Any]]:
-    """`source` as the settings want it, and `name`; USB cameras by the name that stays, then the synthetic one."""
+    """`source` for the setting `camera.source`, and `name`; USB cameras by a stable path, then the synthetic one."""
     listed = [{"source": str(link or node), "name": device.card} for node, link, device in usable(root, query)]
     listed.append({"source": "synthetic", "name": "no camera: a moving portrait, for trying things out"})
     known = {item["source"] for item in listed}

@@ -1,7 +1,7 @@
-"""The settings, as the page shows and changes them.
+"""Shows and changes the settings on the page.
 
-What is changed goes into a file of its own, which is read after the system's files: they stay as they are, and taking
-the file away undoes everything. A change is first read together with all the rest, so a wrong one is never kept.
+Changes are kept in a file of their own, which is read after the system's files: those stay unchanged, and removing the
+page's file undoes everything. A change is first validated together with all settings, so an invalid one is not kept.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ FILES_ONLY = (
     ("collect",),
     ("model",),
 )
-"""Not to be changed from a browser: what runs programs, writes files, decides who may look or what may be installed."""
+"""Not changeable from a browser: what runs programs, writes files, or decides about access and updates."""
 SECRET = ("password", "token", "username", "url", "source", "key")
-"""Last parts of keys whose values may hold a secret: see `_shown`."""
+"""Last parts of keys whose values may hold a secret, see `_shown`."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 CAMERAS = ("synthetic", "pi", "pi:0", "pi:1", "csi", "csi:0", "csi:1")
 
 
 class Editor:
-    """read: the settings with the page's file at the given path in place of the one in force. Raises ConfigError.
-    path: the page's file. reload: has the loop take what is new.
-    lasting: whether the file outlives the program.
+    """read: the settings with the page's file at the given path in place of the present one. Raises ConfigError.
+    path: the page's file. reload: makes the loop read the settings again.
+    lasting: whether the file is kept when the program ends.
     """
 
     def __init__(
         self, read: Callable[[Path], Loaded], path: Path, reload: Callable[[], None], lasting: bool = True
     ) -> None:
         self._read, self.path, self._reload, self.lasting = read, path, reload, lasting
-        self._turn = threading.Lock()  # what two browsers change at once is both kept
+        self._turn = threading.Lock()  # changes of two browsers at the same time are both kept
 
     @property
     def untouched(self) -> bool:
@@ -63,14 +63,14 @@ class Editor:
         return not self.path.exists()
 
     def describe(self) -> list[dict[str, Any]]:
-        """Every setting: `key`, `section`, `value`, `default`, `help`, `unit`, `kind`, `choices`, `limits`, `origin`,
+        """Per setting: `key`, `section`, `value`, `default`, `help`, `unit`, `kind`, `choices`, `limits`, `origin`,
         `editable`, `restart`. Raises ConfigError."""
         return described(self._read(self.path))
 
     def change(self, values: Mapping[str, Any], trusted: bool = False) -> list[str]:
-        """Takes new values by dotted key; None takes back what the page had set. Returns the keys that need a restart.
+        """Sets new values by dotted key; None resets one that the page had set. Returns the keys that need a restart.
 
-        `trusted`: for our own code, which may also set what is not to be changed from a browser. Raises ConfigError.
+        `trusted`: for calls by our own code, which may also set what a browser may not. Raises ConfigError.
         """
         with self._turn:
             self._write(self._changed(values, trusted))
@@ -144,7 +144,7 @@ def _described(key: Key, info: FieldInfo, holder: Any, origins: Mapping[Key, str
 
 
 def _holder(settings: Settings, key: Key) -> Any:
-    """The section that a key is in, None where it is switched off."""
+    """The section of a key; None if it is switched off."""
     place: Any = settings
     for part in key[:-1]:
         place = getattr(place, part, None)
@@ -157,7 +157,7 @@ def _kind(default: Any) -> str:
 
 
 def _either(info: FieldInfo) -> bool:
-    """Whether it may be a number or a text, such as a camera or a pin."""
+    """Whether the value may be a number or a text, such as a camera or a pin."""
     kinds = [kind for part in typing.get_args(info.annotation) for kind in (part, *typing.get_args(part))]
     return int in kinds and str in kinds
 
@@ -167,10 +167,10 @@ def _editable(key: Key) -> bool:
 
 
 def _shown(key: Key, value: Any) -> Any:
-    """The value without what nobody needs to read again."""
+    """The value without its secrets."""
     if not isinstance(value, str) or not value or key[-1] not in SECRET:
         return value
-    if "://" in value:  # passwords stand before the host, in the path and in the query
+    if "://" in value:  # passwords can be before the host, in the path and in the query
         try:
             parts = urlsplit(value)
             return f"{parts.scheme}://{parts.hostname or ''}" + (f":{parts.port}" if parts.port else "") + "/***"
@@ -196,7 +196,7 @@ def _checked(key: Key, value: Any, info: FieldInfo) -> Any:
 
 
 def _document(kept: Mapping[Key, Any]) -> str:
-    """TOML, a section after the other."""
+    """The values as TOML, section by section."""
     lines = ["# Written by maskcam's page. It is read after the other files; delete it to undo what the page changed."]
     for start in dict.fromkeys(key[:-1] for key in kept):
         lines += ["", f"[{'.'.join(start)}]"]

@@ -1,4 +1,4 @@
-"""The metrics of a running camera for Prometheus: read from the snapshot when they are asked for."""
+"""The metrics of a running camera for Prometheus, read from the snapshot on request."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OUTCOMES = ("on", "off", "incorrectly_worn", "unsure")
 
 
 class Exposition:
-    """`text()` is what /metrics answers."""
+    """`text()` is the content of /metrics."""
 
     def __init__(self, hub: Hub, board: Board) -> None:
         self._hub, self._board = hub, board
@@ -99,7 +99,7 @@ class Exposition:
 
 
 def _gauge(name: str, text: str, value: float | None) -> Metric:
-    """Without a sample where there is no value."""
+    """A metric, without a sample if there is no value."""
     family = GaugeMetricFamily(name, text)
     if value is not None:
         family.add_metric([], value)

@@ -1,8 +1,9 @@
-"""What every request passes before anything answers it: its host, where it comes from, and who asks.
+"""Checks every request before it is handled: its host, its origin, and its login.
 
-host: a name that is not ours is refused, so that a stranger's site whose name leads here (DNS rebinding) reads nothing.
-origin: what changes something is taken from our own pages and from programs only. Browsers send `Origin` or
-    `Sec-Fetch-Site` with such requests, and our cookie is SameSite=Strict besides.
+host: unknown names are refused, so that a foreign site whose name resolves to this machine (DNS rebinding) reads
+    nothing.
+origin: requests that change something are accepted only from our own pages and from programs. Browsers send `Origin`
+    or `Sec-Fetch-Site` with them, and the cookie is SameSite=Strict as well.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from edge.web.access import Access
 COOKIE = "maskcam"
 SAFE = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/login", "/healthz", "/api/login", "/favicon.ico")
-"""Answered without a password, and what lies under /static/."""
+"""Paths that need no password, besides those under /static/."""
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -38,8 +39,8 @@ HEADERS = {
 class Guard:
     """ASGI middleware around `app`.
 
-    names: host names besides addresses, localhost, and the machine's own name with and without ".local".
-    public: paths that are open besides OPEN.
+    names: further host names besides addresses, localhost, and the machine's own name with and without ".local".
+    public: further open paths besides OPEN.
     """
 
     def __init__(self, app: ASGIApp, access: Access, names: Collection[str] = (), public: Collection[str] = ()) -> None:
@@ -83,12 +84,12 @@ class Guard:
             return False
         try:
             ip_address(name)
-            return True  # an address cannot be made to lead elsewhere
+            return True  # an address needs no name resolution
         except ValueError:
             return name in self._names
 
     def _stranger(self, scope: Scope, headers: Headers, path: str) -> Response | None:
-        """None for one who may look."""
+        """The refusal of a request without a valid login; None if access is allowed."""
         if self._access.admits_session(cookie_parser(headers.get("cookie", "")).get(COOKIE, "")):
             return None
         kind, _, secret = headers.get("authorization", "").partition(" ")
@@ -108,7 +109,7 @@ class Guard:
 
 
 def refused(status: int, why: str) -> Response:
-    """Every error of the API looks like this."""
+    """The form of every error of the API."""
     return JSONResponse({"error": plain(why)}, status)
 
 

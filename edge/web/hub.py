@@ -1,7 +1,7 @@
-"""What the loop leaves for the page: one immutable snapshot per turn, and the newest events.
+"""What the loop publishes for the page: an immutable snapshot per step, and the newest events.
 
-The loop replaces a reference, and the page reads it: neither waits for the other, and nothing is drawn, encoded or
-formatted before somebody asks.
+The loop replaces a reference that the page reads: neither waits for the other, and nothing is drawn, encoded or
+formatted until it is requested.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from typing import Any
 from edge.core.records import FIGURES, Event, Observation
 
 KEPT = 200
-"""Events that can still be read."""
+"""Number of events that are kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """One turn of the loop."""
+    """One step of the loop."""
 
     at: float
-    """Seconds of the hub's steady clock."""
+    """Time in seconds of the hub's monotonic clock."""
     observation: Observation | None
-    """The newest frame with what was seen in it; None before the first one."""
+    """The newest frame with its tracks and decisions; None before the first one."""
     judged_at: float | None
-    """When a frame last went through both networks, of the same clock."""
+    """When a frame last went through both networks, by the same clock."""
     alert: bool
-    """Whether "no_mask" stands."""
+    """Whether the alert "no_mask" is active."""
     report: Mapping[str, Any] = field(default_factory=dict)
-    """State, detail, camera, backends, frame rate and counters: what status.json holds."""
+    """State, detail, camera, backends, frame rate and counters, as in status.json."""
     backends: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Per network: "requested", "running" and "reason"."""
     timers: Any = None
-    """`edge.core.metrics.Timers` of the run; only its histograms are read, by one reader at a time."""
+    """The run's `edge.core.metrics.Timers`; only the histograms are read, by one reader at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An event with its number, counted from 1, and the time of the clock on the wall."""
+    """An event with its number, counted from 1, and its clock time."""
 
     number: int
     at: datetime
@@ -49,9 +49,9 @@ class Told:
 
 
 class Hub:
-    """Written by the loop, read by the page. Implements the `Sink` port for the events.
+    """Written by the loop, read by the page. Implements the `Sink` port for events.
 
-    clock: seconds of a steady clock; wall: seconds since 1970.
+    clock: monotonic seconds; wall: seconds since 1970.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Hub:
         self.started = clock()
         self.snapshot = Snapshot(self.started, None, None, False)
         self.outcomes: Counter[str] = Counter()
-        """Decisions so far by outcome."""
+        """Decisions so far, by outcome."""
         self._wall = wall
         self._told: deque[Told] = deque(maxlen=kept)
         self._count = 0
@@ -75,7 +75,7 @@ class Hub:
         backends: Mapping[str, Mapping[str, str]],
         timers: Any = None,
     ) -> None:
-        """Takes one turn of the loop; without an observation the last one stays to be seen."""
+        """Takes one step of the loop; without an observation the last one is kept."""
         before, now = self.snapshot, self.clock()
         judged = before.judged_at if observation is None or observation.blind else now
         shown = before.observation if observation is None else observation
@@ -91,10 +91,10 @@ class Hub:
         self._told.append(Told(self._count, datetime.fromtimestamp(self._wall(), timezone.utc), event))
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Has nothing to release."""
 
     def told(self, after: int = 0) -> list[Told]:
-        """The kept events with a number above `after`, oldest first."""
+        """The kept events numbered above `after`, oldest first."""
         return [told for told in self._copied() if told.number > after]
 
     @property
@@ -103,12 +103,12 @@ class Hub:
         return self._count
 
     def ask(self, request: Callable[[Any], None], after: float = 0.0) -> None:
-        """Hands the loop something to do between two frames, `after` so many seconds; it is called with the loop's
-        `Turn`."""
+        """Queues a request to the loop, for `after` seconds from now; it is called between two frames with the loop's
+        `Step`."""
         self._requests.append((self.clock() + after, request))
 
     def requests(self) -> list[Callable[[Any], None]]:
-        """What has been asked for and is due; each is handed out once."""
+        """Requests that are due; each is returned once."""
         if not self._requests:
             return []
         waiting = [self._requests.popleft() for _ in range(len(self._requests))]
@@ -120,5 +120,5 @@ class Hub:
         while True:
             try:
                 return list(self._told)
-            except RuntimeError:  # the loop appended meanwhile
+            except RuntimeError:  # the loop has appended in the meantime
                 continue

@@ -1,4 +1,4 @@
-"""The alert test: the lights and buzzers of the running service show an alert for a few seconds, and nobody else."""
+"""The alert test: only the lights and buzzers of the running service show an alert, for a few seconds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from edge.core.records import Event
 from edge.web.hub import Hub
 
 LIGHTS = ("sinks.gpio", "sinks.buzzer")
-"""Webhooks, brokers and programs hear nothing: what they are told has to be true."""
+"""Sinks that take part. Webhooks, brokers and programs do not: they must receive only true alerts."""
 
 
 def show(hub: Hub, seconds: float) -> None:
-    """Asks the loop to let them show an alert for so long; afterwards they show again what holds then."""
+    """Asks the loop to let them show an alert for `seconds`; afterwards they return to the present state."""
 
     def begin(turn: Any) -> None:
         _send(turn, "no_mask")

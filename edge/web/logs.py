@@ -8,9 +8,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 KEPT = 300
-"""Lines."""
+"""Number of lines that are kept."""
 LONGEST = 2000
-"""Characters of a line."""
+"""Longest line, in characters."""
 
 
 class RecentLog(logging.Handler):
@@ -39,7 +39,7 @@ class RecentLog(logging.Handler):
         )
 
     def lines(self, after: int = 0) -> list[dict[str, Any]]:
-        """Those with a number above `after`, oldest first: "number", "time" (ISO, UTC), "level", "text"."""
+        """The lines numbered above `after`, oldest first: "number", "time" (ISO, UTC), "level", "text"."""
         self.acquire()
         try:
             return [line for line in self._lines if line["number"] > after]

@@ -61,7 +61,7 @@ _ERRORS = {
 
 
 def document() -> dict[str, Any]:
-    """OpenAPI 3.1."""
+    """The document, OpenAPI 3.1."""
     paths: dict[str, dict[str, Any]] = {}
     for (path, method), summary in _SUMMARY.items():
         paths.setdefault(path, {})[method] = _operation(path, method, summary)

@@ -9,21 +9,21 @@ import os
 import re
 
 COST, BLOCK, PARALLEL = 2**14, 8, 1
-"""N, r and p: 16 MiB and about 50 ms on a desktop, what RFC 7914 (2016) calls interactive and a board can still pay."""
+"""N, r and p: 16 MiB and about 50 ms on a desktop; "interactive" in RFC 7914 (2016), and affordable on a board."""
 PATTERN = r"^$|^scrypt:\d+:\d+:\d+:[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$"
-"""What a setting that holds a hash looks like; empty: none."""
+"""Form of a setting that holds a hash; empty: none."""
 SHORTEST = 10
-"""Characters of a password that the page accepts."""
+"""Least length of a password that the page accepts, in characters."""
 
 
 def hashed(secret: str) -> str:
-    """The line to keep in place of `secret`; another salt every time."""
+    """The line to keep instead of `secret`, with a new salt each time."""
     salt = os.urandom(16)
     return ":".join(["scrypt", *map(str, (COST, BLOCK, PARALLEL)), _text(salt), _text(_scrypt(secret, salt))])
 
 
 def verify(secret: str, kept: str) -> bool:
-    """Whether `secret` is what `kept` was made from; in constant time, False for a line that is no hash."""
+    """Whether `kept` is a hash of `secret`; compared in constant time, False for a line that is not a hash."""
     if not kept or not re.match(PATTERN, kept):
         return False
     _, cost, block, parallel, salt, digest = kept.split(":")

@@ -1,4 +1,4 @@
-"""The live picture as JPEG, made when somebody asks and shared by all who ask for the same frame."""
+"""The live picture as JPEG, made on request and shared by all who request the same frame."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from edge.vision.draw import annotate
 from edge.web.hub import Hub, Snapshot
 
 QUALITY = 80
-"""Of JPEG, 0..100."""
+"""JPEG quality, 0..100."""
 
 
 class Preview:
-    """The newest frame of `hub`, at most `fps` new ones a second and at most `width` pixels wide."""
+    """The newest frame of `hub`, at most `fps` new ones per second and at most `width` pixels wide."""
 
     def __init__(self, hub: Hub, fps: float, width: int) -> None:
         self._hub, self._every, self._width = hub, 1 / fps, width
@@ -39,7 +39,7 @@ class Preview:
 
 
 def encoded(image: Image, width: int, quality: int = QUALITY) -> bytes:
-    """A JPEG of an RGB picture, made smaller if it is wider than `width` pixels."""
+    """A JPEG of an RGB picture, scaled down if it is wider than `width` pixels."""
     if image.shape[1] > width:
         size = width, max(round(image.shape[0] * width / image.shape[1]), 1)
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]

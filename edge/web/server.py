@@ -1,4 +1,4 @@
-"""The server: uvicorn in a thread that a flood, a thousand idle connections or a slow client cannot make costly."""
+"""The server: uvicorn in a thread, with limits against floods, idle connections and slow clients."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from edge.web.worker import Governor
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 64
-"""Open at one time: each is a file descriptor that a camera or a light may need."""
+"""Most open connections: each takes a file descriptor, which the camera or a light may need."""
 ARRIVALS, ARRIVALS_AT_ONCE = 10.0, 32.0
-"""Connections a second that one address may open, and how many at once after a pause."""
+"""Connections that one address may open per second, and at once after a pause."""
 PATIENCE = 15.0
-"""Seconds in which a connection must bring a whole request or, of a package, its next SLOWEST bytes."""
+"""Seconds in which a connection must send a whole request or, for a package, its next SLOWEST bytes."""
 SLOWEST = 16 << 10
 
 
 class Door(socket.socket):
-    """A listening socket that closes at once what comes too often from one address.
+    """A listening socket that closes connections at once if one address opens too many.
 
-    A connection that asyncio and uvicorn have taken has cost a hundred times as much.
+    A connection accepted by asyncio and uvicorn would cost a hundred times as much.
     """
 
     clock: Callable[[], float] = staticmethod(time.monotonic)
@@ -45,10 +45,10 @@ class Door(socket.socket):
             if self.admits(network(address[0])):
                 return connection, address
             connection.close()
-        raise BlockingIOError  # the event loop comes again
+        raise BlockingIOError  # the event loop will call again
 
     def admits(self, who: str) -> bool:
-        """Whether a connection more from there is taken now."""
+        """Whether another connection from there is accepted now."""
         known: OrderedDict[str, tuple[float, float]] = self.__dict__.setdefault("known", OrderedDict())
         now = self.clock()
         left, at = known.pop(who, (ARRIVALS_AT_ONCE, now))
@@ -60,7 +60,7 @@ class Door(socket.socket):
 
 
 class _Connection(H11Protocol):
-    """One connection: the oldest idle one makes room for a new one, and one that brings nothing is closed."""
+    """One connection: a new one takes the place of the oldest idle one, and one that sends nothing is closed."""
 
     governor: Governor
     turns: Turns
@@ -68,7 +68,7 @@ class _Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._requests, self._bytes, self._born = 0, 0, self.loop.time()
         super().connection_made(transport)
-        # Connections that are being closed stay in the set until the event loop's next round.
+        # Connections that are being closed stay in the set until the next iteration of the event loop.
         alive: list[Any] = [other for other in self.connections if not other.transport.is_closing()]
         if len(alive) > CONNECTIONS:
             idle = [other for other in alive if other._idle()]
@@ -95,7 +95,7 @@ class _Connection(H11Protocol):
         self._pause(self.turns.served(self._who, spent, debt, self.loop.time()))
 
     def _pause(self, seconds: float) -> None:
-        """Reads nothing for a while."""
+        """Stops reading for a while."""
         if seconds and not self.transport.is_closing():
             self.transport.pause_reading()
             self.loop.call_later(seconds, self._hear)
@@ -108,7 +108,7 @@ class _Connection(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _expire(self, requests: int, received: int) -> None:
-        """`requests`, `received`: how many there had been, of the latter bytes, when it was looked at last."""
+        """`requests`, `received`: number of requests, and bytes received, at the last check."""
         nothing = self._idle() and self._requests == requests
         drips = not self._idle() and self.cycle.more_body and self._bytes - received < SLOWEST
         if nothing or drips:
@@ -130,8 +130,8 @@ class _Server(uvicorn.Server):
 class PageServer:
     """Serves `app` at `address` and `port` until closed.
 
-    certificate, key: files for TLS, both or neither. Raises OSError when the address cannot be had or a file cannot be
-    read; ssl.SSLError is one.
+    certificate, key: files for TLS, both or neither. Raises OSError (of which ssl.SSLError is one) if the address is
+    not available or a file cannot be read.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class PageServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,  # nobody may choose the address that the throttle counts
+                proxy_headers=False,  # a client must not choose the address that the throttle counts
                 timeout_keep_alive=10,
                 timeout_graceful_shutdown=1,
                 backlog=128,
@@ -161,7 +161,7 @@ class PageServer:
             self._socket.close()
             raise
         self._server, self._governor = _Server(config, governor), governor
-        # The loop should not wait 5 ms, Python's default, whenever it comes back from a network or from OpenCV.
+        # By default, Python would let the loop wait 5 ms whenever it returns from a network or from OpenCV.
         self._interval = sys.getswitchinterval()
         sys.setswitchinterval(0.0005)
         self._thread = threading.Thread(target=self._run, name="page", daemon=True)
@@ -169,14 +169,14 @@ class PageServer:
 
     def close(self) -> None:
         self._server.should_exit = True
-        self._governor.release()  # a flood has left much to sleep off
+        self._governor.release()  # after a flood, the debt would delay the end
         self._thread.join(4)
         sys.setswitchinterval(self._interval)
 
     def _run(self) -> None:
         try:
             self._server.run([self._socket])
-        except BaseException as error:  # whatever it is, the camera goes on without the page
+        except BaseException as error:  # whatever the error, the camera continues without the page
             log.error("the page has ended: %s: %s", type(error).__name__, error)
         finally:
             self._socket.close()

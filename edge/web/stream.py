@@ -1,4 +1,4 @@
-"""The addresses that go on answering: events as they happen, and the live picture as MJPEG."""
+"""The streaming paths: events as they happen, and the live picture as MJPEG."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from edge.web.app import Page
 
 LISTENERS, VIEWERS = 16, 4
-"""Most at one time of each stream."""
+"""Most clients of each stream at one time."""
 EVERY = 0.25
-"""Seconds between two looks for new events."""
+"""Seconds between two checks for new events."""
 SIGN_OF_LIFE = 15.0
-"""Seconds without an event after which a comment is sent, so that a dead connection is noticed."""
+"""Seconds without an event after which a comment is sent, to detect a dead connection."""
 BOUNDARY = "maskcam-frame"
 _open = {"listeners": 0, "viewers": 0}
 
 
 async def events(page: Page, request: Request) -> Response:
-    """JSON, or server-sent events for one who accepts them; `Last-Event-ID` or `after` says what is known already."""
+    """JSON, or server-sent events if the client accepts them; `Last-Event-ID` or `after`: the last known event."""
     if "text/event-stream" not in request.headers.get("accept", ""):
         return await api.events(page, request)
     if _open["listeners"] >= LISTENERS:
@@ -40,7 +40,7 @@ async def events(page: Page, request: Request) -> Response:
 
 
 async def preview(page: Page, request: Request) -> Response:
-    """Multipart JPEG, for programs that take a camera by its address."""
+    """Multipart JPEG, for programs that take the URL of a camera."""
     if _open["viewers"] >= VIEWERS:
         return refused(503, "too many watch already")
     return StreamingResponse(

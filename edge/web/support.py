@@ -1,4 +1,4 @@
-"""The support file: what somebody who helps needs to know, in one archive, without a secret and without a picture."""
+"""The support file: one archive with what a helper needs to know, without secrets or pictures."""
 
 from __future__ import annotations
 

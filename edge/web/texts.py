@@ -1,4 +1,4 @@
-"""The languages of the door sign: sign.toml of this package, and a file of the user's that adds to it."""
+"""The languages of the door sign: sign.toml of this package, and a user's file that adds to it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from edge.config.sources import tomllib
 from edge.core.errors import ConfigError
 
 KEYS = ("name", "please", "incorrectly", "thanks", "idle", "unavailable", "disconnected")
-"""What a language has to say."""
+"""Texts that a language must have."""
 
 
 def load(path: str = "") -> dict[str, dict[str, str]]:
-    """Texts by language. Raises ConfigError for a file that cannot be read or lacks a text."""
+    """Texts by language. Raises ConfigError if a file cannot be read or lacks a text."""
     shipped = (resources.files("edge.web") / "static" / "sign.toml").read_text(encoding="utf-8")
     texts: dict[str, dict[str, str]] = tomllib.loads(shipped)
     if not path:
@@ -40,7 +40,7 @@ def _checked(path: str, language: str, said: Any, known: dict[str, str]) -> dict
 
 
 def chosen(languages: list[str], texts: dict[str, dict[str, str]]) -> None:
-    """Raises ConfigError for a language that nobody has written."""
+    """Raises ConfigError for a language without texts."""
     if unknown := [language for language in languages if language not in texts]:
         raise ConfigError(
             f"web.sign_languages: no texts for {', '.join(unknown)}: there are {', '.join(texts)}; "

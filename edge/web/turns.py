@@ -1,4 +1,4 @@
-"""Who waits when the page is asked too much: the addresses that ask most, one request after another."""
+"""Under overload, delays the addresses that send the most requests, one request after another."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ from dataclasses import dataclass
 from edge.web.access import REMEMBERED
 
 HALF_LIFE = 20.0
-"""Seconds after which half of what an address asked is forgotten."""
+"""Half-life of an address's request count, in seconds."""
 LONGEST = 60.0
-"""Most seconds for which an address is not heard."""
+"""Longest time that an address is not read from, in seconds."""
 INTERVAL = 10.0
-"""Most seconds for which one request delays the next one."""
+"""Longest delay of the next request by one request, in seconds."""
 
 
 @dataclass
 class _Caller:
     requests: float = 0.0
-    """Requests that were answered, older ones counted less."""
+    """Answered requests, with older ones counted less."""
     at: float = 0.0
-    """Time for which `requests` is right."""
+    """Time at which `requests` was computed."""
     free: float = 0.0
-    """Time from which its next request is read."""
+    """Time at which its next request will be read."""
     interval: float = 0.0
     """Seconds between its requests."""
 
 
 class Turns:
-    """Delays the addresses that ask most, while the page is in debt (`Governor.debt`).
+    """Delays the addresses that send the most requests, while the page is in debt (`Governor.debt`).
 
-    The requests of an address with no fewer than the average are read one after another, as fast as the page's share
-    of the time allows, whatever the number of its connections. An address with fewer never waits, so that a flood from
-    one address does not delay another one. Times are seconds of a monotonic clock.
+    The requests of an address with at least the average number are read one after another, as fast as the page's share
+    of the time allows, whatever the number of its connections. An address with fewer never waits, so a flood from one
+    address does not delay another. Times are seconds of a monotonic clock.
     """
 
     def __init__(self, share: float) -> None:
         """share: part of the time that the page may take."""
         self._share = share
         self.charged = 0.0
-        """Seconds of the page that were counted already."""
+        """The page's seconds that have been counted."""
         self._callers: OrderedDict[str, _Caller] = OrderedDict()
 
     def arrived(self, who: str, now: float) -> float:
-        """Seconds for which a new connection from `who` is not read."""
+        """Seconds that a new connection from `who` is not read."""
         caller = self._callers.get(who)
         return self._queued(caller, now) if caller and caller.free > now else 0.0
 
     def served(self, who: str, seconds: float, debt: float, now: float) -> float:
-        """Counts a request; returns the seconds for which its connection is not read.
+        """Counts a request; returns the seconds that its connection is not read.
 
-        seconds: what the page has spent since the last request of anybody. debt: seconds until the page is out of debt.
+        seconds: time that the page has spent since the last request. debt: seconds until the page is out of debt.
         """
         caller = self._callers.setdefault(who, _Caller(at=now))
         self._callers.move_to_end(who)

@@ -1,7 +1,7 @@
-"""The update button: takes a package, looks at its signature, and leaves it for the part of maskcam that may install.
+"""The update button: receives a package, checks its signature, and leaves it for a unit that may install it.
 
-The service may not write where maskcam is installed, and a page must not make it so. What is accepted here lies in the
-state directory under one fixed name; a unit of its own, run by root, verifies it again and installs it.
+The service cannot write where maskcam is installed, and the page must not change that. An accepted package is stored
+in the state directory under one fixed name; another unit, run by root, verifies it again and installs it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from edge.core.errors import UpdateError
 from edge.operations.update import inbox
 
 PREFIX = ".update-"
-"""Of what is being received."""
+"""Prefix of a package that is being received."""
 
 
 def sweep(folder: Path) -> None:
-    """Removes what a killed process had received: to be called before anything is."""
+    """Removes leftovers of a killed process; call it before receiving anything."""
     for part in folder.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             part.unlink()
 
 
 async def take(chunks: AsyncIterator[bytes], folder: Path, key: str) -> str:
-    """Keeps a package that `key` (of minisign) has signed; returns its kind and version. Raises UpdateError."""
+    """Keeps a package signed with `key` (minisign's); returns its kind and version. Raises UpdateError."""
     if not key:
         raise UpdateError("this device trusts no key for updates: set update.key in the settings file")
     from edge.operations.update.package import verify
@@ -62,10 +62,10 @@ async def take(chunks: AsyncIterator[bytes], folder: Path, key: str) -> str:
 
 
 def report(folder: Path | None, unit: Path = inbox.UNIT, installation: Path | None = None) -> dict[str, Any]:
-    """`waits`: a package lies there; `installs`: something is there that will install it; `last`: what became of the
-    last one (see `inbox.outcome`), None where there was none.
+    """`waits`: a package is there; `installs`: a unit that will install it is there; `last`: the outcome of the
+    last one (see `inbox.outcome`), None if there was none.
 
-    unit, installation: the path unit, and the folder of the installation, by default the one that runs.
+    unit, installation: the path unit, and the folder of the installation, by default the running one.
     """
     from edge.operations.update import stage
 

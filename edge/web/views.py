@@ -1,4 +1,4 @@
-"""What the API says, as plain data: state, health, events and the sign."""
+"""The API's answers as plain data: state, health, events and the sign."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from edge.core.records import Counts, Observation
 from edge.web.hub import Snapshot, Told
 
 UNAVAILABLE = ("starting", "camera lost", "blind", "engine fault", "stopping")
-"""States in which a sign cannot say anything about anybody."""
+"""States in which the sign cannot judge anybody."""
 STALE = 5.0
-"""Seconds without a turn of the loop after which nothing it left behind is shown as true."""
+"""Seconds without a step of the loop after which its snapshot counts as outdated."""
 
 
 def status(snapshot: Snapshot, now: float, started: float, board: Mapping[str, Any]) -> dict[str, Any]:
-    """Of /api/status."""
+    """The answer to /api/status."""
     observation = snapshot.observation
     picture = observation.frame.image.shape if observation else None
     return {
@@ -63,7 +63,7 @@ def people(observation: Observation) -> list[dict[str, Any]]:
 
 
 def unhealthy(snapshot: Snapshot, now: float, within: float) -> str:
-    """Why the camera does not judge; "" when a frame went through both networks `within` the last seconds."""
+    """Why the camera gives no verdicts; "" if a frame went through both networks in the last `within` seconds."""
     if snapshot.judged_at is None:
         return "no frame has been judged yet"
     age = now - snapshot.judged_at
@@ -74,20 +74,20 @@ def unhealthy(snapshot: Snapshot, now: float, within: float) -> str:
 
 
 def event(told: Told) -> dict[str, Any]:
-    """An event as everywhere else, with its number and the time of the clock."""
+    """An event as in every other output, with its number and clock time."""
     said = to_json(told.event)
     said["time"] = said["time"] or told.at.isoformat(timespec="milliseconds")
     return {"number": told.number, **said}
 
 
 def history(counts: Sequence[Counts], by: str) -> dict[str, Any]:
-    """Counts of each "hour" or "day" in which somebody came."""
+    """Counts for each "hour" or "day" in which somebody came."""
     return {"kept": True, "by": by, "counts": [counts_json(one) for one in counts]}
 
 
 def sign(snapshot: Snapshot, now: float) -> dict[str, Any]:
-    """`show`: "please", "incorrectly" (a mask, worn incorrectly), "thanks", "idle" (nobody, or nothing is known yet) or
-    "unavailable"; `why` goes with the last."""
+    """`show`: "please", "incorrectly" (a mask, worn incorrectly), "thanks", "idle" (nobody, or no decision yet) or
+    "unavailable", which has a reason in `why`."""
     state = str(snapshot.report.get("state", "starting"))
     if now - snapshot.at > STALE:
         return {"show": "unavailable", "why": "the camera has stopped"}

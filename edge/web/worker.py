@@ -1,4 +1,4 @@
-"""Where the page's longer work is done: two threads, whose time counts as the page's; and how much it may be."""
+"""Two threads for the page's longer work, and the limit of the page's share of the time."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 SHARE = 0.03
-"""Part of the time that the page may occupy in the long run, the live picture apart, which has its own limit."""
+"""Long-term share of the time that the page may use, the live picture apart, which has a limit of its own."""
 CREDIT = 0.6
-"""Seconds saved up for a page that is opened."""
+"""Credit in seconds, for a page that is being opened."""
 PATIENCE = 4.0
-"""Seconds of debt before everybody waits."""
+"""Debt in seconds beyond which every client waits."""
 
 
 def occupied() -> float:
-    """Seconds for which this thread has run or waited for a processor; where the kernel does not tell, has run.
+    """Seconds that this thread has run or waited for a processor; only run, if the kernel does not report the rest.
 
-    The waiting counts, for a thread that waits may hold the interpreter's lock: on a board where others are busy too, a
-    second of the page's work takes several from the loop.
+    Waiting counts, because a waiting thread may hold the interpreter's lock: on a busy board, one second of the page's
+    work can take several from the loop.
     """
     try:
         with open("/proc/thread-self/schedstat", "rb") as file:
@@ -34,11 +34,11 @@ def occupied() -> float:
 
 
 class Governor:
-    """Holds the page to its share of the time.
+    """Limits the page to its share of the time.
 
-    With one interpreter lock for all threads, a flood of requests would take frames from the loop. While the account is
-    overdrawn (`debt`), the addresses that ask most are not read from (`edge.web.turns`). If that is not enough, the
-    page's thread sleeps: nobody gets around that, not even by requests that are refused.
+    With one interpreter lock for all threads, a flood of requests would take frames from the loop. While the page is in
+    debt, the addresses that send the most requests are not read from (`edge.web.turns`). If that is not enough, the
+    page's thread sleeps, which delays every client, including those whose requests are refused.
     """
 
     def __init__(
@@ -54,24 +54,24 @@ class Governor:
         self._clock, self._used, self._sleep = clock, used, sleep or self._over.wait
         self._at: tuple[float, float] | None = None
         self.spent = 0.0
-        """Seconds that the page has occupied so far."""
+        """Seconds that the page has used so far."""
 
     @property
     def share(self) -> float:
-        """Part of the time that the page may occupy."""
+        """Share of the time that the page may use."""
         return self._share
 
     def charge(self, seconds: float) -> None:
-        """Takes what another thread has occupied for the page."""
+        """Adds the time that another thread has used for the page."""
         self._left -= seconds
         self.spent += seconds
 
     def release(self) -> None:
-        """No rest any more: the page ends."""
+        """Ends all resting, because the page is closing."""
         self._over.set()
 
     def debt(self) -> float:
-        """Seconds until the account is even again; 0 while it is not overdrawn."""
+        """Seconds until the debt is paid; 0 without debt."""
         now, used = self._clock(), self._used()
         if self._at is not None:
             earned, spent = (now - self._at[0]) * self._share, used - self._at[1]
@@ -81,21 +81,21 @@ class Governor:
         return max(-self._left / self._share, 0.0)
 
     def rest(self) -> None:
-        """Sleeps off what goes beyond PATIENCE, at most a quarter of a second at a time."""
+        """Sleeps for the debt beyond PATIENCE, at most a quarter of a second at a time."""
         surplus = self.debt() - PATIENCE
         if surplus > 0 and not self._over.is_set():
             self._sleep(min(surplus, 0.25))
 
 
 class Worker:
-    """`await worker(function, argument)` keeps the server's thread free meanwhile."""
+    """`await worker(function, argument)` runs it without blocking the server's thread."""
 
     def __init__(self, governor: Governor) -> None:
         self.governor = governor
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="page worker")
 
     async def __call__(self, work: Callable[..., T], *arguments: Any, free: bool = False) -> T:
-        """`free`: not counted, for what is limited by other means."""
+        """`free`: not counted, because it is limited by other means."""
 
         def timed() -> tuple[T, float]:
             start = occupied()

@@ -1,4 +1,4 @@
-"""Opens the engine of each stage: what was asked for, else what comes next, and says which and why."""
+"""Opens the engine of each stage: the requested backend or the next best one, and reports which and why."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ UNFIT = (BundleError, EngineError, MissingPackage)
 def probe_results(
     candidates: Sequence[Backend], bundle: Bundle, threads: int, device: str, folder: Path | None, anew: bool = False
 ) -> list[ProbeResult]:
-    """What a probe finds, or found earlier: it is kept in `folder`, where there is one. `anew` asks nothing earlier.
+    """Results of a probe, or those cached in `folder`, if any; `anew` ignores the cache.
 
-    Logs the table when it is new.
+    Logs the table if it is new.
     """
     key = probe_cache.key(bundle, candidates, threads, device)
     rows = None if anew else probe_cache.recall(folder, key)
@@ -48,11 +48,11 @@ def probe_results(
 
 @dataclass
 class Opener:
-    """Opens stages of one bundle; what shares a device shares its process.
+    """Opens stages of one bundle; networks on the same device share a process.
 
     candidates: by name, in the order of "auto" and of a fallback. resolve: imports "module:attribute".
-    rows: what a probe found, for "auto"; without them it takes the first that opens. strict: what was asked for or an
-    error, now and when it fails later. stack: closes the accelerators. patience: seconds a device has for an answer.
+    rows: probe results for "auto"; without them it takes the first that opens. strict: no fallback, neither now nor on
+    a later failure. stack: closes the accelerators. patience: seconds that a device has for an answer.
     """
 
     candidates: Mapping[str, Backend]
@@ -67,7 +67,7 @@ class Opener:
     accelerators: dict[str, Accelerator] = field(default_factory=dict)
 
     def open(self, network: str, requested: str) -> FailoverEngine:
-        """The stage of "detector" or "classifier". Raises what the first choice raised when nothing else opens."""
+        """The stage of "detector" or "classifier". Raises the error of the first choice if nothing else opens."""
         strict = self.strict and requested != "auto"
         order = self._order(network, requested)[: 1 if strict else None]
         refused: list[Exception] = []
@@ -78,7 +78,7 @@ class Opener:
                 refused.append(bare(error))
                 continue
             spare = partial(self._standby, order[position + 1 :], network)
-            standby = spare() if candidate.isolated else None  # a device fails often: what follows is ready then
+            standby = spare() if candidate.isolated else None  # devices fail often, so the standby is opened now
             why = str(refused[0]) if refused else ""
             return FailoverEngine(network, requested, first, standby, why, self._measured(network, candidate), spare)
         try:
@@ -94,7 +94,7 @@ class Opener:
         return [self.candidates[name] for name in first + safe]
 
     def _opened(self, candidate: Backend, network: str) -> NamedEngine:
-        """A candidate that loads the network and knows the answer."""
+        """A candidate that loads the network and gives the known answer."""
         if candidate.isolated:
             accelerator = self._accelerator(candidate)
             accelerator.add(network)
@@ -120,7 +120,7 @@ class Opener:
         return self.accelerators[candidate.name]
 
     def _standby(self, rest: Sequence[Backend], network: str) -> NamedEngine | None:
-        """Opened beforehand, so that it can answer at once; it needs no device that could be lost too."""
+        """The standby, opened in advance so that it can answer at once; it needs no device that could be lost too."""
         for candidate in rest:
             if not candidate.isolated:
                 try:

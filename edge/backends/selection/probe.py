@@ -1,4 +1,4 @@
-"""Tries each candidate in a process of its own: does it load, is it right, how long does it take?"""
+"""Tests each candidate in a process of its own: does it load, is it right, how long does it take?"""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from edge.core.errors import BundleError, EngineError
 from edge.vision.bundle import Bundle
 
 RUNS, ENOUGH = 50, 0.5
-"""A median of so many pictures, or of what fits into so many seconds."""
+"""The time is the median of this many pictures, or of what fits into this many seconds."""
 ALIKE = 1.25
-"""Times within this factor are a draw: they vary as much on a busy board, and a choice should not."""
+"""Times within this factor count as equal: they vary that much on a busy board, and the choice should not."""
 TIMEOUT = 15.0
 """Seconds for one step. An Edge TPU on USB is sent its firmware when it is first opened."""
 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What a probe found."""
+    """The result of a probe."""
 
     stage: str
     candidate: str
     ms: float | None
-    """Median time of one picture, the way to the process and back included where it will run in one; None: unfit."""
+    """Median time per picture in ms, including the transfer to a process if it will run in one; None: unfit."""
     why: str
-    """Why it is unfit, in one line; "" when it is fit."""
+    """Why it is unfit, in one line; "" if it is fit."""
 
 
 def probe(
     candidates: Sequence[Backend], bundle: Bundle, threads: int, device: str, timeout: float = TIMEOUT
 ) -> list[ProbeResult]:
-    """Tries every candidate with every network. Takes a second or so for each; a hang takes `timeout` seconds."""
+    """Tests every candidate with every network. Takes about a second for each; a hang takes `timeout` seconds."""
     rows = []
     for candidate in candidates:
         missing = {network: _missing(candidate, bundle, network) for network in NETWORKS}
@@ -54,7 +54,7 @@ def probe(
 
 
 def _missing(candidate: Backend, bundle: Bundle, network: str) -> str:
-    """Spares a process where there is nothing to try."""
+    """Starts no process for a candidate that cannot work."""
     try:
         if candidate.form:
             bundle.path(network, candidate.form)
@@ -75,7 +75,7 @@ def _try(
             check_known_answer(bundle, network, partial(remote.infer, network, timeout=timeout), candidate.tolerance)
             rows.append(ProbeResult(network, candidate.name, _time(candidate, remote, bundle, network, timeout), ""))
         except EngineError as error:
-            # What crashes or hangs with one network is not trusted with the next.
+            # A candidate that crashed or hung with one network is not tried with the next.
             died = died or ("" if remote.alive else f"{error}, with the {network}")
             rows.append(ProbeResult(network, candidate.name, None, died or str(error)))
     return rows
@@ -101,7 +101,7 @@ def _time(
 
 
 def fastest(rows: Sequence[ProbeResult], stage: str) -> list[ProbeResult]:
-    """The fit candidates of a stage, fastest first; those within ALIKE of the best in the order they were tried."""
+    """The fit candidates of a stage, fastest first; those within ALIKE of the best in the order of testing."""
     fit = [(row.ms, row) for row in rows if row.stage == stage and row.ms is not None]
     floor = ALIKE * min((ms for ms, _ in fit), default=0.0)
     return [row for _, row in sorted(fit, key=lambda timed: max(timed[0], floor))]

@@ -1,4 +1,4 @@
-"""Keeps what a probe found until something changes that it depends on."""
+"""Keeps probe results until something that they depend on changes."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ FILES = (
     "/dev/nvhost-gpu",
     *(f"{lib}/libedgetpu.so.1" for lib in ("/usr/lib", "/usr/lib/*", "/usr/local/lib", "/lib")),
 )
-"""Devices and a driver which no package version tells of."""
+"""Devices, and a driver that no package version covers."""
 
 
 def key(bundle: Bundle, candidates: Sequence[Backend], threads: int, device: str, root: Path | str = "/") -> str:
-    """A digest of all that a probe depends on: versions, devices, the bundle and the settings."""
+    """A digest of everything that a probe depends on: versions, devices, the bundle and the settings."""
     files = sorted(path for pattern in FILES for path in glob(os.path.join(root, pattern.lstrip("/"))))
     facts = {
         "versions": [__version__, platform.python_version(), platform.machine(), np.__version__, cv2.__version__],
@@ -56,7 +56,7 @@ def _version(package: str) -> str:
 
 
 def recall(folder: Path | None, key: str) -> list[ProbeResult] | None:
-    """What was kept under `key`; None when there is nothing, it is of another key or cannot be read."""
+    """The results kept under `key`; None if there are none, they have another key or cannot be read."""
     if folder is None:
         return None
     try:
@@ -67,5 +67,5 @@ def recall(folder: Path | None, key: str) -> list[ProbeResult] | None:
 
 
 def remember(folder: Path, key: str, rows: Sequence[ProbeResult]) -> None:
-    """Replaces the file as a whole. Raises OSError."""
+    """Replaces the file atomically. Raises OSError."""
     write(folder / NAME, json.dumps({"key": key, "rows": [asdict(row) for row in rows]}, indent=1))

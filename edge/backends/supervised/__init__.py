@@ -1,1 +1,1 @@
-"""Engines in a process of their own, with a standby: a driver that hangs or crashes stops nothing."""
+"""Engines in a process of their own, with a standby: a driver that hangs or crashes does not stop the camera."""

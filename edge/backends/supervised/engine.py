@@ -1,4 +1,4 @@
-"""A device that may fail at any time, and comes back some time: an Edge TPU, a GPU."""
+"""A device that may fail at any time and recover later: an Edge TPU, a GPU."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from edge.vision.bundle import Bundle
 log = logging.getLogger(__name__)
 
 PATIENCE = 0.75
-"""Seconds to an answer. Both networks may miss it in one frame, and the camera owes a verdict every two seconds."""
+"""Deadline of an answer in seconds. Both networks may miss it in one frame, and a verdict is due every two seconds."""
 LOADING = 15.0
-"""Seconds to load a network: the first time, an Edge TPU on USB is sent its firmware."""
+"""Deadline to load a network, in seconds: on first use, an Edge TPU on USB is sent its firmware."""
 FIRST_WAIT, LONGEST_WAIT = 2.0, 300.0
-"""Seconds before a device that failed is tried again: doubled each time."""
+"""Shortest and longest wait before a failed device is tried again, in seconds; doubled each time."""
 
 CHECK_EVERY = 60.0
-"""Seconds between two questions for the known answer: a device too hot may answer wrong before it stops."""
+"""Seconds between two self-tests: an overheated device may give wrong answers before it stops."""
 
 
 def in_thread(work: Callable[[], None]) -> None:
@@ -36,10 +36,10 @@ def in_thread(work: Callable[[], None]) -> None:
 
 
 class Accelerator:
-    """The networks that run on one device, in one process; tried again in the background while it is down.
+    """The networks that run on one device, in one process; retried in the background while it is down.
 
-    start: starts the process. tolerance: of the known answer, which is asked every time a network is loaded.
-    clock and background are replaced in tests.
+    start: starts the process. tolerance: that of the known answer, which is checked whenever a network is loaded.
+    clock, background: replaced in tests.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class Accelerator:
         self._check_at = clock() + CHECK_EVERY
         self._closed = False
         self.fault = ""
-        """Why it is down; "" while it works."""
+        """Why the device is down; "" while it works."""
 
     def add(self, network: str) -> None:
-        """Loads one more network and asks its known answer. Raises EngineError, and then does without it."""
+        """Loads another network and checks its known answer. Raises EngineError, and then leaves the network out."""
         if self.fault:
             raise EngineError(self.fault)
         self._remote = self._remote or self._start()
@@ -84,7 +84,7 @@ class Accelerator:
         self._networks.append(network)
 
     def infer(self, network: str, image: Image) -> Sequence[NDArray[Any]]:
-        """See `Engine`. While the device is down this raises at once, and has it tried again in time."""
+        """See `Engine`. While the device is down this raises at once, and starts a retry when one is due."""
         remote = self._remote
         if self.fault or remote is None:
             self._retry()
@@ -106,7 +106,7 @@ class Accelerator:
 
     def _load(self, remote: ProcessEngine, network: str) -> None:
         remote.open(network, LOADING)
-        # The first answer may still set the device up, so it has the time to load; the second counts.
+        # The first answer may include setting the device up, so it has the deadline of loading; the second one counts.
         for timeout in (LOADING, self._patience):
             self._check_answer(remote, network, timeout)
 
@@ -120,7 +120,7 @@ class Accelerator:
                 self._check_answer(remote, network, self._patience)
 
     def _fail(self, reason: str) -> None:
-        """Notes the fault; one that comes again soon is waited out twice as long."""
+        """Records the fault; if it recurs soon, the wait is doubled."""
         now = self._clock()
         wait = self._backoff.next(0.0 if self.fault else now - self._up_since)
         self._retry_at = now + wait
@@ -138,7 +138,7 @@ class Accelerator:
             remote = self._start()
             for network in self._networks:
                 self._load(remote, network)
-        except Exception as error:  # in a thread none would see it, and the device would never be tried again
+        except Exception as error:  # an exception in a thread would go unseen, and the device would never be retried
             if remote:
                 remote.close()
             self._fail(str(error))

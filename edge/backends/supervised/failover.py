@@ -1,4 +1,4 @@
-"""The engine of one stage, with what was asked for, what runs and why: so that nobody has to guess."""
+"""The engine of one stage, which reports what was requested, what runs and why."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class OnAccelerator:
         return self.accelerator.infer(self.network, image)
 
     def close(self) -> None:
-        """Leaves the accelerator open: other networks may run on it."""
+        """Leaves the accelerator open, because other networks may run on it."""
 
 
 class FailoverEngine:
-    """An engine that says what it is; while its first choice is down, the standby answers."""
+    """An engine that reports what it is; while its first choice is down, the standby answers."""
 
     def __init__(
         self,
@@ -53,9 +53,9 @@ class FailoverEngine:
         measured: str = "",
         spare: Callable[[], NamedEngine | None] = lambda: None,
     ) -> None:
-        """`refused`: why what was asked for was not available; `measured`: what spoke for what runs.
+        """`refused`: why the requested backend was not available; `measured`: why the running one was chosen.
 
-        spare: opens a standby when there is none yet and one is needed.
+        spare: opens a standby when one is needed and none is open.
         """
         self._spare = spare
         self._network, self.requested = network, requested
@@ -64,12 +64,12 @@ class FailoverEngine:
 
     @property
     def running(self) -> str:
-        """Name of the engine that answers at this moment."""
+        """Name of the engine that answers now."""
         return self._standby.name if self._standby and self._fault else self._first.name
 
     @property
     def reason(self) -> str:
-        """Why it is not what was asked for or, with "auto", found best; "" when it is."""
+        """Why it is not the requested engine or, with "auto", the best one; "" if it is."""
         return f"{self._first.name} is down: {self._fault}" if self._fault else self._refused
 
     @property
@@ -86,7 +86,7 @@ class FailoverEngine:
         return f"{self.requested}: {self.running}{self._measured and f', {self._measured}'}"
 
     def infer(self, image: Image) -> Sequence[NDArray[Any]]:
-        """See `edge.core.ports.Engine`. Raises EngineError where there is no standby, or it fails too."""
+        """See `edge.core.ports.Engine`. Raises EngineError if there is no standby, or it fails too."""
         try:
             answer = self._first.engine.infer(image)
         except EngineError:

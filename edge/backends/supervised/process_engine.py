@@ -1,4 +1,4 @@
-"""An engine in a process of its own, with a deadline: whatever its driver does, the camera goes on."""
+"""An engine in a process of its own, with a deadline: whatever its driver does, the camera continues."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from edge.vision.bundle import Bundle
 log = logging.getLogger(__name__)
 
 _abandoned: list[subprocess.Popen[bytes]] = []
-"""Killed processes that had not ended yet when they were last looked at."""
+"""Killed processes that had not ended yet at the last check."""
 
 
 class ProcessEngine:
-    """The process, seen from the service. It hosts several networks, for an Edge TPU belongs to one process at a time.
+    """The service's side of the process. It hosts several networks, since only one process can use an Edge TPU.
 
-    A pair of sockets carries the pictures: 0.3 MB take a fraction of a millisecond, and unlike shared memory a socket
-    leaves nothing behind and has deadlines of its own.
+    A socket pair carries the pictures: 0.3 MB takes a fraction of a millisecond, and unlike shared memory a socket
+    leaves nothing behind and has timeouts.
     """
 
     def __init__(self, name: str, target: str, bundle: Bundle, threads: int, device: str) -> None:
-        """Starts it; `target` is "module:attribute" of the engine's `open`. `name` stands in the messages.
+        """Starts it; `target` is "module:attribute" of the engine's `open`, `name` is used in messages.
 
-        Raises EngineError when the system starts no more processes.
+        Raises EngineError if the system cannot start another process.
         """
         _abandoned[:] = [process for process in _abandoned if process.poll() is None]
         self._name, self._bundle = name, bundle
         self.seconds = 0.0
-        """What the engine itself took for its last answer."""
+        """Seconds that the engine itself took for its last answer."""
         self._socket, theirs = socket.socketpair()
         command = [
             sys.executable,
@@ -60,7 +60,7 @@ class ProcessEngine:
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=None if log.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL,
-                cwd=Path(__file__).parents[3],  # with -m Python looks there first: no other "edge" may lie there
+                cwd=Path(__file__).parents[3],  # python -m searches it first: it must not hold another "edge"
                 env={**os.environ, "PYTHONPATH": packages},
             )
         except OSError as error:
@@ -71,15 +71,15 @@ class ProcessEngine:
 
     @property
     def alive(self) -> bool:
-        """False once it has been abandoned."""
+        """False after it has been abandoned."""
         return self._socket.fileno() >= 0
 
     def open(self, network: str, timeout: float) -> None:
-        """Loads "detector" or "classifier". Raises EngineError, also when it takes more than `timeout` seconds."""
+        """Loads "detector" or "classifier". Raises EngineError, also if it takes more than `timeout` seconds."""
         self._ask(OPEN, network, b"", timeout)
 
     def infer(self, network: str, image: Image, timeout: float) -> Sequence[NDArray[Any]]:
-        """See `Engine`. A process that crashes, or does not answer in `timeout` seconds, is abandoned."""
+        """See `Engine`. A process that crashes, or does not answer within `timeout` seconds, is abandoned."""
         spec = getattr(self._bundle, network)
         if image.shape != (spec.input.height, spec.input.width, 3):
             raise EngineError(
@@ -94,7 +94,7 @@ class ProcessEngine:
         return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
     def close(self, grace: float = 1.0) -> None:
-        """Ends the process: at the end of its stdin by itself, after `grace` seconds by force."""
+        """Ends the process: it stops by itself when its stdin closes, or is killed after `grace` seconds."""
         self._socket.close()
         try:
             self._process.wait(grace)
@@ -102,7 +102,7 @@ class ProcessEngine:
             self._process.kill()
             try:
                 self._process.wait(2.0)
-            except subprocess.TimeoutExpired:  # stuck in a driver: the kernel will end it in time, none waits for that
+            except subprocess.TimeoutExpired:  # stuck in a driver: the kernel ends it later, nobody waits
                 _abandoned.append(self._process)
 
     def _ask(self, verb: int, network: str, payload: bytes, timeout: float) -> bytearray:

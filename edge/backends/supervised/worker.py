@@ -1,7 +1,7 @@
-"""The process of an engine whose driver may crash or hang: this module run with -m and a socket as stdin.
+"""The process of an engine whose driver may crash or hang: this module, run with -m and a socket as stdin.
 
-The other end is `process_engine`. Both know the bundle, so a picture and an answer travel as bare bytes: there is
-nothing to parse that a broken driver could have spoilt but a flag, a time and a length.
+The other end is `process_engine`. Both know the bundle, so pictures and answers are sent as plain bytes: a broken
+driver can corrupt only a flag, a time and a length.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from edge.vision import bundle as bundles
 NETWORKS = ("detector", "classifier")
 OPEN, INFER = 0, 1
 REQUEST = struct.Struct("<BB")
-"""OPEN or INFER, and the index in NETWORKS; after INFER comes the picture, (height, width, 3) bytes."""
+"""OPEN or INFER, and the index in NETWORKS; INFER is followed by the picture, (height, width, 3) bytes."""
 REPLY = struct.Struct("<?dI")
-"""Whether it went well, the seconds it took, the bytes that follow: the outputs as float32, or what went wrong."""
+"""Success flag, seconds taken, number of bytes that follow: the outputs as float32, or an error text."""
 
 
 class Worker:
-    """Answers requests for the networks of one bundle on one engine."""
+    """Serves requests for the networks of one bundle on one engine."""
 
     def __init__(self, target: str, folder: str, threads: int, device: str) -> None:
         self._target, self._folder, self._threads, self._device = target, folder, threads, device
         self._engines: dict[str, Any] = {}
 
     def serve(self, requests: BinaryIO, replies: BinaryIO) -> None:
-        """Until the other end closes."""
+        """Serves until the other end closes."""
         while request := requests.read(REQUEST.size):
             verb, index = REQUEST.unpack(request)
             start = time.perf_counter()
@@ -68,7 +68,7 @@ def _message(error: Exception) -> str:
 
 
 def main(target: str, folder: str, threads: str, device: str) -> None:
-    # The service alone decides when this ends: Ctrl-C and a stop of the unit reach every process of the group.
+    # Ctrl-C and a stop of the unit reach every process of the group, but only the service decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with socket.socket(fileno=os.dup(0)) as link, link.makefile("rb") as requests, link.makefile("wb") as replies:

@@ -1,8 +1,8 @@
-"""Annotated pictures in every form that people have them in, read by one function: `read`.
+"""Annotated pictures in all common formats, read by one function: `read`.
 
-Each module of this folder knows one format, `edge.evaluation.coco` another; names of classes are understood by
-`labels`, those of pictures by `picture_names`. What cannot be right (a box without area, an id that leads nowhere) is
-one DataError that says where.
+Each module of this folder reads one format, `edge.evaluation.coco` another; `labels` interprets the names of classes,
+`picture_names` those of pictures. Invalid data (a box without area, an unknown id) raises one DataError that says
+where.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ EXPECTED = (
 
 
 def read(path: Path | str, renamed: Mapping[str, str] | None = None, things: bool = False) -> list[Annotated]:
-    """The pictures of a data set, whatever its format. Raises DataError, one line, that says what was found.
+    """Reads a data set in any of the formats. Raises DataError, one line that says what was found.
 
-    `renamed`: name of a class in the data -> one of ours (`--label old=new`). `things`: a set without a face is read
-    too if it shows what is none (not_a_face): a classifier learns from that, no detector can be measured on it.
+    `renamed`: name of a class in the data -> one of `NAMES` (`--label old=new`). `things`: also accepts a set without
+    faces if it shows things that are not faces (not_a_face): a classifier learns from them, a detector cannot be
+    measured on them.
     """
     path, labels = Path(path), Labels(renamed or {})
     if not path.exists():
@@ -56,7 +57,7 @@ def _file(path: Path, labels: Labels) -> list[Annotated]:
 
 
 def _folder(root: Path, labels: Labels) -> list[Annotated]:
-    """A folder's format is told by what lies in it, the surest sign first."""
+    """Detects a folder's format from its content, the most reliable sign first."""
     if found := crops_table.files(root):
         return crops_table.read(found[0], labels)
     if found := yolo.files(root):
@@ -71,7 +72,7 @@ def _folder(root: Path, labels: Labels) -> list[Annotated]:
 
 
 def _found(root: Path) -> str:
-    """What is in a folder that nothing recognises."""
+    """Describes a folder of unknown format."""
     inside = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
     kinds = Counter(p.suffix.lower() for p in root.rglob("*") if p.is_file() and not p.name.startswith("."))
     if kinds[".txt"] and not kinds[".yaml"]:

@@ -1,4 +1,4 @@
-"""A folder per class: the tutorial's form. The whole picture is the face, since nobody said where it is."""
+"""A folder per class, as in the tutorial. The whole picture counts as the face, since there is no box."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge.vision import pictures
 
 
 def folders(root: Path, labels: Labels) -> dict[Path, int]:
-    """The topmost folders under `root` whose names are known, and what each means."""
+    """The topmost folders under `root` with known names, and the meaning of each."""
     found: dict[Path, int] = {}
     for folder in sorted(p for p in root.rglob("*") if p.is_dir()):
         hidden = any(part.startswith(".") for part in folder.relative_to(root).parts)
@@ -25,7 +25,7 @@ def folders(root: Path, labels: Labels) -> dict[Path, int]:
 
 
 def read(root: Path, found: dict[Path, int], labels: Labels) -> list[Annotated]:
-    """`train/` and `val/` may stand above or below the classes. Raises DataError for a lone folder of another class."""
+    """`train/` and `val/` may be above or below the classes. Raises DataError for a single folder of another class."""
     for folder in {f.parent for f in found}:
         for other in sorted(
             p for p in folder.iterdir() if p.is_dir() and p not in found and labels.number(p.name) is None

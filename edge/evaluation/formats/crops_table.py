@@ -1,4 +1,4 @@
-"""`crops.csv`: a face per row. Columns file, label, x0, y0, x1, y1; box, source, cluster, split as far as known."""
+"""`crops.csv`: a face per row. Columns file, label, x0, y0, x1, y1; optional: box, source, cluster, split."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ CORNERS = NEEDED[2:]
 
 
 def files(root: Path) -> list[Path]:
-    """The table of `root`, if it has one."""
+    """The table in `root`, if there is one."""
     return [path for path in (root / "crops.csv",) if path.is_file()]
 
 
 def read(path: Path, labels: Labels) -> list[Annotated]:
-    """Commas, semicolons or tabs, as Excel writes them, with or without a byte order mark. Raises DataError.
+    """Reads commas, semicolons or tabs, as Excel writes them, with or without a byte order mark. Raises DataError.
 
-    `box` = whole: the picture is the face. `file` lies in `images/` beside the table, or is a whole path.
+    `box` = whole: the picture is the face. `file` is in `images/` beside the table, or a full path.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

@@ -18,18 +18,18 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def files(root: Path) -> list[Path]:
-    """All .xml under `root` that are annotations."""
+    """The annotations among the .xml files under `root`."""
     hidden = (p for p in root.rglob("*.xml") if not any(part.startswith(".") for part in p.relative_to(root).parts))
     return [p for p in sorted(hidden) if b"<annotation" in p.read_bytes()[:2000]]
 
 
 def read(files: list[Path], root: Path, labels: Labels) -> list[Annotated]:
-    """A picture per file. Raises DataError that names file and object."""
+    """Reads one picture per file. Raises DataError that names file and object."""
     places = {folder: Places(folder) for folder in {f.parent for f in files}}
     result = []
     for path in files:
         try:
-            # Python's expat fetches nothing, and since 2.4.1 it stops entities that multiply.
+            # Python's expat fetches nothing, and since 2.4.1 it limits the expansion of entities.
             tree = ElementTree.fromstring(path.read_text(encoding="utf-8-sig"))  # nosec B314
         except (OSError, ValueError, ElementTree.ParseError) as error:
             raise DataError(f"{path}: not XML ({error}); cut short?") from error
@@ -38,7 +38,7 @@ def read(files: list[Path], root: Path, labels: Labels) -> list[Annotated]:
         rows = [row for k, item in enumerate(tree.iter("object")) if (row := _object(path, k, item, labels))]
         size = tuple(_number(tree, f"size/{key}") for key in ("width", "height"))
         picture = places[path.parent].find(tree.findtext("filename") or path.stem)
-        if not os.path.isfile(picture):  # sets are renamed without their annotations' knowing
+        if not os.path.isfile(picture):  # pictures are renamed without their annotations
             same = [f for f in picture.parent.glob(f"{path.stem}.*") if f != path]
             picture = same[0] if len(same) == 1 else picture
         result.append(
@@ -68,7 +68,7 @@ def _object(path: Path, k: int, item: ElementTree.Element, labels: Labels) -> tu
 
 
 def _number(item: ElementTree.Element, key: str) -> float:
-    """NaN where it is missing or no number."""
+    """The number, or NaN if it is missing or not a number."""
     try:
         return float(item.findtext(key) or "nan")
     except ValueError:

@@ -16,16 +16,16 @@ from edge.evaluation.labels import Labels
 from edge.vision import pictures
 
 PARTS = {"train": "train", "val": "val", "valid": "val", "test": "val"}
-"""Key of the file -> split."""
+"""Key in the file -> split."""
 
 
 def files(root: Path) -> list[Path]:
-    """The lists of names in `root`."""
+    """The data.yaml files in `root`."""
     return [root / name for name in ("data.yaml", "data.yml", "dataset.yaml") if (root / name).is_file()]
 
 
 def read(path: Path, labels: Labels) -> list[Annotated]:
-    """All parts that `path` (data.yaml) names. Numbers are shares of the picture; six and more are a polygon's corners.
+    """Reads all parts that `path` (data.yaml) names. Numbers are shares of the picture; six or more form a polygon.
 
     Raises DataError that names file and line, MissingPackage without ruamel.yaml.
     """
@@ -63,14 +63,14 @@ def _listed(value: Any) -> list[str]:
 
 
 def _pictures(path: Path, content: dict[str, Any], part: str, key: str) -> list[Path]:
-    """Those of one entry: a folder, or a .txt with a picture per line. Exports write paths that are one folder off."""
+    """The pictures of one entry: a folder, or a .txt with a picture per line. Some exports are one folder off."""
     base = path.parent / str(content.get("path") or "")
     stripped = part.replace("\\", "/").lstrip("./")
     tried = [root / name for root in (base, path.parent) for name in (part, stripped, f"images/{stripped}")]
     place = next((p for p in tried if os.path.exists(p)), None)
     if place is None:
         if key == "test":
-            return []  # Roboflow names a test part that it does not always write
+            return []  # Roboflow names a test part even if it does not write one
         raise DataError(f"{path}: {key}: {part[:80]}: no such folder; expected one with pictures, beside this file")
     if place.is_dir():
         return pictures.find(place)
@@ -132,7 +132,7 @@ def _row(where: str, line: str, named: dict[int, str], labels: Labels) -> tuple[
 
 
 def _size(picture: Path) -> tuple[int, int] | None:
-    """Of the picture, which the shares refer to; one that cannot be read is skipped later, with its reason."""
+    """Size of the picture, which the shares refer to; an unreadable one is skipped later, with its reason."""
     try:
         return pictures.size(picture)
     except DataError:

@@ -1,1 +1,1 @@
-"""How fast this machine runs this bundle: the very pipeline that serves is timed, never a copy of it."""
+"""How fast this machine runs this bundle: the timed pipeline is the one that the service runs, not a copy of it."""

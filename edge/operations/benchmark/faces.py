@@ -1,4 +1,4 @@
-"""Frames with so many faces: one real face, copied, so that real networks find and judge every copy."""
+"""Frames with a given number of faces: copies of one real face, so that the real networks find and judge each."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from edge.runtime.pipeline import Pipeline
 from edge.vision.preprocess import PADDING, crop
 
 MARGIN = 0.5
-"""Share of the face's longer side that is copied with it on each side."""
+"""Margin that is copied with the face on each side, as a share of its longer side."""
 STEP = 1 / 30
-"""Seconds from frame to frame: what a camera would give."""
+"""Seconds from frame to frame, as from a camera."""
 WARM_UP = 8
-"""Frames until everybody is known."""
+"""Frames until every face has a decision."""
 LATER = 3600.0
-"""Seconds after which nobody is remembered."""
+"""Seconds after which every track has ended."""
 GAP = 2
-"""Pixels between two copies."""
+"""Gap between two copies, in pixels."""
 LARGEST = 0.45
-"""Most of the frame's shorter side that a copy covers: a few faces stand at a door, not in the lens."""
+"""Largest side of a copy, as a share of the frame's shorter side: people stand at a door, not in the lens."""
 
 
 @dataclass(frozen=True)
 class FacesResult:
-    """Frames per second with `faces` copies of a face in the frame, of which `found` are seen."""
+    """Frames per second with `faces` copies of a face in the frame, of which `found` are detected."""
 
     faces: int
     found: float
     settled_fps: float
-    """When all are known: each is looked at now and then."""
+    """With a decision about every face, which is then checked from time to time only."""
     judged_fps: float
-    """When each is judged in every frame, as when all have just come."""
+    """With every face classified in every frame, as when all have just arrived."""
 
 
 class Still:
-    """A camera that shows one picture for ever, from `t` on, with `step` seconds from frame to frame."""
+    """A camera that repeats one picture, from time `t` on, with `step` seconds from frame to frame."""
 
     def __init__(self, image: Image, t: float = 0.0, step: float = STEP) -> None:
         self._image, self._step = image, step
         self.t = t
-        """Of the last frame."""
+        """Time of the last frame."""
 
     def __iter__(self) -> Iterator[Frame]:
         for index in count():
@@ -55,22 +55,22 @@ class Still:
             yield Frame(index, self.t, self._image)
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Has nothing to release."""
 
 
 def judged(recheck: float) -> float:
-    """Seconds from frame to frame that leave nobody unjudged in any, although they are known."""
+    """Seconds from frame to frame with which every face is classified in every frame, despite its decision."""
     return max(1.01 * recheck, STEP)
 
 
 def portrait(image: Image, face: Face, side: int) -> Image:
-    """The face with its surroundings as a square of `side` pixels."""
+    """The face with its margin as a square of `side` pixels."""
     return crop(image, face.box, side, side, MARGIN)
 
 
 def picture(face: Image | None, number: int, width: int, height: int) -> Image:
     """`number` copies of a portrait in a grid on grey, RGB."""
-    # A plain grey would pass for a covered lens, and noise of single pixels for no picture at all.
+    # Plain grey would count as a covered lens, and noise of single pixels as no picture at all.
     squares = np.random.default_rng(0).integers(-40, 41, (height // 16 + 1, width // 16 + 1, 1))
     noise = squares.repeat(16, axis=0).repeat(16, axis=1)[:height, :width]
     frame: Image = np.repeat(np.clip(PADDING + noise, 0, 255), 3, axis=2).astype(np.uint8)
@@ -95,9 +95,9 @@ def rows(
     seconds: float,
     recheck: float,
 ) -> list[FacesResult]:
-    """A row per number of faces; without a portrait only that of none. Each takes about twice `seconds`.
+    """A row per number of faces; without a portrait only the one without faces. Each takes about twice `seconds`.
 
-    size: width and height of the frames. recheck: seconds after which the judge looks at a known face again.
+    size: width and height of the frames. recheck: seconds after which a settled face is classified again.
     """
     found, t = [], LATER
     for number in numbers if face is not None else [n for n in numbers if n == 0]:

@@ -1,4 +1,4 @@
-"""From the stamp of a frame to the level of the pin, through pipeline, alert policy and the LED's own thread."""
+"""Time from a frame to the level of the pin, through the pipeline, the alert policy and the LED's thread."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from edge.sinks.pins import MockPin
 from edge.tracking.alerts import AlertPolicy
 
 MOST_FRAMES = 60
-"""Frames of one picture after which no event will come of it."""
+"""Frames of one picture after which no event is expected."""
 PATIENCE = 1.0
 """Seconds for a pin to follow an event."""
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Of the frame that decides, to the pin that changes; the frames that were counted before it come on top."""
+    """From the deciding frame to the change of the pin; the frames with earlier votes are not included."""
 
     n: int
     p50_ms: float
@@ -40,9 +40,9 @@ def measure_latency(
     clock: Callable[[], float] = time.monotonic,
     wait: Callable[[float], None] = time.sleep,
 ) -> Latency | None:
-    """Shows `pictures` ("no_mask" -> somebody without one, "all_clear" -> nobody) by turns; None when no event comes.
+    """Alternates `pictures` ("no_mask" -> somebody without a mask, "all_clear" -> nobody); None if no event comes.
 
-    policy: one that holds nothing back. sink: drives `pin`, which keeps the times of the same clock.
+    policy: one without delays. sink: drives `pin`, which records the times by the same clock.
     """
     delays: list[float] = []
     index, end = count(), clock() + seconds

@@ -1,4 +1,4 @@
-"""What is measured of the process: its memory and its age."""
+"""Memory and age of this process, and the name of the board."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def board(root: Path = Path("/")) -> str:
-    """The board's name as its device tree says it, else the processor's."""
+    """The board's name from its device tree, otherwise the processor's."""
     try:
         name = (root / "proc/device-tree/model").read_text().rstrip("\0\n")
     except OSError:
@@ -20,12 +20,12 @@ def board(root: Path = Path("/")) -> str:
 
 
 def peak_memory() -> float:
-    """The most that this process has held, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
+    """Peak memory of this process, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux reports KiB
 
 
 def age() -> float:
-    """Seconds since this process was started, the interpreter's own start included."""
+    """Seconds since this process started, including the start of the interpreter."""
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     started = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # field 22 of proc(5): ticks after boot
     return time.clock_gettime(time.CLOCK_BOOTTIME) - started

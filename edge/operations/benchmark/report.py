@@ -1,4 +1,4 @@
-"""The figures of a benchmark as a table and as JSON, and beside older ones."""
+"""The figures of a benchmark as a table and as JSON, and their comparison with older ones."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from edge.operations.benchmark.stages import Speed
 
 @dataclass(frozen=True)
 class Combination:
-    """A line of the sweep: both networks on one backend, one face judged in every frame."""
+    """A row of the sweep: both networks on one backend, one face classified in every frame."""
 
     backend: str
     threads: int
     fps: float = 0.0
     detect_ms: float = 0.0
     classify_ms: float | None = None
-    """None when the source shows no face."""
+    """None if the source shows no face."""
     problem: str = ""
     """Why there are no figures."""
 
@@ -35,12 +35,12 @@ class Report:
     bundle: str
     board: str
     health: dict[str, str]
-    """What the board says of its temperature and supply."""
+    """The board's findings about temperature and power supply."""
     backends: dict[str, str]
-    """Network -> what ran it."""
+    """Network -> the backend that ran it."""
     threads: int
     start_s: float
-    """From the start of the process to the first verdict."""
+    """Seconds from the start of the process to the first verdict."""
     peak_mib: float
     speed: Speed
     faces: Sequence[FacesResult] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Report:
         return json.dumps(asdict(self), indent=2)
 
     def render(self) -> str:
-        """For people."""
+        """The report as text."""
         return "\n".join([*_head(self), "", *_stages(self.speed), *_faces(self), *_latency(self), *_sweep(self.sweep)])
 
 
@@ -108,9 +108,9 @@ def read(path: Path) -> dict[str, Any]:
 def compare(
     new: Report, old: dict[str, Any], tolerance: float | None, again: Sequence[Report] = ()
 ) -> tuple[str, bool]:
-    """A table of how many times as slow, or as large, each figure is; whether one is worse by more than `tolerance`.
+    """A table of ratios, and whether a figure is worse by more than `tolerance`.
 
-    Of several measurements (`again`) the best of each figure counts: other work on the machine only ever adds to it.
+    Of several measurements (`again`) the best of each figure counts: other work on the machine only makes it worse.
     """
     before, now = dict(_figures(old)), dict(_figures(json.loads(new.json())))
     for other in again:
@@ -132,7 +132,7 @@ def compare(
 
 
 def _figures(values: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """Name -> number; the names of rates hold "FPS", all others are the better the smaller they are."""
+    """Name -> number; rates have "FPS" in their names, for all others less is better."""
     yield "FPS", values["speed"]["fps"]
     yield from ((f"{name} p50 ms", stage["p50_ms"]) for name, stage in values["speed"]["stages"].items())
     yield from ((f"FPS, {row['faces']} faces", row["judged_fps"]) for row in values["faces"])

@@ -1,4 +1,4 @@
-"""p50 and p95 per stage, and frames per second."""
+"""Median and 95th percentile per stage, and frames per second."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edge.core.ports import Camera
 from edge.runtime.pipeline import Pipeline
 
 ORDER = ("camera", "resize", "detect", "track", "classify", "decide")
-"""Of the timers in the table."""
+"""The timers in the table, in order."""
 
 
 @dataclass(frozen=True)
 class StageTime:
-    """How often a stage ran, and its median and 95th percentile in milliseconds."""
+    """Number of runs of a stage, with median and 95th percentile in milliseconds."""
 
     n: int
     p50_ms: float
@@ -28,17 +28,17 @@ class StageTime:
 
 @dataclass(frozen=True)
 class Speed:
-    """What a pass through a camera's frames took."""
+    """Timing of a pass through a camera's frames."""
 
     frames: int
     width: int
     height: int
-    """Pixels of a frame."""
+    """Width and height of a frame in pixels."""
     faces_per_frame: float
     fps: float
-    """Frames per second without the time the camera took, which no board's networks can help."""
+    """Frames per second without the time that the camera took."""
     stages: dict[str, StageTime] = field(default_factory=dict)
-    """"capture" is the wait for the camera; "resize" is a part of "detect"."""
+    """Stage -> timing. "capture" is the wait for the camera; "resize" is a part of "detect"."""
 
 
 def measure_speed(
@@ -50,7 +50,7 @@ def measure_speed(
     clock: Callable[[], float] = time.perf_counter,
 ) -> Speed:
     """Runs `warm_up` frames that do not count, since a network's first calls load and plan, then at most `seconds` and
-    `frames`. Stops early when a recording ends. Raises DataError when it ends within the warm-up.
+    `frames`. Stops early if a recording ends. Raises DataError if it ends within the warm-up.
     """
     timers = pipeline.timers
     faces, seen, size, spent = 0, 0, (0, 0), 0.0

@@ -1,4 +1,4 @@
-"""All that `maskcam benchmark` measures, one after the other."""
+"""All measurements of `maskcam benchmark`, one after another."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from edge.tracking.alerts import AlertPolicy
 from edge.vision import bundle
 
 SCOUTED = 30
-"""Frames at the start of the source in which the clearest face is looked for."""
+"""Frames at the start of the source that are searched for the clearest face."""
 PORTRAIT = 256
-"""Pixels of the sides of its copy."""
+"""Side of its copy, in pixels."""
 
 
 def run(
@@ -40,10 +40,10 @@ def run(
     health: Callable[[], Mapping[str, str]],
     say: Callable[[str, float], None] = lambda text, seconds: None,
 ) -> Report:
-    """`seconds` (or `frames`) for the source, a fifth of it for every further figure; see `Report` for what comes out.
+    """Measures the source for `seconds` (or `frames`), and each further figure for a fifth of that; see `Report`.
 
-    numbers: of faces in a frame. health: what the board says of its temperature and supply, asked at the end. say: is
-    told what is measured now, and in how many seconds all will be measured.
+    numbers: of faces in a frame. health: reads temperature and power supply at the end. say: receives what is being
+    measured, and the seconds until the end.
     Raises CameraError, BundleError, DataError, EngineError and MissingPackage.
     """
     short = seconds / 5
@@ -92,7 +92,7 @@ def _first(frames: Iterator[Frame]) -> Frame:
 
 
 def _clearest(pipeline: Pipeline, frames: Sequence[Frame]) -> Image | None:
-    """A copy of the face with the best score; None when there is none."""
+    """A copy of the face with the best score; None if there is none."""
     found = [(face.score, frame.image, face) for frame in frames for face in pipeline.detector.detect(frame.image)[:1]]
     if not found:
         return None
@@ -111,7 +111,7 @@ def _to_pin(pipeline: Pipeline, pictures: Mapping[str, Image], seconds: float) -
 def _sweep(
     settings: Settings, image: Image, seconds: float, say: Callable[[str, float], None]
 ) -> Iterator[Combination]:
-    """Every one of `_combinations`; a backend that does not work is tried once."""
+    """A row for each of `_combinations`; a backend that does not work is tried once."""
     wanted = _combinations()
     ahead = sum(map(len, wanted.values()))
     for name, threads in wanted.items():
@@ -126,14 +126,14 @@ def _sweep(
 
 
 def _combinations() -> dict[str, list[int]]:
-    """Every backend -> 1, 2, 4, ... threads; one thread where it runs on a device of its own."""
+    """Every backend with 1, 2, 4, ... threads; with one thread if it runs on a device of its own."""
     processors = os.cpu_count() or 1
     threads = sorted({1, 2, processors, *(n for n in (4, 8) if n < processors)})
     return {name: threads[:1] if one.isolated else threads for name, one in backends().items() if one.auto}
 
 
 def _combination(settings: Settings, name: str, threads: int, image: Image, seconds: float) -> Combination:
-    """The face of `image` is judged in every frame."""
+    """Times one backend with the face of `image` classified in every frame."""
     own = settings.backend.model_dump() | {"detector": name, "classifier": name, "threads": threads, "strict": True}
     with assemble.runtime(settings.model_copy(update={"backend": Backend(**own)}), live=False) as runtime:
         camera = faces.Still(image, step=faces.judged(settings.decision.recheck_every))
@@ -143,7 +143,7 @@ def _combination(settings: Settings, name: str, threads: int, image: Image, seco
 
 
 def known_scene(folder: Path, frames: int = 150) -> Path:
-    """A recording made of the picture in the bundle, for an install without what the synthetic camera needs."""
+    """A recording of the bundle's picture, for an installation without the synthetic camera's packages."""
     with np.load(bundle.load(None).known_answer("detector")) as known:
         picture = cv2.cvtColor(known["input"], cv2.COLOR_RGB2BGR)
     path = folder / "known.avi"

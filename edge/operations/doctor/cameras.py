@@ -1,4 +1,4 @@
-"""Cameras: those of V4L2 with their formats, and a Raspberry Pi's own."""
+"""Checks of cameras: V4L2 devices with their formats, and a Raspberry Pi's own."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pathlib import Path
 from edge.core.findings import Finding, absent, bad, ok, warn
 from edge.core.probes import Run
 
-# linux/videodev2.h: requests, sizes of their structures, and bits.
+# from linux/videodev2.h: requests, sizes of their structures, and flags
 _QUERYCAP, _ENUM_FMT = 0x80685600, 0xC0405602
 _CAPTURE, _MEMORY_TO_MEMORY = 0x1, 0x8000
 _INTERNAL = ("bcm2835-", "unicam", "rp1-cfe", "pispbe", "rpi-", "rpivid", "tegra-video")
-"""Drivers of a board's own pipeline, whose nodes libcamera or nvargus use; they are no cameras to open."""
+"""Drivers of a board's own pipeline, whose nodes are for libcamera or nvargus and cannot be opened as cameras."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Device:
     driver: str
     card: str
     formats: Sequence[str]
-    """Four letters each, such as "MJPG"."""
+    """Pixel formats as four letters each, such as "MJPG"."""
 
 
 def query(path: Path) -> Device | None:
-    """What a V4L2 node says of itself; None where it captures nothing. Raises OSError."""
+    """The capabilities of a V4L2 node; None if it does not capture. Raises OSError."""
     number = os.open(path, os.O_RDWR | os.O_NONBLOCK)
     try:
         said = bytearray(104)
@@ -50,7 +50,7 @@ def _formats(number: int) -> list[str]:
         struct.pack_into("=II", description, 0, len(found), _CAPTURE)  # index, V4L2_BUF_TYPE_VIDEO_CAPTURE
         try:
             fcntl.ioctl(number, _ENUM_FMT, description)
-        except OSError:  # EINVAL: no more
+        except OSError:  # EINVAL: the end of the list
             return found
         found.append(_chars(description[44:48]))
 
@@ -60,7 +60,7 @@ def _chars(field: bytearray) -> str:
 
 
 def usable(root: Path, query: Callable[[Path], Device | None] = query) -> Iterator[tuple[Path, Path | None, Device]]:
-    """Node, name that stays (if any) and description of each V4L2 camera that can be opened now."""
+    """Node, stable path (if any) and description of each V4L2 camera that can be opened now."""
     stable = {link.resolve(): link for link in sorted((root / "dev/v4l/by-id").glob("*"))}
     for node in sorted((root / "dev").glob("video*")):
         try:
@@ -72,7 +72,7 @@ def usable(root: Path, query: Callable[[Path], Device | None] = query) -> Iterat
 
 
 def v4l2(root: Path, source: int | str, query: Callable[[Path], Device | None] = query) -> Iterator[Finding]:
-    """The cameras under /dev, and whether the one that the settings name is among them."""
+    """The cameras under /dev, and whether the one in the settings is among them."""
     stable = {link.resolve(): link for link in sorted((root / "dev/v4l/by-id").glob("*"))}
     wanted = _node(root, source)
     count = 0
@@ -118,7 +118,7 @@ _PICAMERA2 = "import json; from picamera2 import Picamera2; print(json.dumps(Pic
 
 
 def pi(installed: bool, wanted: bool, run: Run) -> Iterator[Finding]:
-    """Cameras on a Raspberry Pi's ribbon, as picamera2 lists them; `wanted`: the settings name one."""
+    """Cameras at a Raspberry Pi's ribbon connector, listed by picamera2; `wanted`: the settings name one."""
     mend = "sudo apt install python3-picamera2, and an environment made with --system-site-packages"
     if not installed:
         said = "picamera2 is not installed"
@@ -128,7 +128,7 @@ def pi(installed: bool, wanted: bool, run: Run) -> Iterator[Finding]:
     if listed is None:
         yield (bad if wanted else warn)("Pi camera", "picamera2 does not load", f"{sys.executable} -c '{_PICAMERA2}'")
         return
-    # libcamera logs to standard error, but the last line is the answer whatever came before it.
+    # libcamera may log lines before the answer, which is the last line
     ribbon = [camera for camera in json.loads(listed.splitlines()[-1]) if "/usb" not in camera.get("Id", "")]
     if ribbon:
         yield ok("Pi camera", ", ".join(f"{camera.get('Num')}: {camera.get('Model', '?')}" for camera in ribbon))

@@ -1,4 +1,4 @@
-"""The settings: do they load, and what does a start do if they do not?"""
+"""Checks of the settings: whether they load, and what a start does if they do not."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from edge.core.findings import Finding, absent, bad, ok, warn
 
 
 def configuration(load: Callable[[], object], files: Sequence[Path]) -> Iterator[Finding]:
-    """`load` raises ConfigError where `files`, variables or --set have mistakes."""
+    """`load` raises ConfigError if `files`, variables or --set have mistakes."""
     named = ", ".join(map(str, files)) or "no file: the defaults"
     try:
         load()
     except ConfigError as error:
         for line in str(error).splitlines():
-            if "Permission denied" in line:  # it may hold passwords; the service can read it
+            if "Permission denied" in line:  # it may hold passwords, so only the service can read it
                 yield warn("configuration", line, "sudo maskcam doctor")
                 continue
             yield bad("configuration", line, f"maskcam config check {shlex.join(map(str, files))}".strip())
@@ -28,7 +28,7 @@ def configuration(load: Callable[[], object], files: Sequence[Path]) -> Iterator
 
 
 def unread(files: Sequence[Path], root: Path) -> Iterator[Finding]:
-    """Files that look like settings and are not read: without other `files` the camera runs on the defaults."""
+    """Files that look like settings but are not read: without other `files` the camera runs on the defaults."""
     for path in strays.lying(root):
         meant, command = strays.remedy(path, root)
         found = f"{path} is not read: expected {meant}"
@@ -38,7 +38,7 @@ def unread(files: Sequence[Path], root: Path) -> Iterator[Finding]:
 
 
 def last_good(root: Path, broken: bool) -> Iterator[Finding]:
-    """What stands in for broken files at a start of the service."""
+    """What replaces broken files when the service starts."""
     path = root / "var/lib/maskcam/last-good.toml"
     try:
         when = f"{datetime.fromtimestamp(path.stat().st_mtime):%Y-%m-%d %H:%M}"

@@ -1,4 +1,4 @@
-"""Pins: the chip, the library that drives them, and who may."""
+"""Checks of pins: the chip, the library that drives them, and permissions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from edge.operations.doctor.packages import NO_MODULE, PIP, Package
 
 _CHIPINFO = 0x8044B401  # linux/gpio.h: GPIO_GET_CHIPINFO_IOCTL
 HEADERS = ("pinctrl-rp1", "pinctrl-bcm")
-"""Labels of the chips behind a Raspberry Pi's 40 pins begin so; their numbers differ between kernels."""
+"""Prefixes of the chip labels behind a Raspberry Pi's 40 pins; the chip numbers differ between kernels."""
 KERNEL_BLIND = ("2.0", "2.0.1", "2.0.1.post1", "2.0.1.post2")
-"""Releases of gpiozero that look for the header's chip by a number that newer kernels changed."""
+"""Releases of gpiozero that look for the header's chip by a number, which newer kernels changed."""
 GROUPS = ("video", "gpio", "plugdev")
 
 
@@ -35,7 +35,7 @@ def label(path: Path) -> tuple[str, int]:
 
 
 def chips(root: Path, wanted: bool, label: Callable[[Path], tuple[str, int]] = label) -> Iterator[Finding]:
-    """`wanted`: the settings name a real pin."""
+    """Checks the chips; `wanted`: the settings name a real pin."""
     said, header = [], False
     for chip in sorted((root / "dev").glob("gpiochip*")):
         try:
@@ -55,7 +55,7 @@ def chips(root: Path, wanted: bool, label: Callable[[Path], tuple[str, int]] = l
 
 
 def drivers(found: Mapping[str, Package], wanted: Collection[str]) -> Iterator[Finding]:
-    """`wanted`: the drivers that the settings name, "gpiozero" or "gpiod"."""
+    """Checks the libraries; `wanted`: the drivers in the settings, "gpiozero" or "gpiod"."""
     lgpio = found["lgpio"]
     if lgpio.error == NO_MODULE or (lgpio.version or "").startswith("0.0."):
         yield bad(
@@ -80,7 +80,7 @@ def drivers(found: Mapping[str, Package], wanted: Collection[str]) -> Iterator[F
 
 
 def groups(root: Path, user: str, extra: Collection[str] = ()) -> Iterator[Finding]:
-    """Whether `user` may open cameras, pins and a Coral; `extra`: groups that its unit adds."""
+    """Whether `user` may open cameras, pins and a Coral; `extra`: groups added by the unit."""
     known = {line.split(":")[0]: line.split(":")[-1].split(",") for line in text(root / "etc/group").splitlines()}
     missing = [group for group in GROUPS if group in known and user not in known[group] and group not in extra]
     if user == "root":
@@ -93,7 +93,7 @@ def groups(root: Path, user: str, extra: Collection[str] = ()) -> Iterator[Findi
 
 
 def pinmux(board: str, root: Path, wanted: bool) -> Iterator[Finding]:
-    """Since JetPack 6 a line of a Jetson's header stays dead until its pinmux makes it a GPIO; nothing says so."""
+    """Since JetPack 6 a pin of a Jetson's header stays dead, without an error, until its pinmux makes it a GPIO."""
     release = text(root / "etc/nv_tegra_release")
     major = re.search(r"# R(\d+)", release)
     if wanted and any(word in board for word in ("NVIDIA", "Jetson")) and (major is None or int(major[1]) >= 36):

@@ -1,4 +1,4 @@
-"""Whether others in the network find this machine as NAME.local: asked as they ask, by multicast DNS (RFC 6762)."""
+"""Whether other machines find this one as NAME.local: asked in the same way, by multicast DNS (RFC 6762)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from edge.core.findings import Finding, ok, warn
 
 GROUP = ("224.0.0.251", 5353)
 WAIT = 1.5
-"""Seconds for an answer; two questions."""
+"""Seconds to wait for an answer; the question is sent twice."""
 ADDRESS, INTERNET = 1, 1
-"""Type A and class IN of DNS (RFC 1035)."""
+"""DNS type A and class IN (RFC 1035)."""
 
 Ask = Callable[[str], "list[str]"]
 
 
 def ask(name: str, group: tuple[str, int] = GROUP, wait: float = WAIT) -> list[str]:
-    """The IPv4 addresses that somebody gives for the name; [] where nobody answers. Raises OSError.
+    """The IPv4 addresses answered for the name; [] without an answer. Raises OSError.
 
-    A question from another port than 5353 is answered to who asked (section 6.7), so nothing has to be joined.
+    A question from a port other than 5353 is answered by unicast (section 6.7), so no group has to be joined.
     """
     number = secrets.randbelow(1 << 16)
     question = _name(name) + struct.pack(">HH", ADDRESS, INTERNET)
@@ -45,7 +45,7 @@ def ask(name: str, group: tuple[str, int] = GROUP, wait: float = WAIT) -> list[s
 
 
 def addresses(answer: bytes) -> list[str]:
-    """The IPv4 addresses in an answer; [] for one that is damaged."""
+    """The IPv4 addresses in an answer; [] if it is damaged."""
     found = []
     try:
         _, flags, questions, answers = struct.unpack_from(">4H", answer)
@@ -68,7 +68,7 @@ def _name(name: str) -> bytes:
 
 
 def _after_name(message: bytes, at: int) -> int:
-    """Where the name that begins at `at` ends; one that goes on elsewhere ends with two bytes that say where."""
+    """The end of the name that starts at `at`; a compressed one ends with a pointer of two bytes."""
     while message[at]:
         if message[at] & 0xC0:
             return at + 2
@@ -77,7 +77,7 @@ def _after_name(message: bytes, at: int) -> int:
 
 
 def name(host: str, port: int, root: Path, ask: Ask = ask) -> Iterator[Finding]:
-    """Of a page that others may reach; `host` is this machine's name."""
+    """Checks the name of a page that others may reach; `host` is this machine's name."""
     local = f"{host.partition('.')[0]}.local"
     found = ask(local)
     if found:

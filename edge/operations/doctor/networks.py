@@ -1,4 +1,4 @@
-"""The bundle, whole and right, and each backend's answer to the picture in it."""
+"""Checks of the bundle, and of each backend's answer to the picture in it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from edge.config.settings import Settings
 
 HARMFUL = ("wrong answer", "crashed", "did not answer")
-"""What stands in the reason when a backend that is there cannot be trusted."""
+"""Text in the reason if an available backend cannot be trusted."""
 
 
 def networks(settings: Settings, coral_taken: bool) -> Iterator[Finding]:
-    """Each backend is tried in a process of its own. `coral_taken`: the service has the Coral, which has one user."""
+    """Tests each backend in a process of its own. `coral_taken`: the service uses the Coral, which allows one user."""
     from edge.backends.registry import backends
     from edge.backends.selection.probe import probe
     from edge.vision import bundle
@@ -47,7 +47,7 @@ def networks(settings: Settings, coral_taken: bool) -> Iterator[Finding]:
 
 
 def backend(name: str, rows: Sequence[ProbeResult], wanted: Collection[str]) -> Finding:
-    """What the probe of one backend comes to. `wanted`: the backends that the settings name."""
+    """The finding from the probe of one backend. `wanted`: the backends in the settings."""
     said = next((row.why for row in rows if row.ms is None), "")
     if not said:
         return ok(name, "right answers: " + ", ".join(f"{row.stage} {row.ms:.1f} ms" for row in rows))

@@ -1,4 +1,4 @@
-"""Python packages: which are there, which load, and which do not get on with one another."""
+"""Checks of Python packages: installed, loadable, and compatible with one another."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DISTRIBUTIONS = {
     "gpiod": "gpiod",
     "pycoral.utils.edgetpu": "pycoral",
 }
-"""Module -> the package of PyPI that brings it; a distribution's own package may have no such entry."""
+"""Module -> the PyPI package that provides it; a distribution's own package may have no such entry."""
 NO_MODULE = "ModuleNotFoundError: it holds none"
 _IMPORT = "import importlib, sys; print(getattr(importlib.import_module(sys.argv[1]), '__version__', ''))"
 
@@ -34,11 +34,11 @@ _IMPORT = "import importlib, sys; print(getattr(importlib.import_module(sys.argv
 @dataclass(frozen=True)
 class Package:
     version: str | None = None
-    """None: not installed; "" where it does not say."""
+    """None: not installed; "" if unknown."""
     error: str = ""
     """Why it does not load."""
     wheel: bool = False
-    """From PyPI, not from the system's packages."""
+    """Installed from PyPI, not from the system's packages."""
 
     @property
     def major(self) -> int:
@@ -51,18 +51,18 @@ class Package:
 
 @dataclass(frozen=True)
 class Platform:
-    """What decides which packages exist."""
+    """What determines which packages exist."""
 
     python: tuple[int, int]
     bits: int
-    """Of a pointer: 32 or 64."""
+    """Bits of a pointer: 32 or 64."""
     glibc: tuple[int, ...]
-    """() where the C library is another."""
+    """Version of glibc; () with another C library."""
     jetson: bool = False
 
 
 def look(module: str) -> Package:
-    """Loads a module in a process of its own, for one built for another processor or NumPy can crash."""
+    """Loads a module in a process of its own, because one built for another processor or NumPy can crash."""
     try:
         listed: str | None = metadata.version(DISTRIBUTIONS[module])
     except metadata.PackageNotFoundError:
@@ -70,10 +70,10 @@ def look(module: str) -> Package:
     spec = importlib.util.find_spec(module.partition(".")[0])
     if spec is None:
         return Package(listed, NO_MODULE if listed is not None else "", listed is not None)
-    wheel = listed is not None and not (spec.origin or "").startswith("/usr/lib/python3/")  # where apt puts its own
+    wheel = listed is not None and not (spec.origin or "").startswith("/usr/lib/python3/")  # where apt installs
     try:
         command = [sys.executable, "-c", _IMPORT, module]
-        # Not in the caller's folder: with -c Python looks there first, and `sudo maskcam doctor` is root's.
+        # Not the caller's folder: python -c searches it first, and `sudo maskcam doctor` is root's.
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, errors="replace", cwd="/")
     except subprocess.TimeoutExpired:
         return Package(listed or "", "loading it takes more than a minute", wheel)
@@ -88,7 +88,7 @@ def look_at_all() -> dict[str, Package]:
 
 
 def packages(found: Mapping[str, Package], platform: Platform) -> Iterator[Finding]:
-    """The packages that every camera needs, and those that do harm."""
+    """Checks the packages that every camera needs, and looks for harmful ones."""
     yield _python(found, platform)
     yield _numpy(found)
     yield _opencv(found["cv2"], platform)
@@ -161,7 +161,7 @@ def _tflite(found: Mapping[str, Package], platform: Platform) -> Finding:
                 f"{PIP} install --force-reinstall {DISTRIBUTIONS[module]}",
             )
         return ok("TFLite", f"{name} {package.version}")
-    if platform.jetson:  # measured on a CPU: the int8 files in a TFLite runtime take less than a fourth of the time
+    if platform.jetson:  # measured on a processor: int8 files in a TFLite runtime take less than a quarter of the time
         said = "no runtime; OpenCV without CUDA runs the networks 4 to 5 times slower"
         return warn("TFLite", said, install("ai-edge-litert", "jetson"))
     return bad("TFLite", "no runtime", install("ai-edge-litert", "cpu"))

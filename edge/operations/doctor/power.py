@@ -1,4 +1,4 @@
-"""Supply and temperature: what slows a board down or stops it."""
+"""Checks of power supply and temperature, which slow a board down or stop it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from edge.core.findings import Finding, absent, bad, ok, warn
 from edge.core.probes import Run, text
 
 FLAGS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
-"""Bits of the firmware's get_throttled; 16 higher: since the start.
+"""Bits of the firmware's get_throttled; 16 bits higher: since the start.
 https://www.raspberrypi.com/documentation/computers/os.html#get_throttled"""
 WARM, HOT = 80.0, 85.0
-"""Degrees Celsius between which a Raspberry Pi slows itself down."""
+"""Degrees Celsius from which a Raspberry Pi begins to slow down, and at which it does so hard."""
 SUPPLY = "use the board's own power supply (5 V 3 A; Pi 5: 5 A) and a short cable, then look again"
 COOLING = "give it air, a heat sink or a fan, then look again: maskcam doctor"
 
 
 def bits(root: Path, run: Run) -> int | None:
-    """The firmware's get_throttled; None where there is no such firmware."""
+    """The firmware's get_throttled; None without such firmware."""
     said = (run("vcgencmd", "get_throttled") or "").partition("=")[2]
     said = said or text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
     try:
@@ -28,12 +28,12 @@ def bits(root: Path, run: Run) -> int | None:
 
 
 def names(bits: int) -> list[str]:
-    """What the bits say of now; shifted right by 16, of the time since the start."""
+    """The present state in words; for bits shifted right by 16, the state since the start."""
     return [name for bit, name in FLAGS.items() if bits >> bit & 1]
 
 
 def degrees(root: Path) -> float | None:
-    """Degrees Celsius of the hottest zone; None without a sensor."""
+    """Temperature of the hottest zone in degrees Celsius; None without a sensor."""
     zones = [text(path) for path in (root / "sys/class/thermal").glob("thermal_zone*/temp")]
     return max((int(zone) / 1000 for zone in zones if zone.lstrip("-").isdigit()), default=None)
 
@@ -54,7 +54,7 @@ def throttling(root: Path, run: Run) -> Iterator[Finding]:
 
 
 def temperature(root: Path) -> Iterator[Finding]:
-    """Of the hottest zone."""
+    """Checks the temperature of the hottest zone."""
     hottest = degrees(root)
     if hottest is None:
         yield absent("temperature", "no sensor")

@@ -1,4 +1,4 @@
-"""All checks, one after the other."""
+"""Runs all checks, one after another."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def examine(
     load: Callable[[], Settings], files: Sequence[Path], root: Path = Path("/"), run: Run = run
 ) -> Iterator[Finding]:
-    """Findings as they come; it takes some seconds. `load` gives the settings of `files` or raises ConfigError."""
+    """Yields the findings, which takes some seconds. `load` gives the settings of `files` or raises ConfigError."""
     yield from _guarded("operating system", system.operating_system, root, platform.machine())
     yield from _guarded("board", system.boards, root)
     yield from _guarded("power", power.throttling, root, run)
@@ -64,7 +64,7 @@ def examine(
 
 
 def _guarded(name: str, check: Callable[..., Iterable[Finding]], *arguments: Any) -> Iterator[Finding]:
-    """A check that stumbles over a machine nobody thought of must not end the others."""
+    """Runs a check; its failure on an unforeseen machine must not end the others."""
     try:
         yield from check(*arguments)
     except Exception as error:
@@ -72,7 +72,7 @@ def _guarded(name: str, check: Callable[..., Iterable[Finding]], *arguments: Any
 
 
 def _settings(load: Callable[[], Settings]) -> tuple[Settings, bool]:
-    """The settings, or the defaults and True where they are broken. Raises ImportError where pydantic does not load."""
+    """The settings, or the defaults and True if they are broken. Raises ImportError if pydantic does not load."""
     from edge.config.settings import Settings
 
     try:
@@ -82,7 +82,7 @@ def _settings(load: Callable[[], Settings]) -> tuple[Settings, bool]:
 
 
 def _drivers(settings: Settings) -> Iterator[str]:
-    """Of the pins that the settings name."""
+    """Drivers of the pins in the settings."""
     for pin in (settings.sinks.gpio, settings.sinks.buzzer):
         if pin:
             yield pin.driver
@@ -91,7 +91,7 @@ def _drivers(settings: Settings) -> Iterator[str]:
 
 
 def _driver(name: str, root: Path) -> str:
-    """The driver that "auto" comes to here; "gpiod" where there are no pins, which the look at the chips tells."""
+    """The driver that "auto" selects here; "gpiod" if there are no pins, which the check of the chips reports."""
     from edge.sinks.pins import suited
 
     try:
@@ -101,7 +101,7 @@ def _driver(name: str, root: Path) -> str:
 
 
 def _newer_runtime(found: dict[str, packages.Package]) -> str:
-    """The TFLite runtime that Google's own libedgetpu crashes with: LiteRT, and tflite-runtime from 2.12 on."""
+    """The installed TFLite runtime with which Google's libedgetpu crashes: LiteRT, or tflite-runtime 2.12 and newer."""
     if found["ai_edge_litert"]:
         return f"LiteRT {found['ai_edge_litert'].version}"
     version = found["tflite_runtime"].version or ""
@@ -110,7 +110,7 @@ def _newer_runtime(found: dict[str, packages.Package]) -> str:
 
 
 def _groups(root: Path, properties: dict[str, str]) -> Iterator[Finding]:
-    """Of the service's user where there is a service, else of this one."""
+    """Checks permissions of the service's user if there is a service, otherwise of the present user."""
     user = properties.get("User") or getpass.getuser()
     return gpio.groups(root, user, properties.get("SupplementaryGroups", "").split())
 

@@ -1,4 +1,4 @@
-"""The machine itself: system, board, clock, disk."""
+"""Checks of the machine itself: system, board, clock, disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge.core.probes import Run, assignments, text
 from edge.runtime.clock import YEAR
 
 LOW, FULL = 500e6, 50e6
-"""Free bytes of a disk below which it is low, and below which updates and logs begin to fail."""
+"""Free bytes below which a disk is low, and below which updates and logs begin to fail."""
 
 
 def operating_system(root: Path, machine: str) -> Iterator[Finding]:
@@ -23,7 +23,7 @@ def operating_system(root: Path, machine: str) -> Iterator[Finding]:
 
 
 def board(root: Path) -> str:
-    """The model as the device tree names it, "" for a PC."""
+    """The model in the device tree; "" on a PC."""
     return text(root / "proc/device-tree/model")
 
 
@@ -48,7 +48,7 @@ def clock(now: datetime, run: Run) -> Iterator[Finding]:
 
 
 def disk(path: Path) -> Iterator[Finding]:
-    """Of the file system that holds `path`."""
+    """Checks the file system that holds `path`."""
     usage = shutil.disk_usage(path)
     nodes = os.statvfs(path)
     found = f"{usage.free / 1e9:.1f} GB free of {usage.total / 1e9:.1f} GB"

@@ -1,4 +1,4 @@
-"""The service: its unit, and what it says of itself."""
+"""Checks of the service: its unit, and its status file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOG = "journalctl -u maskcam -b -n 50"
 
 
 def show(run: Run) -> dict[str, str]:
-    """Properties of the unit, empty where no systemd runs."""
+    """Properties of the unit; empty if systemd is not running."""
     return assignments(run("systemctl", "show", UNIT, f"--property={PROPERTIES}") or "")
 
 
@@ -47,7 +47,7 @@ def unit(properties: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def status(root: Path) -> Iterator[Finding]:
-    """What a running service says: state, camera, frame rate, settings."""
+    """The status of a running service: state, camera, frame rate, settings."""
     try:
         said = json_text.parse(text(root / STATUS))
     except ValueError:

@@ -1,5 +1,5 @@
-"""Writes a boot partition: what a stock Raspberry Pi OS or Ubuntu card needs to become a mask camera by itself.
+"""Writes to a boot partition what makes a stock Raspberry Pi OS or Ubuntu card a mask camera on its first boot.
 
-`target` opens a folder or an image, `release` says what system it holds, `plan` collects what will change,
-`apply` writes it, with backups, and reads it back.
+`target` opens a folder or an image, `release` identifies its system, `plan` collects the changes, writes them with
+backups, and reads them back.
 """

@@ -1,4 +1,4 @@
-"""cloud-init's files on the boot partition (Raspberry Pi OS Trixie, Ubuntu): merged, comments and all, never replaced.
+"""cloud-init's files on the boot partition (Raspberry Pi OS Trixie, Ubuntu): merged, keeping comments, not replaced.
 
 `user-data`: https://cloudinit.readthedocs.io/en/latest/reference/modules.html; `network-config`: netplan's version 2.
 """
@@ -17,16 +17,16 @@ from edge.operations.flash.release import Release
 
 HEADER = "#cloud-config"
 START = ["sh", "/boot/firmware/maskcam/systemd/first-boot.sh", "enable"]
-"""As `bootcmd`, which runs at every boot: `runcmd` counts as done once begun, even when the power was cut."""
+"""Added to `bootcmd`, which runs at every boot: `runcmd` counts as done once begun, even if the power was cut."""
 
 WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
-"""What YAML 1.1 does not take for a text."""
+"""Texts that YAML 1.1 reads as other types."""
 VENV = "python3-venv"
-"""Comes with Raspberry Pi OS; Ubuntu must fetch it."""
+"""Included in Raspberry Pi OS; Ubuntu must fetch it."""
 
 
 def user_data(old: str, host: Host, release: Release) -> str:
-    """With the host's wishes and our first boot. Raises FlashError for what is no cloud-config."""
+    """`user-data` with the host's settings and our first boot. Raises FlashError if it is not a cloud-config."""
     if old.strip() and old.lstrip("\ufeff").split("\n", 1)[0].strip() != HEADER:
         raise FlashError(
             "user-data: does not begin with #cloud-config: a script or archive cannot be merged; remove it"
@@ -49,7 +49,7 @@ def user_data(old: str, host: Host, release: Release) -> str:
 
 
 def has_user(text: str) -> bool:
-    """Whether somebody can log in by what the card says; True where it cannot be told."""
+    """Whether somebody will be able to log in; True if unknown."""
     try:
         data = _load("user-data", text)
     except FlashError:
@@ -74,7 +74,7 @@ def _user(data: Any, host: Host) -> None:
 
 
 def _entry(data: Any, name: str) -> Any:
-    """The user's own mapping in `users`, which may be a list, a word or several, or a mapping by name."""
+    """The user's mapping in `users`, which may be a list, one or several words, or a mapping by name."""
     fresh = {"groups": GROUPS, "shell": "/bin/bash", "sudo": "ALL=(ALL) NOPASSWD:ALL"}
     users = data.get("users")
     if isinstance(users, dict):
@@ -93,9 +93,9 @@ def _entry(data: Any, name: str) -> Any:
 
 
 def _forget_default_passwords(data: Any) -> None:
-    """Ubuntu's card sets the password of its user "ubuntu", whom a list of users without "default" never makes."""
+    """Ubuntu's card sets the password of its user "ubuntu", which a list of users without "default" does not create."""
     users = data["users"]
-    # A list, for a name may be anything there, a list itself too, which no set takes.
+    # A list, not a set, because a name may be anything there, even an unhashable list.
     names = (
         list(users) if isinstance(users, dict) else [u.get("name") if isinstance(u, dict) else u for u in _flat(users)]
     )
@@ -105,7 +105,7 @@ def _forget_default_passwords(data: Any) -> None:
     found = passwords.get("users")
     if isinstance(found, list):
         found[:] = [entry for entry in found if not isinstance(entry, dict) or entry.get("name") in names]
-    lines = passwords.get("list")  # the older form: NAME:PASSWORD, in lines or in a list
+    lines = passwords.get("list")  # the older form: NAME:PASSWORD, as lines or as a list
     if isinstance(lines, str):
         lines = lines.splitlines()
     if isinstance(lines, list):
@@ -119,9 +119,9 @@ def _flat(users: Any) -> list[Any]:
 
 
 def network_config(old: str, host: Host) -> str:
-    """With the host's Wi-Fi; other networks stay. The key, not the passphrase, is what netplan gets.
+    """`network-config` with the host's Wi-Fi; other networks stay. netplan gets the key, not the passphrase.
 
-    Raises FlashError for what has no place for it.
+    Raises FlashError if the file has no place for it.
     """
     if not host.ssid:
         return old
@@ -136,17 +136,17 @@ def network_config(old: str, host: Host) -> str:
     device = _mapping(wifis, "wlan0", "network-config: wifis")
     if not any(name in device for name in ("dhcp4", "dhcp6", "addresses")):
         device["dhcp4"] = True
-    device.setdefault("optional", True)  # the boot does not wait for it
+    device.setdefault("optional", True)  # the boot must not wait for it
     device["regulatory-domain"] = _text(host.country or "")
     points = _mapping(device, "access-points", "network-config: wifis: wlan0")
     for other in [key for key in points if not isinstance(key, str) and str(key) == host.ssid]:
-        del points[other]  # a number for a name: there must not be two
+        del points[other]  # the name may be a number: there must not be two entries
     points[_text(host.ssid)] = {"password": _text(host.wifi_key)} if host.wifi_key else {}
     return _dump(data)
 
 
 def has_network(text: str) -> bool:
-    """Whether the file names a network of any kind; True where it cannot be told."""
+    """Whether the file names a network of any kind; True if unknown."""
     try:
         data = _load("network-config", text)
     except FlashError:
@@ -156,7 +156,7 @@ def has_network(text: str) -> bool:
 
 
 def _list(data: Any, key: str, where: str, words: bool = False) -> Any:
-    """The list under a key, made where there is nothing; `words`: cloud-init takes one word for a list of it."""
+    """The list under a key, created if missing; `words`: cloud-init accepts a single word as a list."""
     found = data.get(key)
     if found is None or found == "":
         data[key] = []
@@ -168,7 +168,7 @@ def _list(data: Any, key: str, where: str, words: bool = False) -> Any:
 
 
 def _mapping(data: Any, key: str, where: str) -> Any:
-    """The keys and values under a key, made where there is nothing."""
+    """The mapping under a key, created if missing."""
     found = data.get(key)
     if found is None or found == "":
         data[key] = {}
@@ -190,7 +190,7 @@ def _kind(value: Any) -> str:
 
 
 def _text(value: str) -> str:
-    """Quoted: what cloud-init reads is YAML 1.1, where NO, on, 12:30 and 1_000 are no texts."""
+    """The text quoted: cloud-init reads YAML 1.1, in which NO, on, 12:30 and 1_000 are not texts."""
     from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
     plain = re.fullmatch(r"[A-Za-z][A-Za-z/_-]*", value) and value.lower() not in WORDS
@@ -198,7 +198,7 @@ def _text(value: str) -> str:
 
 
 def meta_data(old: str, *contents: str) -> str:
-    """With an instance-id made from the contents: cloud-init starts afresh when they change, also on a used card."""
+    """`meta-data` with an instance-id from the contents: cloud-init runs again if they change, also on a used card."""
     data = _load("meta-data", old)
     data.setdefault("dsmode", "local")
     data["instance-id"] = instance(*contents)
@@ -214,14 +214,14 @@ def _yaml() -> Any:
         from ruamel.yaml import YAML
     except ModuleNotFoundError:
         raise MissingPackage("ruamel.yaml", extra="flash") from None
-    yaml = YAML()  # a round trip: comments, order and quotes stay
+    yaml = YAML()  # round trip: comments, order and quotes are kept
     yaml.preserve_quotes = True
-    yaml.width = 1 << 16  # a long key is not folded
+    yaml.width = 1 << 16  # long keys are not folded
     return yaml
 
 
 def _load(name: str, text: str) -> Any:
-    """A mapping. A file of comments only has no value to hang them on; they come back through a first key."""
+    """Reads a mapping. A file of comments only has no value to attach them to; they are restored by a first key."""
     yaml = _yaml()
     if nesting.too_deep(text):
         raise FlashError(f"{name}: nested too deep, so nothing can be added to it: expected what cloud-init reads")

@@ -1,6 +1,6 @@
-"""What a card may carry of a secret: a password only as a hash, a Wi-Fi passphrase only as the key made from it.
+"""Secrets in the form that a card may hold: a password as a hash, a Wi-Fi passphrase as the key derived from it.
 
-The key opens that one network just as the passphrase does; it hides only the phrase itself, which people use twice.
+The key opens that network just as the passphrase does; it only hides the phrase itself, which people tend to reuse.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from edge.core.errors import FlashError, MissingPackage
 def password_hash(password: str) -> str:
     """SHA-512 crypt, which every system here verifies, with libpass's number of rounds.
 
-    `crypt` left Python with 3.13, and LibreSSL's and Windows' openssl have no `passwd -6`. Raises FlashError.
+    `crypt` was removed from Python 3.13, and openssl on macOS and Windows may lack `passwd -6`. Raises FlashError.
     """
     if not password:
         raise FlashError("password: empty: expected at least one character")
@@ -28,7 +28,7 @@ def password_hash(password: str) -> str:
 def wifi_key(ssid: str, passphrase: str) -> str:
     """The pre-shared key of WPA2 (IEEE 802.11i: PBKDF2, HMAC-SHA1, 4096 rounds), 64 hexadecimal digits.
 
-    Takes such a key, too. Raises FlashError.
+    Also accepts such a key. Raises FlashError.
     """
     if not 1 <= len(ssid.encode()) <= 32:
         raise FlashError(f"--wifi '{ssid}': {len(ssid.encode())} bytes: the name of a network has 1 to 32")

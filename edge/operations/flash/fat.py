@@ -1,6 +1,6 @@
-"""A FAT16 or FAT32 file system, read and checked without the library that writes it: two agree, or nothing is believed.
+"""Reads and checks a FAT16 or FAT32 file system, independently of the library that writes it.
 
-The layout is that of Microsoft's "FAT32 File System Specification", version 1.03 (December 2000).
+The layout follows Microsoft's "FAT32 File System Specification", version 1.03 (December 2000).
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from edge.core.errors import FlashError
 
 ENTRY = 32
 LONG_NAME, FOLDER, LABEL = 0x0F, 0x10, 0x08
-"""Attributes of a folder's entries."""
+"""Attributes of directory entries."""
 DELETED = 0xE5
 LOWER_STEM, LOWER_SUFFIX = 0x08, 0x10
-"""Flags of a short name that is shown in small letters."""
+"""Flags of a short name that is shown in lower case."""
 
 
 @dataclass(frozen=True)
 class File:
-    """`name` is the path as it is written, with "/"; `clusters` those of its content, in order."""
+    """`name` is the path as written, with "/"; `clusters` are those of its content, in order."""
 
     name: str
     folder: bool
@@ -34,7 +34,7 @@ class File:
 
 
 class Fat:
-    """The file system at `offset` bytes of a file. Raises FlashError for what does not add up."""
+    """The file system at `offset` bytes of a file. Raises FlashError if it is inconsistent."""
 
     def __init__(self, path: Path, offset: int) -> None:
         self._path, self._offset = path, offset
@@ -62,7 +62,7 @@ class Fat:
         self._end, mask = (0x0FFFFFF8, 0x0FFFFFFF) if wide else (0xFFF8, 0xFFFF)
         if len(tables[0]) < (count + 2) * np.dtype(kind).itemsize:
             raise self._error("its table of clusters is too short")
-        # Bits of the first two entries say that it was not unmounted; in the others the copies must agree.
+        # Bits in the first two entries say that it was not unmounted; the other entries of the copies must agree.
         found = [np.frombuffer(each, kind)[: count + 2].astype(np.int64) & mask for each in tables]
         if any((each[2:] != found[0][2:]).any() for each in found[1:]):
             raise self._error("its tables of clusters differ from one another")
@@ -70,7 +70,7 @@ class Fat:
         self._used = np.zeros(count + 2, bool)
         first = self._chain(root, "/") if wide else None
         self.files: dict[str, File] = {}
-        """By their path in small letters, folders before what is in them."""
+        """The entries by their path in lower case, folders before their content."""
         for found_file in self._walk("", first, roots * ENTRY):
             if self.files.setdefault(found_file.name.casefold(), found_file) is not found_file:
                 raise self._error(f"{found_file.name}: there twice")
@@ -82,13 +82,13 @@ class Fat:
         return None if found is None or found.folder else self._content(found.clusters)[: found.size]
 
     def names(self, folder: str = "") -> list[str]:
-        """Of the files and folders in a folder, sorted."""
+        """Names of the files and folders in a folder, sorted."""
         start = f"{folder}/".casefold() if folder else ""
         below = (file.name for key, file in self.files.items() if key.startswith(start))
         return sorted(name[len(start) :] for name in below if "/" not in name[len(start) :])
 
     def free(self) -> int:
-        """Bytes."""
+        """Free space in bytes."""
         return int((self._next[2:] == 0).sum()) * self._cluster
 
     def _walk(self, folder: str, clusters: NDArray[np.int64] | None, size: int) -> Iterator[File]:

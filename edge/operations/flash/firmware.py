@@ -1,4 +1,4 @@
-"""What the firmware and the kernel read: config.txt and cmdline.txt. What is not ours stays as it is, byte by byte."""
+"""config.txt and cmdline.txt, which firmware and kernel read. Everything that is not ours stays unchanged."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from edge.core.errors import FlashError
 BEGIN, END = "# maskcam: begin", "# maskcam: end"
 SECTION = re.compile(rf"^{BEGIN}\r?\n.*?^{END}(\r?\n|\Z)", re.MULTILINE | re.DOTALL)
 CAMERAS = r"dtoverlay=(imx|ov|arducam|tc358743|adv728|vc-mipi|vc_mipi|irs1125|veye|mira|camera-mux|cam)[\w-]*"
-"""Overlays of cameras at the ribbon, by how their names begin; others are nobody's that is known here."""
+"""Prefixes of the names of known overlays of ribbon cameras."""
 
 
 def config_txt(old: str, ribbon: bool) -> tuple[str, list[str]]:
-    """With our section, which replaces an earlier one of ours; and what should be said of what stands there.
+    """The text with our section, which replaces an earlier one; and remarks about existing settings.
 
-    `gpu_mem`: the 64 MB that boards with little memory have, in place of 76: nothing is drawn on a screen. A camera at
-    the `ribbon` needs `camera_auto_detect`, the default of every system here. What somebody has set is left to them.
+    `gpu_mem`: 64 MB instead of 76 on boards with little memory, since nothing is drawn on a screen. A camera at the
+    `ribbon` needs `camera_auto_detect`, the default of every supported system. Settings made by the user are kept.
     """
     kept, eol = SECTION.sub("", old), "\r\n" if old.count("\r\n") == old.count("\n") > 0 else "\n"
     if BEGIN in kept or END in kept:
@@ -42,15 +42,15 @@ def config_txt(old: str, ribbon: bool) -> tuple[str, list[str]]:
 
 
 def _set(text: str, pattern: str) -> str:
-    """The last line, without what follows the setting, that sets something; empty for none."""
+    """The last assignment of a setting, without what follows it; empty if there is none."""
     found = [match[0].strip() for match in re.finditer(rf"^[ \t]*{pattern}", text, re.MULTILINE)]
     return found[-1] if found else ""
 
 
 def cmdline(old: str, parameters: Mapping[str, str]) -> str:
-    """The first line, which is all that counts, with some parameters set: in their place, or at its end.
+    """The first line, the only one that counts, with parameters replaced or appended.
 
-    Raises FlashError for a line that names no root file system: nothing would start.
+    Raises FlashError for a line without a root file system, with which nothing would start.
     """
     line = re.match(r"[^\r\n]*", old)[0]  # type: ignore[index]
     if not re.search(r"(?<!\S)root=\S", line):
@@ -65,5 +65,5 @@ def cmdline(old: str, parameters: Mapping[str, str]) -> str:
 
 
 def instance(old: str, name: str) -> str:
-    """A cloud-init instance that the Imager named on the command line outranks meta-data's: it gets the new name."""
+    """Renames a cloud-init instance that the Imager put on the command line, because it overrides meta-data's."""
     return re.sub(r"(?<=\bds=nocloud;)(.*?\bi=)[^;\s]+", rf"\g<1>{name}", old)

@@ -1,7 +1,7 @@
-"""Raspberry Pi OS Bookworm's first boot: a script that the kernel's command line names, which runs once, then goes.
+"""Raspberry Pi OS Bookworm's first boot: a script named on the kernel's command line, which runs once.
 
-When the Imager wrote one, our part goes in front and its own stays; the system's `imager_custom` and `userconf` do
-the work, as they do for the Imager.
+If the Imager wrote one, our part is inserted before it; the system's `imager_custom` and `userconf` do the work, as
+they do for the Imager.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ exit 0
 
 
 def check(kernel: str) -> None:
-    """Raises FlashError where the command line runs another script at the first boot: ours would take its place."""
+    """Raises FlashError if the command line runs another script on first boot, which ours would replace."""
     found = re.search(r"(?<!\S)systemd\.run=\"?([^\s\"]+)", kernel)
     if found and found[1].rpartition("/")[2] != NAME:
         raise FlashError(
@@ -38,7 +38,7 @@ def check(kernel: str) -> None:
 
 
 def script(old: str, host: Host) -> str:
-    """The script with our part, which replaces an earlier one of ours. Raises FlashError for no shell script."""
+    """The script with our part, which replaces an earlier one. Raises FlashError if it is not a shell script."""
     text = old or OWN
     if not re.match(r"#! ?/bin/(ba|da)?sh", text):
         raise FlashError(f"{NAME}: not a shell script: nothing can be added to it; remove it")

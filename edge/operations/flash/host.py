@@ -1,4 +1,4 @@
-"""Who the board shall be: its name, its user, its network. None leaves what the card says already."""
+"""The board's name, user and network. None keeps what the card already has."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from edge.core.errors import FlashError
 from edge.operations.flash import places
 
 GROUPS = "adm,dialout,audio,video,plugdev,input,gpio,spi,i2c,netdev,render,users,sudo"
-"""Of the login user, as Raspberry Pi OS gives them."""
+"""Groups of the login user, as in Raspberry Pi OS."""
 TAKEN = ("root", "maskcam", "nobody", "daemon", "bin", "sys", "sshd")
-"""Users that the system or maskcam has."""
+"""Users that the system or maskcam already has."""
 
 CHECKS = {
     "hostname": (r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "letters a to z, digits and '-', at most 63"),
@@ -26,12 +26,12 @@ KEY = r"(ssh|ecdsa|sk)-[\w@.-]+ [A-Za-z0-9+/]+=*( [^\x00-\x1f\x7f]*)?"
 
 @dataclass(frozen=True)
 class Host:
-    """Checked at birth: what gets into a script or YAML has no character that could surprise it."""
+    """Validated on creation: values for a script or YAML have no special characters."""
 
     hostname: str | None = None
     user: str | None = None
     password: str | None = None
-    """Its hash."""
+    """The password's hash."""
     ssh_key: str | None = None
     ssid: str | None = None
     wifi_key: str | None = None
@@ -63,7 +63,7 @@ class Host:
 
 
 def check_key(text: str) -> None:
-    """Raises FlashError for what is no public key, without a word of it: it may be a private one."""
+    """Raises FlashError if it is not a public key, without quoting it, since it may be a private one."""
     if "PRIVATE KEY" in text or text.startswith("PuTTY-User-Key-File"):
         raise FlashError("--ssh-key: that is a private key: expected the public one, in the file that ends in .pub")
     if not re.fullmatch(KEY, text):

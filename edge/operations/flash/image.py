@@ -1,6 +1,6 @@
-"""A boot partition inside an image file: its partition table, its FAT, and images that come as .img.xz.
+"""A boot partition in an image file: its partition table, its FAT, and images in .img.xz.
 
-An image is never changed: what is new is written into a copy beside it, which takes its place when it is whole.
+An image is not changed in place: the changes are made in a copy beside it, which replaces it when complete.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from edge.operations.flash.fat import Fat
 
 SECTOR = 512
 FAT_TYPES = {0x04, 0x06, 0x0B, 0x0C, 0x0E}
-"""Partition types of FAT16 and FAT32, by cylinder or by block."""
+"""Partition types of FAT16 and FAT32, with CHS or LBA addressing."""
 FSINFO_HINTS = 488
-"""Where in FAT32's FSInfo sector the number of free clusters and the next free one stand, 4 bytes each."""
+"""Offsets in FAT32's FSInfo sector of the free cluster count and the next free cluster, 4 bytes each."""
 CHUNK = 4 << 20
 PART = ".maskcam-part"
-"""Ends the name of what is being written; one that a cut left is written over."""
+"""Suffix of a file that is being written; leftovers of an interruption are overwritten."""
 
 
 class Image:
     """The first FAT partition of an image with a partition table (MBR), written without root. Raises FlashError.
 
-    Changes wait until `settle`. `final`: the name that the file gets then, where it is a fresh one of our own, which
-    needs no copy.
+    Changes are kept in memory until `settle`. `final`: the name that the file then gets, if it is a new file of our
+    own, which needs no copy.
     """
 
     def __init__(self, path: Path, final: Path | None = None) -> None:
         self.name = str(final or path)
-        self._path = path.resolve()  # where a link leads, not the link, is replaced
+        self._path = path.resolve()  # the target of a link is replaced, not the link
         self._final = final
         self._offset = partition(path)
         self._fat = Fat(self._path, self._offset)
@@ -63,7 +63,7 @@ class Image:
         return self._fat.free()
 
     def settle(self) -> None:
-        """Writes the changes beside, reads them back with another reader than the writer, then renames."""
+        """Writes the changes to a copy, verifies it with a reader independent of the writer, then renames it."""
         if self._final:
             part = self._path
             _change(part, self._offset, self._changes)
@@ -84,7 +84,7 @@ class Image:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Without its empty parts, with its owner and mode."""
+    """Copies the image sparsely, with its owner and mode."""
     there, room = source.stat(), shutil.disk_usage(source.parent).free
     if (need := there.st_blocks * 512 if hasattr(there, "st_blocks") else there.st_size) > room:
         raise FlashError(
@@ -100,7 +100,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _stream(source: Any, file: IO[bytes], go_on: Callable[[int], bool]) -> None:
-    """Copies; of what is empty only the room. `go_on` hears the bytes so far and says whether there shall be more."""
+    """Copies, leaving holes for empty blocks. `go_on` receives the bytes so far and returns whether to continue."""
     done = 0
     while go_on(done) and (chunk := source.read(CHUNK)):
         if chunk.count(0) == len(chunk):
@@ -114,7 +114,7 @@ def _stream(source: Any, file: IO[bytes], go_on: Callable[[int], bool]) -> None:
 
 
 def _change(path: Path, offset: int, changes: dict[str, bytes | None]) -> None:
-    """Raises FlashError unless an independent reader finds a sound file system with every change in it."""
+    """Raises FlashError unless an independent reader finds a consistent file system with every change in it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # `fs`, below it, imports the deprecated pkg_resources
@@ -130,7 +130,7 @@ def _change(path: Path, offset: int, changes: dict[str, bytes | None]) -> None:
                 _put(fat, name, data)
     except FlashError:
         raise
-    except Exception as error:  # the library raises what it stumbles over
+    except Exception as error:  # the library raises exceptions of any type
         raise FlashError(f"{path}: cannot be written: {error}") from error
     _forget_hints(path, offset)
     written = Fat(path, offset)
@@ -149,7 +149,7 @@ def _put(fat: Any, name: str, data: bytes | None) -> None:
 
 
 def _find(fat: Any, name: str) -> str | None:
-    """The path as the FAT writes it: a short name may be stored in capitals."""
+    """The path as stored in the FAT: a short name may be in capitals."""
     path = "/"
     for part in filter(None, name.split("/")):
         matches = [entry for entry in fat.listdir(path) if entry.casefold() == part.casefold()]
@@ -162,7 +162,7 @@ def _find(fat: Any, name: str) -> str | None:
 
 
 def _folder(fat: Any, name: str) -> str:
-    """The path of a folder, made where it is missing."""
+    """The path of a folder, created if missing."""
     path = ""
     for part in filter(None, name.split("/")):
         found = _find(fat, f"{path}/{part}")
@@ -174,7 +174,7 @@ def _folder(fat: Any, name: str) -> str:
 
 
 def _forget_hints(path: Path, offset: int) -> None:
-    """pyfatfs does not keep FAT32's count of free clusters: all ones say "unknown", and the next system counts."""
+    """pyfatfs does not update FAT32's count of free clusters: all ones mean "unknown", and the next system counts."""
     with path.open("r+b") as file:
         file.seek(offset)
         boot = file.read(SECTOR)
@@ -187,13 +187,13 @@ def _forget_hints(path: Path, offset: int) -> None:
 
 
 def partition(path: Path) -> int:
-    """Where the first FAT partition begins, in bytes. Raises FlashError."""
+    """Start of the first FAT partition, in bytes. Raises FlashError."""
     with path.open("rb") as file:
         return _extent(path, file.read(SECTOR))[0]
 
 
 def _extent(path: Path, table: bytes) -> tuple[int, int]:
-    """First byte of the first FAT partition, and the first one behind it."""
+    """First byte of the first FAT partition, and the first one after it."""
     if table[510:] != b"\x55\xaa":
         raise FlashError(f"{path}: no partition table: expected the image of a card, such as Raspberry Pi OS's .img")
     entries = [struct.unpack_from("<4xB3xII", table, 446 + 16 * i) for i in range(4)]
@@ -206,9 +206,9 @@ def _extent(path: Path, table: bytes) -> tuple[int, int]:
 
 
 def unpack(source: Path, target: Path, progress: Callable[[int], None], whole: bool = True) -> None:
-    """Streams an .img.xz to a file, all of it or as far as its boot partition goes; `progress` hears the bytes.
+    """Unpacks an .img.xz to a file, completely or up to the end of its boot partition; `progress` receives the bytes.
 
-    Raises FlashError for a damaged archive; nothing is left of it then.
+    Raises FlashError for a damaged archive, and removes the file.
     """
     end = 1 << 62
 

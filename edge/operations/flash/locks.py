@@ -1,6 +1,6 @@
-"""Lock files: what a board installs beside maskcam, by version and SHA-256. `.ci/lock` makes them, pip obeys them.
+"""Lock files: what a board installs besides maskcam, by version and SHA-256. Made by `.ci/lock`, enforced by pip.
 
-One file holds every system that its board may run; each line says by a marker (PEP 508) where it counts.
+A file covers every system that its board may run; a marker (PEP 508) on each line says where it applies.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FOLDER = "locks"
 
 @dataclass(frozen=True)
 class Pinned:
-    """A package that is installed in this version, from a file with one of these digests (hexadecimal)."""
+    """A package in one version, from a file with one of these digests (hexadecimal)."""
 
     name: str
     version: str
@@ -34,7 +34,7 @@ def path(share: Path, board: str, machine: str) -> Path:
 
 
 def names(file: Path) -> list[str]:
-    """Every package of a lock, on whatever system."""
+    """Every package of a lock, for all systems."""
     return re.findall(r"^([\w.-]+)==", file.read_text("utf-8"), re.MULTILINE)
 
 

@@ -9,7 +9,7 @@ from edge.config.sources import tomllib
 from edge.core.errors import FlashError
 
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Without those that are taken for one another."""
+"""Letters and digits without those that are easily confused."""
 SECTION = (
     '\n# The page, for everybody in the network who knows the password.\n[web]\naddress = "0.0.0.0"\npassword = "{}"\n'
 )
@@ -17,15 +17,15 @@ PATTERN = re.compile(re.escape(SECTION).replace(re.escape("{}"), '(scrypt:[^"]+)
 
 
 def password() -> str:
-    """A new one: 16 letters and digits in groups, 79 bits."""
+    """A new password: 16 letters and digits in groups, 79 bits."""
     return "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(4))
 
 
 def added(settings: str, card: str, secret: str) -> tuple[str, bool]:
     """The settings with the page, and whether `secret` is its password.
 
-    card: the settings that the card has; where they differ in nothing but what was added, they stay, with the password
-    that was said then. Raises FlashError for settings that have a page.
+    card: the settings on the card; if they differ only by the added section they are kept, with the password shown
+    earlier. Raises FlashError for settings that have a section [web].
     """
     from edge.web.passwords import hashed
 

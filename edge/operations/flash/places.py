@@ -1,4 +1,4 @@
-"""Countries and time zones as the IANA's time zone database has them, out of the package `tzdata`."""
+"""Countries and time zones of the IANA time zone database, from the package `tzdata`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from importlib import resources
 
 @functools.cache
 def countries() -> frozenset[str]:
-    """Codes of ISO 3166; empty where the database is not installed."""
+    """Codes of ISO 3166; empty if the database is not installed."""
     return frozenset(line.split("\t")[0] for line in _lines("iso3166.tab"))
 
 
 @functools.cache
 def timezones() -> frozenset[str]:
-    """The names in use, which every system has: Debian ships the old ones apart. Empty as above."""
+    """The current names, which every system has; Debian ships the old ones separately. Empty without the database."""
     return frozenset(line.split("\t")[2] for line in _lines("zone.tab")) | _etc()
 
 
 @functools.cache
 def renamed() -> dict[str, str]:
-    """Old name -> the name in use."""
+    """Old name -> current name."""
     links = (line.split() for line in _lines("tzdata.zi") if line.startswith("L "))
     return {old: new for _, new, old in links if new in timezones() and old not in timezones()}
 

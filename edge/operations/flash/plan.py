@@ -1,4 +1,4 @@
-"""What will change on a card: collected first, shown, then written with backups and read back."""
+"""The changes to a card: collected, shown, then written with backups and read back."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ Content = bytes | Path
 HOME = "maskcam"
 """Our folder on the card."""
 PARTS = ("parts", f"parts/{NEEDED}")
-"""Folders for the wheels of packages that bring parts, and of what these need."""
+"""Folders for the wheels of packages with parts, and of their dependencies."""
 RESERVE = 16 << 20
-"""Bytes that stay free on the card: for the kernels that the system's updates put there."""
+"""Bytes to leave free on the card for kernels of later system updates."""
 Progress = Callable[[int, int], None]
-"""Hears the bytes written and the bytes in all."""
+"""Receives the bytes written and the total."""
 
 
 @dataclass
 class Plan:
     files: dict[str, Content] = field(default_factory=dict)
-    """Name on the card -> new content, in the order of writing: what starts the first boot comes last."""
+    """Name on the card -> new content, in the order of writing: what triggers the first boot comes last."""
     remove: list[str] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
-    """What a diff must not show."""
+    """Secrets that a diff must not show."""
     notes: list[str] = field(default_factory=list)
-    """What the owner should know before anything is written."""
+    """Warnings for the owner before anything is written."""
 
 
 def payload(
     checkout: Path, wheels: list[Path], lock: Path, bundle: tuple[str, Path] | None, parts: Sequence[Path] = ()
 ) -> dict[str, Content]:
-    """Installer, unit, lock, configurations, wheels and a bundle of one's own, by name on the card.
+    """Installer, unit, lock, configurations, wheels and the user's own bundle, by name on the card.
 
-    parts: the wheels that `repack.parts` made.
+    parts: the wheels made by `repack.parts`.
     """
     files: dict[str, Content] = {f"{HOME}/systemd/{locks.FOLDER}/{lock.name}": lock}
     for folder in ("systemd", "configs"):
@@ -74,7 +74,7 @@ def build(
     offline: bool,
     ribbon: bool = False,
 ) -> Plan:
-    """Everything for the card. `settings` is the text of maskcam.toml; `ribbon`: they want a camera at the board.
+    """All changes to the card. `settings`: the text of maskcam.toml; `ribbon`: they use a ribbon camera.
 
     Raises FlashError.
     """
@@ -82,7 +82,7 @@ def build(
     wanted = {name.casefold() for name in files}
     present = (f"{HOME}/{folder}/{name}" for folder in ("wheels", *PARTS) for name in target.names(f"{HOME}/{folder}"))
     plan.remove = [name for name in present if name.casefold() not in wanted and not target.is_folder(name)]
-    # sha256sum runs in the folder of the partition.
+    # sha256sum runs in the partition's folder
     digests = sums(sorted(files.items()))
     name = cloudinit.instance(digests, board)
     wishes = {"ID": name, "BOARD": board, "OFFLINE": "yes" if offline else "no"}
@@ -101,7 +101,7 @@ def build(
 
 
 def _instructions(plan: Plan, target: Target, release: Release, host: Host, name: str) -> None:
-    """The files that make the system begin our first boot."""
+    """The files that make the system run our first boot."""
     kernel = _text(target, release.cmdline)
     parameters = {"cfg80211.ieee80211_regdom": host.country} if host.country else {}
     if release.first_boot == "firstrun":
@@ -116,18 +116,18 @@ def _instructions(plan: Plan, target: Target, release: Release, host: Host, name
         plan.files["network-config"] = network.encode()
     kernel = firmware.instance(kernel, cloudinit.instance(user, network, name))
     plan.files[release.cmdline] = _bytes(firmware.cmdline(kernel, parameters))
-    # Last: with a new instance cloud-init takes up all the others.
+    # Last: a new instance makes cloud-init read all the others.
     plan.files["meta-data"] = cloudinit.meta_data(_text(target, "meta-data"), user, network, name).encode()
 
 
 SECRET = re.compile(
     r"((?:\b\w*pass\w*|\bpsk|\w*secret|\w*token)['\"]?\s*[:=]\s*)\S[^\n]*|(?<=://)[^/@\s]+(?=@)", re.IGNORECASE
 )
-"""Other people's secrets that a card may hold: what a diff shows may be read by bystanders."""
+"""Secrets that are already on the card: bystanders may read a diff."""
 
 
 def _notes(target: Target, release: Release, host: Host, offline: bool) -> list[str]:
-    """What is missing, or lies there for nothing."""
+    """Warnings about missing and unused files."""
     notes = []
     there = {name.casefold() for name in target.names()}
     for name in sorted(there):
@@ -145,7 +145,7 @@ def _notes(target: Target, release: Release, host: Host, offline: bool) -> list[
 
 
 def diff(target: Target, plan: Plan) -> str:
-    """What `write` would do: unified diffs of the system's text files, a line for each of our own."""
+    """Shows what `write` would do: unified diffs of the system's text files, one line for each of our own."""
     lines = [f"remove {name}" for name in plan.remove]
     for name, content in plan.files.items():
         if isinstance(content, Path) or name.startswith(HOME + "/"):
@@ -157,7 +157,7 @@ def diff(target: Target, plan: Plan) -> str:
     text = SECRET.sub(lambda match: f"{match[1] or ''}(not shown)", "\n".join(lines))
     for secret in plan.secrets:
         text = text.replace(secret, "(not shown)")
-    return plain(text)  # what stands on a card may be anything
+    return plain(text)  # a card may hold anything
 
 
 def write(target: Target, plan: Plan, progress: Progress = lambda done, total: None) -> list[str]:
@@ -193,7 +193,7 @@ def check_space(target: Target, plan: Plan) -> None:
 
 
 def _back_up(target: Target, name: str) -> str | None:
-    """Copies a file of the system or of the user beside itself; one that is kept already, in the same words, is not."""
+    """Backs up a file of the system or the user beside itself, unless an identical backup exists."""
     data = None if name.startswith(HOME + "/") else target.read(name)
     if not data or not data.strip(b"\0"):
         return None
@@ -207,7 +207,7 @@ def _back_up(target: Target, name: str) -> str | None:
 
 
 def _text(target: Target, name: str) -> str:
-    """What stands there; where a cut left nothing, the backup. What only the firmware reads may be no UTF-8."""
+    """The present text or, if an interruption left none, the backup. The firmware's files may not be UTF-8."""
     data = original(target, name) or b""
     kept = name == "config.txt" or name.endswith("cmdline.txt")
     try:

@@ -1,4 +1,4 @@
-"""Which system a boot partition belongs to, and how that system takes instructions for its first boot."""
+"""Identifies the system of a boot partition, and how it accepts instructions for its first boot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Release:
     name: str
     first_boot: Literal["cloud-init", "firstrun"]
     python: str | None
-    """Version of its python3; None where the boot partition does not tell."""
+    """Version of its python3; None if the boot partition does not tell."""
     glibc: str
     bits: Literal[32, 64]
     cmdline: str = "cmdline.txt"
@@ -28,12 +28,12 @@ class Release:
 
     @property
     def raspberry(self) -> bool:
-        """Raspberry Pi OS, with what only it understands."""
+        """Whether it is Raspberry Pi OS, with features that only it has."""
         return self.name.startswith("Raspberry Pi OS")
 
 
 def recognise(target: Target) -> Release:
-    """Raises FlashError, one sentence, for what is not a system that maskcam knows."""
+    """Raises FlashError, in one sentence, for an unknown system."""
     names = {name.casefold() for name in target.names()}
     config = (original(target, "config.txt") or b"").decode(errors="replace")
     if not config.strip("\0 \t\r\n"):

@@ -1,4 +1,4 @@
-"""Where a boot partition is: a mounted folder, or FAT inside an image. Both look the same from outside."""
+"""A boot partition as a mounted folder or as FAT inside an image, with one interface."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from typing import Protocol
 from edge.core.errors import FlashError
 
 LOOKS = ("config.txt", "issue.txt"), ("config.txt", "user-data")
-"""Files of which a Raspberry Pi OS or Ubuntu boot partition has either pair."""
+"""Pairs of files; a boot partition of Raspberry Pi OS or Ubuntu has one of them."""
 
 
 class Target(Protocol):
-    """A boot partition. Names are relative, with "/" between folders; case does not matter, as FAT has it."""
+    """A boot partition. Names are relative, with "/" between folders, and not case-sensitive, as in FAT."""
 
     name: str
 
     def read(self, name: str) -> bytes | None:
-        """The content; None where there is no such file."""
+        """The content; None if there is no such file."""
 
     def is_folder(self, name: str) -> bool: ...
 
     def write(self, name: str, data: bytes) -> None:
-        """Makes folders as needed. An image takes it up in `settle`."""
+        """Writes a file, creating folders as needed. In an image it is written by `settle`."""
 
     def remove(self, name: str) -> None: ...
 
     def names(self, folder: str = "") -> list[str]:
-        """Files and folders in a folder, sorted; empty where there is none."""
+        """Files and folders in a folder, sorted; empty if there is no such folder."""
 
     def free(self) -> int:
-        """Bytes that can still be written."""
+        """Free space in bytes."""
 
     def settle(self) -> None:
-        """Ends the writing, and sees to it that what is read from now on comes from the card. Raises FlashError."""
+        """Ends writing, and ensures that later reads come from the card. Raises FlashError."""
 
     def close(self) -> None: ...
 
 
 BACKUP = ".before-maskcam"
-"""Ends the name of what a file was before us; a number follows from the second on."""
+"""Suffix of a backup; from the second one on, followed by a number."""
 PART = ".maskcam-part"
-"""Ends the name of a file that is being written."""
+"""Suffix of a file that is being written."""
 
 
 def original(target: Target, name: str) -> bytes | None:
-    """A file, or where a cut has left none of it, or nothing but zeros, the backup that we made before."""
+    """A file or, if an interruption has left nothing or only zeros of it, its backup."""
     if target.is_folder(name):
         raise FlashError(f"{name}: is a folder on the card: expected a file: remove it, or write the system again")
     data = target.read(name)
@@ -75,7 +75,7 @@ class Folder:
         return (self._path / name).is_dir()
 
     def write(self, name: str, data: bytes) -> None:
-        """The old content stays until the new one is complete."""
+        """Writes a file; the old content stays until the new one is complete."""
         path = self._path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + PART)
@@ -99,7 +99,7 @@ class Folder:
         return shutil.disk_usage(self._path).free
 
     def settle(self) -> None:
-        for left in self._path.rglob(f"*{PART}"):  # by a cut
+        for left in self._path.rglob(f"*{PART}"):  # by an interruption
             left.unlink()
         if not hasattr(os, "posix_fadvise"):  # macOS and Windows: the read-back may come from memory
             return
@@ -117,7 +117,7 @@ class Folder:
 
 
 def find(roots: Iterable[Path] | None = None) -> Path:
-    """The one mounted partition that looks like a Raspberry Pi's. Raises FlashError for none, or several."""
+    """The only mounted partition that looks like a Raspberry Pi's. Raises FlashError for none, or several."""
     found = sorted({path for path in (mounts() if roots is None else roots) if looks_right(path)})
     if not found:
         raise FlashError(
@@ -132,12 +132,12 @@ def find(roots: Iterable[Path] | None = None) -> Path:
 def looks_right(path: Path) -> bool:
     try:
         return any(all((path / name).is_file() for name in names) for names in LOOKS)
-    except OSError:  # an empty card reader, a folder of somebody else
+    except OSError:  # an empty card reader, or no permission
         return False
 
 
 def mounts(platform: str = sys.platform, environ: Mapping[str, str] = os.environ) -> Iterator[Path]:
-    """Where each system mounts cards."""
+    """Folders in which operating systems mount cards."""
     if platform == "win32":
         yield from (Path(f"{letter}:\\") for letter in "DEFGHIJKLMNOPQRSTUVWXYZ")
     elif platform == "darwin":
@@ -157,7 +157,7 @@ def _below(folder: Path) -> list[Path]:
 
 
 def open_target(path: Path | None) -> Target:
-    """A folder, an image file, or (None) the card that is mounted. Raises FlashError."""
+    """Opens a folder, an image file, or (None) the mounted card. Raises FlashError."""
     from edge.operations.flash.image import Image
 
     path = find() if path is None else path

@@ -1,7 +1,7 @@
-"""The packages of a device, gathered on the laptop: for its Python and its processor, each under a digest.
+"""Collects a device's packages on the laptop, for its Python and processor, each checked by a digest.
 
-Which ones a lock file says, which is part of the release: no index is asked what is newest. pip downloads exactly those
-and refuses any other; maskcam's own wheel is never looked for anywhere.
+A lock file, which is part of the release, names them, so no index decides on versions. pip downloads exactly those and
+refuses any other; maskcam's own wheel is never taken from an index.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from edge.operations.flash import locks
 from edge.operations.flash.locks import Pinned
 
 SUMS = "SHA256SUMS"
-"""Digests in the form of `sha256sum`, which is on every card."""
+"""Digests in the format of `sha256sum`, which every system has."""
 SOURCES = ("edge", "train", "convert", "configs", "systemd", "pyproject.toml", "setup.py", "README.md", "LICENSE")
-"""What a wheel is built from; a copy, for setuptools packs what an earlier build left in the tree, too."""
+"""Sources of the wheel; they are copied, because setuptools would also pack leftovers of earlier builds."""
 
 
 def source() -> Path:
-    """The folder with systemd/ and configs/: what the wheel carries, or the checkout. Raises FlashError."""
+    """The folder with systemd/ and configs/, in the wheel or in the checkout. Raises FlashError."""
     for folder in (Path(__file__).parents[2] / "share", Path(__file__).parents[3]):
         if (folder / "systemd" / "install.sh").is_file():
             return folder
@@ -37,7 +37,7 @@ def source() -> Path:
 
 
 def own(checkout: Path, folder: Path) -> Path:
-    """maskcam's own wheel: built, or where it runs without its source, made again from its files. Raises FlashError."""
+    """maskcam's own wheel: built or, without the source, repacked from its installed files. Raises FlashError."""
     if not (checkout / "pyproject.toml").is_file():
         return repack.repacked(metadata.distribution("maskcam"), folder)
     with tempfile.TemporaryDirectory() as scratch:
@@ -46,16 +46,16 @@ def own(checkout: Path, folder: Path) -> Path:
                 shutil.copytree(checkout / name, Path(scratch, name), ignore=shutil.ignore_patterns("__pycache__"))
             elif (checkout / name).is_file():
                 shutil.copy(checkout / name, scratch)
-        # The setuptools that is installed, by the lock of the extra "flash" or of the user: none is fetched.
+        # Uses the installed setuptools (extra "flash"), so none is downloaded.
         options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(folder.resolve())]
         _pip(["wheel", *options, scratch], scratch)
     return next(folder.glob("maskcam-*.whl"))
 
 
 def parts(names: Sequence[str], folder: Path, lock: Path, card: bool = False) -> list[Path]:
-    """Wheels of other packages that bring parts, and of what these need beside the lock; into `folder`.
+    """Makes wheels of other packages with parts, and of their dependencies outside the lock, in `folder`.
 
-    card: they shall fit another machine than this one. Raises MaskcamError.
+    card: they must fit another machine. Raises MaskcamError.
     """
     made = repack.parts(names, folder, {repack.normal(name) for name in locks.names(lock)})
     if odd := [path.name for path in made if card and not path.name.endswith("-none-any.whl")]:
@@ -73,9 +73,9 @@ def gather(
     say: Callable[[str], None] = print,
     cache: Path | None = None,
 ) -> list[Path]:
-    """Wheels of maskcam[board] and of all it needs, into `folder`; returns them. Raises FlashError.
+    """Puts wheels of maskcam[board] and all dependencies into `folder`; returns them. Raises FlashError.
 
-    What is downloaded is kept in `cache` (by default the user's), and checked against the lock when it is used again.
+    Downloads are kept in `cache` (by default the user's), and checked against the lock when reused.
     """
     if machine == "armv7l":
         raise FlashError(
@@ -110,7 +110,7 @@ def user_cache(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def _complete(folder: Path, pinned: Sequence[Pinned]) -> bool:
-    """Whether the folder holds each package, unchanged, and nothing else."""
+    """Whether the folder holds all packages, unchanged, and nothing else."""
     try:
         found = [sha256(path) for path in folder.iterdir()]
     except OSError:
@@ -119,14 +119,14 @@ def _complete(folder: Path, pinned: Sequence[Pinned]) -> bool:
 
 
 def _platforms(machine: str, glibc: str) -> list[str]:
-    """pip takes every platform tag by itself, not "this glibc or older"."""
+    """The platform tags for pip, which needs each one listed, not "this glibc or older"."""
     newest = int(glibc.partition(".")[2])
     tags = [f"manylinux_2_{minor}_{machine}" for minor in range(newest, 16, -1)] + [f"manylinux2014_{machine}"]
     return [word for tag in [*tags, f"linux_{machine}"] for word in ("--platform", tag)]
 
 
 def sums(files: Sequence[tuple[str, Path | bytes]]) -> str:
-    """Lines for `sha256sum --check`."""
+    """The lines for `sha256sum --check`."""
     return "".join(f"{digest(content)}  {name}\n" for name, content in files)
 
 
@@ -138,7 +138,7 @@ def digest(content: Path | bytes) -> str:
 
 
 def _pip(arguments: Sequence[str], folder: str) -> None:
-    """Runs pip in a folder of ours: what lies in the caller's, or in PYTHONPATH, is not imported. Raises FlashError."""
+    """Runs pip so that it imports nothing from the caller's folder or PYTHONPATH. Raises FlashError."""
     environ = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     command = [sys.executable, "-I", "-m", "pip", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=folder, stdin=subprocess.DEVNULL)

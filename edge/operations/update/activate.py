@@ -1,7 +1,7 @@
-"""Makes an update run, and takes it back when it does not: one link decides, and a journal says that it is on trial.
+"""Activates an update, and rolls it back if it fails: one link decides, and a journal records the trial.
 
-The link is replaced in one step of the file system, so whenever the power goes, it names something complete. The
-journal is written before it and removed after the trial, so that the next start can end a trial that was cut off.
+The link is replaced atomically, so it always names something complete, even after a power cut. The journal is written
+before that and removed after the trial, so that the next start can finish an interrupted trial.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from edge.core.errors import UpdateError
 
 TRIES = 2
-"""Trials that may be cut off before the update is taken for what cut them."""
+"""Interrupted trials after which the update itself is blamed."""
 COMPLETE = "complete"
-"""A file in a release's folder that says that all of it is there."""
+"""A file that marks a release's folder as complete."""
 Reporter = Callable[[str], None]
 
 
@@ -30,32 +30,32 @@ class Unit(Protocol):
     """The service."""
 
     def restart(self) -> bool:
-        """Starts it anew and waits until it is ready; False when it did not get there."""
+        """Restarts it and waits until it is ready; False if it did not become ready."""
 
     def healthy(self, seconds: float) -> str:
-        """Watches it for so long; why it is not healthy, or nothing."""
+        """Watches it for `seconds`; returns why it is not healthy, or ""."""
 
 
 @with_config(ConfigDict(extra="forbid", strict=True))
 @dataclass(frozen=True)
 class Trial:
-    """A link that was, or is about to be, changed."""
+    """The change of a link, done or about to be done."""
 
     link: str
     new: str
     old: str | None
-    """What the link named before; None where there was no link."""
+    """The link's previous target; None if there was no link."""
     label: str
     tries: int = 0
 
 
 class Damaged(UpdateError):
-    """The journal is there, and says nothing that could be understood."""
+    """The journal exists but cannot be understood."""
 
 
 @contextlib.contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """One update at a time, whatever it is at. A process that dies gives way. Raises UpdateError."""
+    """Allows one update at a time; the lock ends with its process. Raises UpdateError."""
     with (root / ".update.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,7 +65,7 @@ def alone(root: Path) -> Iterator[None]:
 
 
 def begin(link: Path, new: Path, label: str, version: str) -> Trial:
-    """The trial to come. A script in the link's place is kept, under a name with its `version`, to go back to."""
+    """Prepares the trial. A script in the link's place is kept, under a name with its `version`, for a rollback."""
     if link.is_symlink():
         old: str | None = os.readlink(link)
     elif link.exists():
@@ -79,7 +79,7 @@ def begin(link: Path, new: Path, label: str, version: str) -> Trial:
 
 
 def flip(link: Path, target: str | None) -> None:
-    """Makes the link name `target`, in one step; None removes it."""
+    """Points the link to `target` atomically; None removes it."""
     if target is None:
         link.unlink(missing_ok=True)
     else:
@@ -99,7 +99,7 @@ def write(journal: Path, trial: Trial) -> None:
 
 
 def pending(journal: Path) -> Trial | None:
-    """The trial that was cut off, if one was. Raises Damaged."""
+    """The interrupted trial, if there was one. Raises Damaged."""
     try:
         return TypeAdapter(Trial).validate_json(journal.read_bytes())
     except FileNotFoundError:
@@ -109,7 +109,7 @@ def pending(journal: Path) -> Trial | None:
 
 
 def attempt(journal: Path, trial: Trial, unit: Unit, health: float, say: Reporter) -> None:
-    """Switches, restarts, watches; keeps what is healthy, else switches back and raises UpdateError."""
+    """Switches, restarts and watches; keeps a healthy update, otherwise switches back and raises UpdateError."""
     write(journal, replace(trial, tries=trial.tries + 1))
     flip(Path(trial.link), trial.new)
     say(f"{trial.label}: switched; watching it for {health:.0f} s")
@@ -122,7 +122,7 @@ def attempt(journal: Path, trial: Trial, unit: Unit, health: float, say: Reporte
 
 
 def resume(journal: Path, unit: Unit, health: float, say: Reporter) -> None:
-    """At start-up: ends a trial that was cut off. Raises UpdateError when that was the end of the update."""
+    """At start-up: finishes an interrupted trial. Raises UpdateError if the update was rolled back."""
     with alone(journal.parent):
         try:
             trial = pending(journal)
@@ -142,17 +142,17 @@ def resume(journal: Path, unit: Unit, health: float, say: Reporter) -> None:
 
 
 def runs(path: Path) -> bool:
-    """Whether what a link names is there, and complete where it lies in a release's folder."""
+    """Whether a link's target exists and, in a release's folder, is complete."""
     found = path.resolve()
     release = next((folder for folder in found.parents if folder.parent.name == "releases"), None)
     return found.exists() and (release is None or (release / COMPLETE).exists())
 
 
 def heal(root: Path, unit: Unit) -> str:
-    """Makes the entry name something complete; says what. Raises UpdateError where nothing is left."""
+    """Points the link to something complete; returns what. Raises UpdateError if nothing is left."""
     for link in (root / "bundle", *root.glob("releases/*/bundle")):
         if link.is_symlink() and not link.exists():
-            link.unlink()  # the environment's own bundle takes its place
+            link.unlink()  # the environment's own bundle is used instead
     entry = root / "bin" / "maskcam"
     if runs(entry):
         return f"it is removed, and what {entry} names stays"

@@ -1,4 +1,4 @@
-"""An update from beginning to end."""
+"""A complete update."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def apply(
     say: Reporter = print,
     execute: Run = stage.run,
 ) -> None:
-    """Fetches, verifies, places, proves, switches, watches.
+    """Fetches, verifies, stages, tests, activates and watches.
 
-    `versions` are those of the release and the bundle that run.
+    `versions`: those of the running release and bundle.
 
-    `package` is a file or an address. `arm` sees to it that an interrupted trial is ended at the next start. Raises
-    UpdateError; what ran before runs, and what was placed is gone.
+    `package`: a file or an address. `arm`: ensures that an interrupted trial is finished at the next start. Raises
+    UpdateError; then the previous version runs, and the staged one is removed.
     """
     with activate.alone(home.root):
         if activate.pending(home.journal):
@@ -54,7 +54,7 @@ def apply(
 
 
 def _placed(path: Path, manifest: Manifest, home: Installation, version: str, say: Reporter, execute: Run) -> Trial:
-    """The package beside what runs, proven; the trial to come."""
+    """Stages and tests the package; returns the trial to come."""
     if manifest.kind == "release":
         new = stage.release(path, manifest, home, execute)
         python, chosen = new / "bin" / "python", []
@@ -73,7 +73,7 @@ def _placed(path: Path, manifest: Manifest, home: Installation, version: str, sa
 
 @contextmanager
 def _unless_it_runs(trial: Trial) -> Iterator[None]:
-    """What fails goes, so that failures do not fill the disk; but never what the link names, now or before."""
+    """Removes what failed, so that failures do not fill the disk, but never the link's present or previous target."""
     try:
         yield
     except UpdateError:
@@ -87,7 +87,7 @@ def _unless_it_runs(trial: Trial) -> Iterator[None]:
 
 
 def _prune(manifest: Manifest, home: Installation, trial: Trial) -> None:
-    """Keeps what runs and what ran before it."""
+    """Removes all but the running version and the previous one."""
     folder = home.root / f"{manifest.kind}s"
     kept = {manifest.version, home.environment.name, *Path(trial.old or "").parts}
     kept |= {Path(link).resolve().name for link in (home.root / "bundle", *home.root.glob("releases/*/bundle"))}

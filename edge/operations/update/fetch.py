@@ -1,4 +1,4 @@
-"""A package from the network, within bounds of size and time: nobody has vouched for the server or the way to it."""
+"""Downloads a package, with limits of size and time, because server and network are not trusted."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from edge.core.errors import UpdateError
 from edge.operations.update.package import HEAD, PREFIX
 
 LARGEST = 1 << 30
-"""Bytes, whatever a signed manifest says."""
+"""Upper limit in bytes, whatever a signed manifest says."""
 RESERVE = 16 << 20
-"""Bytes that a download leaves free."""
+"""Bytes of disk that a download leaves free."""
 WAIT, SLOWEST = 10.0, 4096.0
-"""Seconds without any answer, and bytes per second on the average after them: what is slower is given up."""
+"""Seconds without an answer, and then the least average rate in bytes per second, before a download is aborted."""
 HEADERS = 30.0
-"""Seconds for the whole of an answer's headers, redirections included."""
+"""Seconds for all headers of an answer, including redirections."""
 
 
 @contextmanager
@@ -36,11 +36,11 @@ def fetched(
     bound: Callable[[Path], int] = lambda path: LARGEST,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Path]:
-    """The package as a file: itself, or a download into the folder `root`, gone when the block ends.
+    """The package as a file: itself, or a download in the folder `root`, removed when the block ends.
 
-    `bound` is given the beginning of the file, with all of its manifest, and says how many bytes the file may have; it
-    raises UpdateError for what nobody has signed, so that nothing more of it is fetched. A plain http:// address is as
-    good as any, for the signature is what counts. Raises UpdateError.
+    `bound` gets the beginning of the file, with all of its manifest, and returns how many bytes the file may have; it
+    raises UpdateError without a valid signature, so that no more is downloaded. A plain http:// address is as good as
+    any, because the signature is checked. Raises UpdateError.
     """
     if "://" not in package:
         if not Path(package).is_file():
@@ -87,7 +87,7 @@ def _download(package: str, file: Any, bound: Callable[[Path], int], clock: Call
 
 @contextmanager
 def _opened(package: str) -> Iterator[Any]:
-    """The answer, its headers read. A server that drips them within every single wait is cut off by a timer."""
+    """The answer with its headers read. A timer aborts a server that sends them too slowly."""
     sockets: list[socket.socket] = []
 
     class Http(urllib.request.HTTPHandler):
@@ -124,13 +124,13 @@ def _opened(package: str) -> Iterator[Any]:
     finally:
         timer.cancel()
     with answer:
-        if late.is_set():  # what was cut off looks like the end of the headers
+        if late.is_set():  # an aborted connection looks like the end of the headers
             raise TimeoutError(f"no whole answer within {HEADERS:.0f} s")
         yield answer
 
 
 def _remembering(kind: Any, sockets: list[socket.socket]) -> Any:
-    """A class of connections that notes its sockets."""
+    """A connection class that records its sockets."""
 
     class Connection(kind):  # type: ignore[misc]
         def connect(self) -> None:

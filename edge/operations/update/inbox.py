@@ -1,8 +1,8 @@
-"""The package that the page took in: root takes it out of the service's reach, and installs it like any other.
+"""Installs a package that the page received: root moves it out of the service's reach first.
 
-What lies in the state directory belongs to the service, which talks to the network. So nothing there is believed: the
-package is copied to where only root writes, its signature is checked on the copy, and the trusted key is read from
-files that only root writes (`key`). What came of it is kept beside the installation, for the page to read.
+The state directory belongs to the service, which is exposed to the network, so nothing in it is trusted: the package is
+copied to where only root can write, its signature is checked on the copy, and the trusted key is read from files that
+only root can write (`key`). The outcome is kept beside the installation, where the page can read it.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from edge.core.errors import MaskcamError, UpdateError
 from edge.core.files import write
 
 INBOX = "update.tar"
-"""Name in the state directory that the path unit waits for."""
+"""File name in the state directory that the path unit watches."""
 OUTCOME = "received.json"
-"""In the installation's folder: `time`, `state` ("installing", "installed", "failed") and `said`, a list of lines."""
+"""File in the installation's folder: `time`, `state` ("installing", "installed", "failed") and `said`, the lines."""
 UNIT = Path("/etc/systemd/system/maskcam-inbox.path")
 LARGEST = 512 << 20
-"""Bytes of a package."""
+"""Largest package, in bytes."""
 RESERVE = 64 << 20
-"""Bytes that a copy leaves free."""
+"""Bytes of disk that a copy leaves free."""
 
 Say = Callable[[str], None]
 
 
 def install(path: Path, root: Path, apply: Callable[[Path, Say], None]) -> None:
-    """Takes the package from `path`, and hands its copy in `root` to `apply`, with what to say lines by.
+    """Moves the package from `path` to `root`, and passes the copy to `apply`, with a function that reports lines.
 
-    Raises MaskcamError where nothing new runs; the package is gone in any case, so that it is tried once.
+    Raises MaskcamError if nothing new runs; the package is removed in any case, so it is tried only once.
     """
     said: list[str] = []
 
@@ -65,7 +65,7 @@ def install(path: Path, root: Path, apply: Callable[[Path, Say], None]) -> None:
 
 
 def _take(path: Path, own: Path) -> None:
-    """A link or a pipe that stands there is not followed, and goes."""
+    """Opens the package; a link or a pipe in its place is not followed, but removed."""
     try:
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -86,14 +86,14 @@ def _take(path: Path, own: Path) -> None:
 
 
 def _copy(source: Any, target: Any, size: int) -> None:
-    """So many bytes, even if the file grows meanwhile."""
+    """Copies `size` bytes, even if the file grows in the meantime."""
     while size > 0 and (chunk := source.read(min(size, 1 << 20))):
         target.write(chunk)
         size -= len(chunk)
 
 
 def outcome(root: Path) -> dict[str, Any] | None:
-    """What became of the last package; None where there was none, or nothing that can be read."""
+    """The outcome of the last package; None if there was none, or it cannot be read."""
     try:
         found = json_text.parse((root / OUTCOME).read_bytes())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The key that a device trusts, as its owner pasted it. What is none may be a secret one, so it is never shown."""
+"""The key that a device trusts, as its owner pasted it. An invalid one may be a secret key, so it is never shown."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import binascii
 from edge.core.errors import UpdateError
 
 BYTES = 42
-"""Of minisign's public key: "Ed", 8 of its number, 32 of the key."""
+"""Bytes of a minisign public key: "Ed", 8 bytes of key id, 32 bytes of key."""
 
 
 def public(text: str) -> str:
-    """The key's own line, in base64; a comment before it and blanks around it are no harm. Raises UpdateError."""
+    """The line with the key, in base64; a comment before it and blanks around it are allowed. Raises UpdateError."""
     words = text.split()
     if not words:
         raise UpdateError(

@@ -1,8 +1,8 @@
 """A release or a bundle as one file: a tar with a manifest, its minisign signature, then the files it names.
 
-minisign, for a device stays offline for years: an Ed25519 key of 32 bytes, pinned in the settings, needs no
-certificate that expires, no log to ask and no clock, which a Pi does not have. The signature covers the manifest, and
-the manifest the digest of every file. https://jedisct1.github.io/minisign
+minisign suits a device that is offline for years: an Ed25519 key of 32 bytes, pinned in the settings, needs no
+certificate that expires, no online log and no clock, which a Pi does not have. The signature covers the manifest, and
+the manifest has the digest of every file. https://jedisct1.github.io/minisign
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from edge.operations.update import keys
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.json.minisig"
 LIMIT = 1 << 20
-"""Bytes of a manifest, before anybody has vouched for it."""
+"""Largest manifest in bytes, before its signature is checked."""
 PREFIX = ".update-"
-"""Of a download's name, by which one that a power cut left is found."""
+"""Prefix of a download's name, by which leftovers of a power cut are found."""
 BLOCK = 512
-"""Of a tar."""
+"""Block size of a tar."""
 HEAD = 2 * (LIMIT + BLOCK)
-"""Bytes of a package in which both of them are, whole."""
+"""Bytes at the start of a package that contain manifest and signature."""
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.+!-]*"
-"""Of a file or a folder in a package; a part of its path."""
+"""Allowed name of a file or folder in a package."""
 DAMAGE = (tarfile.TarError, EOFError, ValueError, OverflowError, struct.error, RecursionError)
-"""What `tarfile` raises for damage, which can look like anything."""
+"""Exceptions that `tarfile` raises for damaged files."""
 
 
 class _Part(BaseModel):
@@ -49,12 +49,12 @@ class Digest(_Part):
 
 
 class Manifest(_Part):
-    """What a package is and what is in it."""
+    """Description and content of a package."""
 
     schema_version: Literal[1] = 1
     kind: Literal["release", "bundle"]
     version: str = Field(pattern=r"^[0-9][0-9a-z.+]*$", max_length=64)
-    """Of a release as PEP 440 has it; of a bundle the date on which it was made, with dots."""
+    """Of a release by PEP 440; of a bundle the date on which it was made, with dots."""
     board: str = ""
     python: str = ""
     machine: str = ""
@@ -66,7 +66,7 @@ class Manifest(_Part):
     def _ordered(cls, version: str) -> str:
         from packaging.version import Version
 
-        Version(version)  # raises ValueError for what cannot be compared with what runs
+        Version(version)  # raises ValueError for a version that cannot be compared
         return version
 
     @field_validator("files")
@@ -85,7 +85,7 @@ class Manifest(_Part):
 
     @property
     def packed(self) -> int:
-        """Bytes that the package may have: per file the padding and up to three blocks that say its name."""
+        """Largest package in bytes: per file the padding and up to three blocks for its name."""
         return HEAD + self.bytes + len(self.files) * 6 * BLOCK + 2 * tarfile.RECORDSIZE
 
 
@@ -99,9 +99,9 @@ def minisign() -> Any:
 
 
 def pack(out: Path, files: Mapping[str, Path], secret_key: Path, password: str | None = None, **facts: str) -> Manifest:
-    """Writes and signs a package, which appears when it is complete. `facts` are the manifest's.
+    """Writes and signs a package, which appears when it is complete. `facts`: content of the manifest.
 
-    Raises UpdateError for a key that does not open.
+    Raises UpdateError for a key that cannot be opened.
     """
     digests = {name: {"sha256": sha256(path), "bytes": path.stat().st_size} for name, path in files.items()}
     manifest = Manifest.model_validate({**facts, "files": digests})
@@ -126,7 +126,7 @@ def pack(out: Path, files: Mapping[str, Path], secret_key: Path, password: str |
 
 
 def verify(path: Path, key: str) -> Manifest:
-    """The manifest, when `key` (minisign's public key, as its owner pasted it) has signed it. Raises UpdateError.
+    """The manifest, if it is signed with `key` (minisign's public key, as its owner pasted it). Raises UpdateError.
 
     Reads no more than HEAD bytes.
     """
@@ -149,14 +149,14 @@ def verify(path: Path, key: str) -> Manifest:
 
 
 def unpack(path: Path, manifest: Manifest, folder: Path) -> None:
-    """Writes the manifest's files, each checked, into `folder`. Raises UpdateError for one too many, few or wrong.
+    """Writes the manifest's files into `folder`, each checked. Raises UpdateError for extra, missing or wrong ones.
 
-    Nothing is written before every member has the name and the size that the manifest says.
+    Nothing is written before the names and sizes of all members agree with the manifest.
     """
     with _open(path) as tar:
         for entry in _members(tar, manifest):
             data = tar.extractfile(entry)
-            assert data is not None  # a plain file
+            assert data is not None  # a regular file
             target = folder / entry.name
             target.parent.mkdir(parents=True, exist_ok=True)
             if _copy(data, target) != manifest.files[entry.name]:
@@ -164,7 +164,7 @@ def unpack(path: Path, manifest: Manifest, folder: Path) -> None:
 
 
 def _members(tar: tarfile.TarFile, manifest: Manifest) -> list[tarfile.TarInfo]:
-    """The entries of the manifest's files, all of them, none besides."""
+    """The members of the manifest's files: all of them and no others."""
     missing, found = dict(manifest.files), []
     for number, entry in enumerate(tar):
         if number < 2:  # manifest and signature

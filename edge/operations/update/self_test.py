@@ -1,4 +1,4 @@
-"""Whether the networks give their known answers on this device; what an update runs before it switches."""
+"""Whether the networks give their known answers on this device; run by an update before it is activated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from edge.core.errors import UpdateError
 
 
 def self_test(settings: Settings) -> str:
-    """The table of engines. Raises UpdateError when no engine is right for one of the networks."""
+    """The table of engines. Raises UpdateError if no engine is right for one of the networks."""
     from edge import assemble
     from edge.backends.selection.probe import render
     from edge.vision import bundle

@@ -1,4 +1,4 @@
-"""The service as systemd sees it, and the unit that ends a trial which a power cut interrupted."""
+"""Controls the service by systemd, and installs the unit that finishes an interrupted trial."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _systemctl(arguments: Sequence[str]) -> tuple[int, str]:
 
 
 class Systemd:
-    """maskcam.service. `systemctl` runs it and returns exit code and output; it and the clock are for tests to take."""
+    """maskcam.service. `systemctl` runs it and returns exit code and output; tests replace it and the clock."""
 
     def __init__(
         self,
@@ -42,14 +42,14 @@ class Systemd:
         self._systemctl, self._clock, self._sleep = systemctl, clock, sleep
 
     def restart(self) -> bool:
-        """A unit of Type=notify has started when it is READY: a frame has gone through both networks."""
+        """Restarts the unit. With Type=notify, it is started when READY: a frame has gone through both networks."""
         self._systemctl(["reset-failed", "maskcam"])
         return self._systemctl(["restart", "maskcam"])[0] == 0
 
     def healthy(self, seconds: float, every: float = 5.0) -> str:
-        """Running all the time, not started anew by systemd, and its watchdog fed, which only verdicts on frames do.
+        """Checks that it keeps running without a restart, and that processed frames feed its watchdog.
 
-        The unit feeds it every few seconds: `seconds` should be 20 at least.
+        The watchdog is fed every few seconds, so `seconds` should be at least 20.
         """
         first = self._show()
         last, deadline = first, self._clock() + seconds
@@ -65,10 +65,10 @@ class Systemd:
         return ""
 
     def arm(self, home: Installation, units: Path = Path("/etc/systemd/system")) -> None:
-        """Sees to it that an interrupted trial is ended at the next start."""
+        """Ensures that an interrupted trial is finished at the next start."""
         text, path = UNIT.format(root=home.root), units / RESUME
         if not path.exists() or path.read_bytes() != text.encode():
-            part = path.with_suffix(".part")  # half a unit would end no trial
+            part = path.with_suffix(".part")  # a partial unit would finish no trial
             part.write_text(text)
             part.replace(path)
             self._systemctl(["daemon-reload"])

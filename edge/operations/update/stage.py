@@ -1,4 +1,4 @@
-"""Puts a package beside what runs, complete or not at all: nothing here touches what runs."""
+"""Installs a package beside what runs, completely or not at all; what runs is not touched."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from edge.operations.update.package import PREFIX, Manifest, unpack
 
 Run = Callable[[Sequence[str]], None]
 LONGEST = 3600.0
-"""Seconds of one command: pip takes minutes on a slow card."""
+"""Longest run of a command, in seconds: pip takes minutes on a slow card."""
 
 
 @dataclass(frozen=True)
 class Installation:
-    """An installation. `environment` is the one that runs now: `root` itself, or a release in it."""
+    """An installation. `environment` is the running one: `root` itself, or a release in it."""
 
     root: Path
     environment: Path
 
     @property
     def entry(self) -> Path:
-        """What the unit starts."""
+        """The program that the unit starts."""
         return self.root / "bin" / "maskcam"
 
     @property
@@ -41,18 +41,18 @@ class Installation:
 
 
 def here() -> Installation:
-    """The installation that this process runs from. Raises UpdateError where it is none that can be updated."""
+    """The installation that this process runs from. Raises UpdateError if it cannot be updated."""
     environment = Path(sys.prefix)
     root = environment.parent.parent if environment.parent.name == "releases" else environment
-    if sys.prefix == sys.base_prefix or not os.path.lexists(root / "bin" / "maskcam"):  # a link may lead nowhere
+    if sys.prefix == sys.base_prefix or not os.path.lexists(root / "bin" / "maskcam"):  # a link may be broken
         raise UpdateError(f"{environment}: not an installation of install.sh: expected {root / 'bin' / 'maskcam'}")
     return Installation(root, environment)
 
 
 def run(command: Sequence[str]) -> None:
-    """Runs a command apart from the caller's folder, variables and pip.conf; -I, for Python, it says itself.
+    """Runs a command isolated from the caller's folder, variables and pip.conf; Python gets -I by its arguments.
 
-    Raises UpdateError with the end of what it said.
+    Raises UpdateError with the end of the command's output.
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
     environ["PIP_CONFIG_FILE"] = os.devnull
@@ -60,14 +60,14 @@ def run(command: Sequence[str]) -> None:
         done = subprocess.run(
             command, capture_output=True, text=True, env=environ, cwd="/", stdin=subprocess.DEVNULL, timeout=LONGEST
         )
-    except subprocess.TimeoutExpired:  # a driver that hangs would keep the lock, and every update out
+    except subprocess.TimeoutExpired:  # a driver that hangs would hold the lock and block every update
         raise UpdateError(f"{' '.join(command)} took longer than {LONGEST / 60:.0f} min and was killed") from None
     if done.returncode:
         raise UpdateError(f"{' '.join(command)} failed: {' '.join((done.stderr or done.stdout).split())[-400:]}")
 
 
 def check(manifest: Manifest, current: str, home: Installation, allow_downgrade: bool) -> None:
-    """Raises UpdateError for what does not fit this device, or is older than what runs (`current`)."""
+    """Raises UpdateError if the package does not fit this device, or is older than what runs (`current`)."""
     from packaging.version import Version
 
     python = "{}.{}".format(*sys.version_info)
@@ -85,13 +85,13 @@ def check(manifest: Manifest, current: str, home: Installation, allow_downgrade:
     free, need = (
         shutil.disk_usage(home.root).free,
         4 * manifest.bytes,
-    )  # packed, unpacked, its bytecode, room to breathe
+    )  # packed, unpacked, bytecode, a margin
     if free < need:
         raise UpdateError(f"{home.root}: {free >> 20} MB free, {-(-need >> 20)} MB needed: make room first")
 
 
 def sweep(home: Installation) -> None:
-    """Removes what an interrupted update left: half a release, half a bundle, a download."""
+    """Removes leftovers of an interrupted update: a partial release or bundle, a download."""
     for folder in home.root.glob("releases/*"):
         if folder != home.environment and not (folder / COMPLETE).exists():
             shutil.rmtree(folder, ignore_errors=True)
@@ -103,7 +103,7 @@ def sweep(home: Installation) -> None:
 
 @contextmanager
 def _whole(folder: Path) -> Iterator[None]:
-    """Whatever ends the block early takes the folder with it."""
+    """Removes the folder if the block fails."""
     try:
         yield
     except BaseException:
@@ -112,14 +112,14 @@ def _whole(folder: Path) -> Iterator[None]:
 
 
 def release(path: Path, manifest: Manifest, home: Installation, execute: Run = run) -> Path:
-    """A new environment with the release in it, and with the packages that bring parts to what runs now; its folder."""
+    """Creates an environment with the release, and with the packages of the running parts; returns its folder."""
     folder = home.root / "releases" / manifest.version
     if folder == home.environment:
         raise UpdateError(f"release {manifest.version} runs already")
     if (folder / COMPLETE).exists():
         return folder
     own = _own(manifest)
-    shutil.rmtree(folder, ignore_errors=True)  # what an interrupted pip leaves looks installed
+    shutil.rmtree(folder, ignore_errors=True)  # a package that pip left half installed looks installed
     python = str(folder / "bin" / "python")
     base = getattr(sys, "_base_executable", sys.executable)
     with _whole(folder):
@@ -129,10 +129,10 @@ def release(path: Path, manifest: Manifest, home: Installation, execute: Run = r
         extra = f"[{manifest.board}]" if manifest.board else ""
         pip = [python, "-I", "-m", "pip", "--isolated", "install", "--quiet", "--disable-pip-version-check"]
         execute([*pip, "--no-index", "--find-links", str(wheels), f"{wheels / own}{extra}"])
-        # The system's packages are in sight: pip may find a maskcam there and be content.
+        # The system's packages are visible: pip might find a maskcam there and be satisfied.
         execute([*pip, "--no-index", "--force-reinstall", "--no-deps", str(wheels / own)])
-        # What any setting may need: which cameras will run with which settings is not known here. A package that lacks
-        # some of it is installed without, as pip changes nothing when it fails.
+        # What any setting may need, since the cameras and their future settings are not known here. If the package
+        # lacks some of it, maskcam is installed without it; pip changes nothing when it fails.
         with suppress(UpdateError):
             execute([*pip, "--no-index", "--find-links", str(wheels), f"{wheels / own}[parts]"])
         _carry_over(wheels, [*pip, "--no-index"], execute)
@@ -144,7 +144,7 @@ def release(path: Path, manifest: Manifest, home: Installation, execute: Run = r
 
 
 def _carry_over(wheels: Path, pip: Sequence[str], execute: Run) -> None:
-    """The packages that bring parts to the environment that runs, as they are installed there. Raises MaskcamError."""
+    """Wheels of the packages with parts in the running environment, as installed there. Raises MaskcamError."""
     if names := plugins.providers():
         folder = wheels / "parts"
         repack.parts(names, folder, {repack.normal(path.name.partition("-")[0]) for path in wheels.glob("*.whl")})
@@ -154,7 +154,7 @@ def _carry_over(wheels: Path, pip: Sequence[str], execute: Run) -> None:
 
 
 def _own(manifest: Manifest) -> str:
-    """The wheel of maskcam itself, which is installed by its path. Raises UpdateError."""
+    """The wheel of maskcam itself, which is installed by path. Raises UpdateError."""
     found = [name for name in manifest.files if name.startswith("maskcam-")] or list(manifest.files)
     if len(found) != 1:
         raise UpdateError(f"release {manifest.version}: expected maskcam's wheel in it once, found {len(found)}")
@@ -162,7 +162,7 @@ def _own(manifest: Manifest) -> str:
 
 
 def bundle(path: Path, manifest: Manifest, home: Installation) -> Path:
-    """The bundle's folder, checked as the service will check it."""
+    """The bundle's folder, checked in the same way as by the service."""
     from edge.vision.bundle import load
 
     folder = home.root / "bundles" / manifest.version
