@@ -51,9 +51,11 @@ def strategy_scope(kind: str = "GPU") -> contextlib.AbstractContextManager[Any]:
     if backend == "tensorflow" and (strategy := _mirrored(kind)):
         scope: contextlib.AbstractContextManager[Any] = strategy.scope()
         return scope
-    if backend == "jax" and len(keras.distribution.list_devices(kind.lower())) > 1:
-        devices = keras.distribution.list_devices(kind.lower())
-        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+    if backend == "jax":
+        # Asked for a kind that is not there, JAX raises; asked for none, it names its best.
+        devices = [name for name in keras.distribution.list_devices() if name.startswith(kind.lower())]
+        if len(devices) > 1:
+            keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
     return contextlib.nullcontext()
 
 
