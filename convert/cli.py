@@ -11,6 +11,7 @@ from typing import Any
 
 from edge.cli.arguments import labels, renamed
 from edge.core.errors import DataError, MaskcamError, MissingPackage
+from edge.core.native_output import open_standard_streams
 from edge.vision import bundle as bundles
 
 EXAMPLE = """examples:
@@ -23,6 +24,7 @@ EXAMPLE = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 after one line that says what is wrong."""
+    open_standard_streams()
     args = parser().parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own start-up chatter
     try:

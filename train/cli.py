@@ -12,7 +12,7 @@ from typing import Any
 
 from edge.cli.arguments import labels, renamed
 from edge.core.errors import ConfigError, DataError, MaskcamError, MissingPackage
-from edge.core.native_output import silence_native_output
+from edge.core.native_output import open_standard_streams, silence_native_output
 
 CLASSIFIER = """\
 Fine-tunes the mask classifier: first a new head, then the upper blocks of the backbone (BatchNorm frozen).
@@ -288,6 +288,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0; 2 with one line on stderr for anything the user can mend; 130 after Ctrl-C."""
+    open_standard_streams()
     args = parser().parse_args(argv)
     os.environ.setdefault(
         "TF_CPP_MIN_LOG_LEVEL", "3"

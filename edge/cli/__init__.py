@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from edge import __version__
 from edge.core.errors import ConfigError, MaskcamError
+from edge.core.native_output import open_standard_streams
 from edge.core.plain_text import plain
 
 COMMANDS = (
@@ -51,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     If the command returns a number, that is the exit code.
     """
+    open_standard_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name may not be UTF-8
     try:

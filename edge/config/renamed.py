@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import shutil
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.core.errors import ConfigError, MissingPackage
-from edge.core.files import replacing, write
+from edge.core.files import replacing, unused, write
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +65,8 @@ def migrate(path: Path) -> tuple[list[str], Path | None]:
         return [], None
     real, facts = path.resolve(), path.stat()
     try:
-        backup = _free(path, real.read_bytes())
+        content = real.read_bytes()
+        backup = unused(path.with_name(f"{path.name}{BACKUP}"), lambda there: there.read_bytes() == content)
         if not backup.exists():
             shutil.copy2(real, backup)
             os.chown(backup, facts.st_uid, facts.st_gid)
@@ -76,15 +76,6 @@ def migrate(path: Path) -> tuple[list[str], Path | None]:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}): sudo maskcam config migrate {path}") from None
     return changes, backup
-
-
-def _free(path: Path, content: bytes) -> Path:
-    """A name beside the file that nothing has, or that holds the same: an earlier migration may have left its own."""
-    for number in itertools.count(1):
-        backup = path.with_name(f"{path.name}{BACKUP}{number if number > 1 else ''}")
-        if not backup.exists() or backup.read_bytes() == content:
-            break
-    return backup
 
 
 def _rename(container: Any, above: Key) -> list[str]:

@@ -35,7 +35,7 @@ class Camera(_Section):
         "", "", "name of the place, such as 'back door', sent with every event", pattern=_NAME, max_length=64
     )
 
-    source: int | str = _setting(
+    source: Annotated[int, Field(ge=0, le=255)] | str = _setting(
         0,
         "",
         "V4L2 index or /dev/... path (preferably /dev/v4l/by-id/...), 'pi' or 'pi:1' (camera port of a "
@@ -81,11 +81,17 @@ class Camera(_Section):
     )
     reopen: bool = _setting(True, "", "reopen a lost camera, without end; false: stop when the camera is lost")
     retry_first: float = _setting(
-        0.5, "s", "delay before the first attempt to reopen a lost camera; it doubles with each attempt", ge=0.1
+        0.5,
+        "s",
+        "delay before the first attempt to reopen a lost camera; it doubles with each attempt",
+        ge=0.1,
+        le=3600,
     )
-    retry_longest: float = _setting(30.0, "s", "longest delay between two attempts", le=3600)
-    duration: float = _setting(0.0, "s", "length of the synthetic scene; 0: until stopped", ge=0)
-    seed: int = _setting(0, "", "seed of the synthetic scene; the same seed gives the same pictures", ge=0)
+    retry_longest: float = _setting(30.0, "s", "longest delay between two attempts", ge=0.1, le=3600)
+    duration: float = _setting(0.0, "s", "length of the synthetic scene; 0: until stopped", ge=0, le=31_536_000)
+    seed: int = _setting(
+        0, "", "seed of the synthetic scene; the same seed gives the same pictures", ge=0, le=4_294_967_295
+    )
 
     @field_validator("source")
     @classmethod
@@ -183,7 +189,9 @@ class Detector(_Section):
         "windows per frame, side by side, each a run of the network; auto: two for tall frames, otherwise one: finds "
         "more people far away and raises more false boxes",
     )
-    min_face: float = _setting(20.0, "px", "faces with a shorter side below this are tracked but not classified", ge=1)
+    min_face: float = _setting(
+        20.0, "px", "faces with a shorter side below this are tracked but not classified", ge=1, le=4320
+    )
 
 
 class Tracker(_Section):
@@ -196,8 +204,8 @@ class Tracker(_Section):
         gt=0,
         lt=1,
     )
-    max_gap: float = _setting(1.0, "s", "time a person can go undetected and keep the same track", gt=0)
-    smoothing: float = _setting(0.15, "s", "time constant of the velocity estimate", gt=0)
+    max_gap: float = _setting(1.0, "s", "time a person can go undetected and keep the same track", gt=0, le=60)
+    smoothing: float = _setting(0.15, "s", "time constant of the velocity estimate", gt=0, le=10)
     duplicate: float = _setting(
         0.6, "", "covered share of a face from which it counts as a duplicate detection", gt=0, le=1
     )
@@ -207,16 +215,22 @@ class Judgement(_Section):
     """When a person counts as wearing a mask or not."""
 
     unsure_below: float = _setting(0.7, "", "verdicts with a lower confidence do not count as votes", ge=0.5, lt=1)
-    min_votes: int = _setting(3, "votes", "minimum number of verdicts before a decision", ge=1)
-    threshold: float = _setting(1.5, "votes", "evidence needed for a decision", gt=0)
+    min_votes: int = _setting(3, "votes", "minimum number of verdicts before a decision", ge=1, le=100)
+    threshold: float = _setting(1.5, "votes", "evidence needed for a decision", gt=0, le=100)
     limit: float = _setting(
-        4.0, "votes", "limit of the evidence; a higher limit makes decisions more stable and slower to change", gt=0
+        4.0,
+        "votes",
+        "limit of the evidence; a higher limit makes decisions more stable and slower to change",
+        gt=0,
+        le=100,
     )
-    recheck_every: float = _setting(0.5, "s", "interval between two classifications of a settled person", ge=0)
+    recheck_every: float = _setting(0.5, "s", "interval between two classifications of a settled person", ge=0, le=600)
     not_a_face: float = _setting(
         0.5, "", "probability of 'no face' from which a detection is ignored; 1: never", gt=0, le=1
     )
-    doubt_after: float = _setting(3.0, "s", "time with only unsure verdicts after which a decision is dropped", ge=0)
+    doubt_after: float = _setting(
+        3.0, "s", "time with only unsure verdicts after which a decision is dropped", ge=0, le=600
+    )
 
     @model_validator(mode="after")
     def _reachable(self) -> Judgement:
@@ -228,12 +242,16 @@ class Judgement(_Section):
 class Alerts(_Section):
     """When the alert is raised and cleared."""
 
-    raise_after: float = _setting(1.0, "s", "time one person must be without a mask before the alert is raised", ge=0)
+    raise_after: float = _setting(
+        1.0, "s", "time one person must be without a mask before the alert is raised", ge=0, le=600
+    )
     raise_share: float = _setting(
         0.8, "", "share of the frames within raise_after in which that person must be without a mask", gt=0, le=1
     )
-    clear_after: float = _setting(2.0, "s", "time with nobody without a mask before the alert is cleared", ge=0)
-    cooldown: float = _setting(3.0, "s", "time after clearing before the alert can be raised again", ge=0)
+    clear_after: float = _setting(
+        2.0, "s", "time with nobody without a mask before the alert is cleared", ge=0, le=3600
+    )
+    cooldown: float = _setting(3.0, "s", "time after clearing before the alert can be raised again", ge=0, le=86400)
     incorrectly_worn: bool = _setting(
         True, "", "raise the alert for incorrectly worn masks too; false: they are reported and count as unsure"
     )
@@ -284,9 +302,9 @@ class Collect(_Section):
     sample: int = _setting(10, "", "take every n-th person as a sample", ge=1, le=100_000)
     every: float = _setting(10.0, "s", "shortest time between two automatic pictures", ge=0, le=86400)
     most: int = _setting(300, "", "maximum number of pictures; the oldest unlabelled one is deleted", ge=1, le=10_000)
-    max_bytes: int = _setting(100_000_000, "bytes", "maximum size of all pictures", ge=100_000)
+    max_bytes: int = _setting(100_000_000, "bytes", "maximum size of all pictures", ge=100_000, le=1_000_000_000_000)
     keep_days: float = _setting(14.0, "days", "time a picture is kept, labelled or not; 0: no limit", ge=0, le=3650)
-    button_pin: Annotated[int, Field(ge=0)] | str = _setting(
+    button_pin: Annotated[int, Field(ge=0, le=65535)] | str = _setting(
         "", "", "pin of a push button that says 'that was wrong', as for sinks.gpio; empty: none", extra=_HARMLESS
     )
     button_active_high: bool = _setting(
@@ -333,7 +351,9 @@ class Web(_Section):
     names: list[str] = _setting([], "", "host names under which browsers reach the page, besides this machine's own")
     preview_fps: float = _setting(5.0, "1/s", "maximum frame rate of the live picture", gt=0, le=15)
     preview_width: int = _setting(960, "px", "maximum width of the live picture", ge=160, le=3840)
-    healthy_within: float = _setting(15.0, "s", "time since the last verdict after which /healthz answers 503", gt=0)
+    healthy_within: float = _setting(
+        15.0, "s", "time since the last verdict after which /healthz answers 503", gt=0, le=86400
+    )
     sign_languages: list[str] = _setting(["en"], "", "languages of the door sign, in turn", min_length=1)
     sign_texts: str = _setting("", "", "file with more languages for the sign, like web/static/sign.toml", extra=_PATH)
     sign_public: bool = _setting(

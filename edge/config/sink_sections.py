@@ -17,11 +17,13 @@ class Jsonl(_Section):
     """Events as JSON lines. The section turns it on."""
 
     path: str = _setting("", "", "file to append to; empty: standard output", extra=_PATH)
-    max_bytes: int = _setting(10_000_000, "bytes", "size at which the file is rotated to PATH.1; 0: never", ge=0)
+    max_bytes: int = _setting(
+        10_000_000, "bytes", "size at which the file is rotated to PATH.1; 0: never", ge=0, le=1_000_000_000_000
+    )
     keep: int = _setting(3, "", "number of rotated files to keep (PATH.1, PATH.2, ...)", ge=0, le=1000)
 
 
-_Pin = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)]
+_Pin = Annotated[int, Field(ge=0, le=65535)] | Annotated[str, Field(min_length=1)]
 
 
 class Gpio(_Section):
@@ -143,7 +145,7 @@ class Snapshots(_Section):
     width: int = _setting(640, "px", "largest width of a picture", ge=64, le=4096)
     every: float = _setting(10.0, "s", "shortest time between two pictures", ge=0, le=86400)
     most: int = _setting(500, "", "maximum number of pictures; the oldest is deleted", ge=1, le=100_000)
-    max_bytes: int = _setting(100_000_000, "bytes", "maximum size of all pictures", ge=100_000)
+    max_bytes: int = _setting(100_000_000, "bytes", "maximum size of all pictures", ge=100_000, le=1_000_000_000_000)
     keep_days: float = _setting(7.0, "days", "time a picture is kept; 0: no limit", ge=0, le=3650)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -56,6 +57,44 @@ def write(path: Path, content: str | bytes, mode: int | None = None, durable: bo
             file.write(data)
         if mode is not None:
             part.chmod(mode)  # whatever the umask
+
+
+def unused(path: Path, fits: Callable[[Path], bool] = lambda there: False) -> Path:
+    """`path`, or the first of PATH2, PATH3, ... that nothing has, or whose content `fits`: a copy replaces no other."""
+    for number in itertools.count(1):
+        found = path if number == 1 else path.with_name(f"{path.name}{number}")
+        if not os.path.lexists(found) or fits(found):
+            break
+    return found
+
+
+@contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """One at a time in `folder`, threads of this process too: to read a file, change it and write it again.
+
+    The folder itself is locked, so nothing is left behind and a process that dies gives way. Where that cannot be done
+    (Windows, some network drives), nobody waits.
+    """
+    number = None
+    with suppress(ImportError, OSError):
+        import fcntl
+
+        number = os.open(folder, os.O_RDONLY)
+        fcntl.flock(number, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if number is not None:
+            os.close(number)
+
+
+def mark(path: Path) -> tuple[int, ...]:
+    """By which it is noticed that somebody replaced or changed a file; empty where there is none. Raises OSError."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _sync(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Hides the output of libraries that print from C++."""
+"""The standard streams as a program finds them, and the output of libraries that print to them from C++."""
 
 from __future__ import annotations
 
@@ -7,6 +7,21 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+def open_standard_streams() -> None:
+    """To be called first: a stream that was closed before the start (`maskcam run >&-`) is opened on nothing.
+
+    Python has None in its place, which nobody expects; and the first file that is opened would get its number, and what
+    libraries print from C++ would be written into that.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
 
 
 @contextmanager

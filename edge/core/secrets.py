@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 import re
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 HIDDEN = "not shown, for it may hold a password"
 
@@ -34,6 +36,25 @@ def address(url: str) -> str:
     if "@" in below or not scheme or not _HOST.fullmatch(host):
         return f"{scheme}://..."
     return f"{scheme}://{host}{'/...' if below.strip('/') else ''}"
+
+
+def login(url: str) -> tuple[str, str]:
+    """`url` without its name:password@, and the value of the header Authorization for these, "" without them.
+
+    Raises ValueError for what is no address, without quoting it.
+    """
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 (it is looked at when it is asked for)
+    except ValueError:
+        raise ValueError(
+            "no address: expected https://NAME:PASSWORD@HOST:PORT/..., with %2F for a '/' in a password, %3F for '?', "
+            "%23 for '#' and %40 for '@'"
+        ) from None
+    named, mark, host = parts.netloc.rpartition("@")
+    name, _, password = named.partition(":")
+    text = f"{unquote(name)}:{unquote(password)}"
+    return urlunsplit(parts._replace(netloc=host)), f"Basic {b64encode(text.encode()).decode()}" if mark else ""
 
 
 def source(value: int | str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.core import files
 from edge.core.errors import SinkError
 from edge.core.records import VISIT_OUTCOMES
 
@@ -47,8 +48,8 @@ class Store:
     """Writes visits, also while `edge.history.reader` is reading.
 
     Every commit is on the disk when `write` returns (WAL, synchronous FULL). At most `most` visits are kept: beyond
-    that, the oldest one percent is removed. A damaged file is renamed to NAME.damaged and a new one is started.
-    Raises SinkError.
+    that, the oldest one percent is removed. A damaged file is renamed to NAME.damaged (NAME.damaged2, ...) and a new
+    one is started. Raises SinkError.
     """
 
     def __init__(self, path: Path, most: int) -> None:
@@ -102,10 +103,11 @@ class Store:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):  # full, locked, no permission: it may be intact
                 raise
-            log.error("history '%s' is damaged (%s): put aside as %s.damaged", self._path, error, self._path.name)
+            aside = files.unused(self._path.with_name(f"{self._path.name}.damaged"))
+            log.error("history '%s' is damaged (%s): put aside as %s", self._path, error, aside.name)
         for ending in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
-                os.replace(f"{self._path}{ending}", f"{self._path}.damaged{ending}")
+                os.replace(f"{self._path}{ending}", f"{aside}{ending}")
         return _connected(self._path)
 
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from edge.core import json_text
 from edge.core.errors import SinkError
-from edge.core.files import write
+from edge.core.files import in_turn, mark, write
 from edge.core.geometry import Box
 from edge.core.labels import CATEGORIES, FACE
 from edge.core.records import Image, Observation, Track
@@ -38,6 +38,17 @@ SURROUNDINGS = 0.65
 QUALITY = 92
 OURS = re.compile(r"\d{8}T\d{6}-[a-z]+-\d+\.jpg|\.\d{8}T\d{6}-[a-z]+-\d+(\.\d+)+\.part\.jpg")
 """File name of a picture, or of a partial one that a power cut left."""
+
+
+ATTEMPTS = 3
+"""To add a picture to a list that others write."""
+
+
+Mark = tuple[int, ...]
+
+
+class _Changed(Exception):
+    """Somebody has written the list since it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,43 +92,58 @@ class Folder:
 
     @property
     def pictures(self) -> int:
-        return len(self._read()["images"])
+        return len(self._read()[0]["images"])
 
     def add(self, one: Find) -> None:
-        """Writes the picture, then the annotations; a power cut between the two loses one picture."""
+        """Writes the picture, then the annotations; a power cut between the two loses one picture.
+
+        A labelling page waits its turn; another program does not, and what it wrote meanwhile is read again.
+        """
+        for _ in range(ATTEMPTS):
+            with contextlib.suppress(_Changed), in_turn(self.path):
+                return self._add(one)
+        raise SinkError(f"collect: '{self.path / FILE}' is written by another program all the time: a picture is lost")
+
+    def _add(self, one: Find) -> None:
         image, boxes = cut(one, whole=self._what == "frame")
         good, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         if not good:
             raise SinkError("collect: this OpenCV does not write JPEG")
         now = self._wall()
-        content = self._read()
+        content, known = self._read()
         number = _next(content["images"])
         name = f"{datetime.fromtimestamp(now):%Y%m%dT%H%M%S}-{one.why}-{number}.jpg"
         entry: dict[str, Any] = {"id": number, "file_name": name, "width": image.shape[1], "height": image.shape[0]}
         entry |= {"source": "door", "cluster": f"{self._run}-{one.track.id}", "taken": round(now), "why": one.why}
         path = self.path / "images" / name
         try:
-            if not self._clear(content, len(data)):
+            if not self._clear(content, known, len(data)):
                 return
             write(path, data.tobytes(), mode=0o600)
             content["images"].append(entry)
             for k, box in enumerate(boxes):
                 content["annotations"].append(_annotation(content, number, box, one if k == 0 else None))
-            self._write(content)
+            self._write(content, known)
             self._dates.took(number, self._clock_set())
-        except OSError as error:
+        except (OSError, _Changed) as error:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)  # no list names it, so it would never be removed
+            if isinstance(error, _Changed):
+                raise
             raise SinkError(f"collect: '{self.path}': cannot be written ({error.strerror})") from None
 
     def expire(self) -> None:
         """Removes pictures that are too old, and those without an annotation, which a power cut left."""
-        content = self._read()
+        with contextlib.suppress(_Changed), in_turn(self.path):  # changed: the next time
+            self._expire()
+
+    def _expire(self) -> None:
+        content, known = self._read()
         try:
             before = json.dumps(content["images"])
-            self._clear(content, 0)
+            self._clear(content, known, 0)
             if json.dumps(content["images"]) != before:
-                self._write(content)
+                self._write(content, known)
             self._sweep({i["file_name"] for i in content["images"]})
         except OSError as error:
             raise SinkError(f"collect: '{self.path}': cannot be written ({error.strerror})") from None
@@ -129,28 +155,37 @@ class Folder:
             if old:
                 path.unlink(missing_ok=True)
 
-    def _read(self) -> dict[str, Any]:
-        """The stored data set with the labels that people added since, by any program. Raises SinkError."""
+    def _read(self) -> tuple[dict[str, Any], Mark]:
+        """The stored data set with the labels that people added since, and the mark of its file. Raises SinkError."""
         path = self.path / FILE
         try:
+            known = mark(path)
             content = _checked(json_text.parse(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             names = [{"id": k, "name": name} for k, name in enumerate(CATEGORIES, 1)]
-            return {"images": [], "annotations": [], "categories": names}
+            return {"images": [], "annotations": [], "categories": names}, ()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SinkError(f"collect: '{path}' cannot be read ({error}): move it away, nothing is collected") from None
-        return content
+        return content, known
 
-    def _write(self, content: dict[str, Any]) -> None:
+    def _write(self, content: dict[str, Any], known: Mark) -> None:
+        """known: the mark of the file that `content` was read from. Raises _Changed and OSError."""
+        self._check(known)
         write(self.path / FILE, json.dumps(content) + "\n", mode=0o600, durable=True)
 
-    def _clear(self, content: dict[str, Any], room: int) -> bool:
+    def _check(self, known: Mark) -> None:
+        if mark(self.path / FILE) != known:
+            raise _Changed
+
+    def _clear(self, content: dict[str, Any], known: Mark, room: int) -> bool:
         """Removes what is too old, then the oldest until `room` bytes fit. Returns whether they fit. Raises OSError."""
         labelled = (a for a in content["annotations"] if a["category_id"] != UNLABELLED and not a.get("iscrowd"))
         now = None if self._clock_set() is False else self._wall()
         there = [Kept(i["id"], self._taken(i, now), self._size(i["file_name"])) for i in content["images"]]
         surplus, fits = self._limits.surplus(there, room, now, spared={a["image_id"] for a in labelled})
         gone = set(surplus)
+        if gone:
+            self._check(known)  # somebody may have labelled one of them
         for image in content["images"]:
             if image["id"] in gone:
                 (self.path / "images" / Path(image["file_name"]).name).unlink(missing_ok=True)

@@ -23,8 +23,8 @@ PICTURES = (".png", ".jpg", ".jpeg")
 
 STANDARD_OUTPUT = Path("-")
 
-MOST_REPEATS = 100_000
-"""Longest time that one picture is held, if a recording's clock jumps, in seconds."""
+PAUSE, SHOWN = 60.0, 1.0
+"""Seconds: a picture held for longer than PAUSE (the recording pauses, or its clock jumps) is shown for SHOWN."""
 
 Watcher = Callable[[Frame, Image], None]
 """Takes a frame, and its RGB picture with the overlay."""
@@ -78,7 +78,7 @@ def video(path: Path, fps: float) -> Iterator[Watcher]:
                     raise DataError(f"output '{path}': this OpenCV cannot write MP4 video there")
             picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
             due = round((frame.t - start) * fps) + 1
-            for _ in range(min(due - written - 1, MOST_REPEATS)):
+            for _ in range(_repeats((due - written - 1) / fps, fps)):
                 writer.write(last[0])  # the previous picture was visible until this frame's time
             if due > written:
                 writer.write(picture)
@@ -88,7 +88,7 @@ def video(path: Path, fps: float) -> Iterator[Watcher]:
 
         try:
             yield watch
-            for _ in range(round(last[1] * fps) - 1):
+            for _ in range(_repeats(last[1] - 1 / fps, fps)):
                 if writer is not None:
                     writer.write(last[0])
         finally:
@@ -96,6 +96,11 @@ def video(path: Path, fps: float) -> Iterator[Watcher]:
                 writer.release()
         if writer is not None and not final:
             h264.convert(part, path)
+
+
+def _repeats(seconds: float, fps: float) -> int:
+    """How often the last picture is written again, to be held for `seconds`."""
+    return round((seconds if seconds <= PAUSE else SHOWN) * fps)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import http.client
 import json
@@ -11,8 +10,9 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
+from edge.core import secrets
 from edge.core.errors import ConfigError, SinkError
 from edge.core.events import to_json
 from edge.core.records import Event
@@ -28,15 +28,17 @@ class WebhookSink:
     """
 
     def __init__(self, url: str, timeout: float) -> None:
-        parts = urlsplit(url)
+        try:
+            self._url, login = secrets.login(url)
+        except ValueError as error:
+            raise ConfigError(f"sinks.webhook.url: {error}") from None
+        parts = urlsplit(self._url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError("sinks.webhook.url: expected http:// or https:// and a host")
         self._host = parts.hostname
         self._headers = {"Content-Type": "application/json", "User-Agent": "maskcam"}
-        if parts.username is not None:
-            login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            self._headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
-        self._url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        if login:
+            self._headers["Authorization"] = login
         self._timeout = timeout
         self._opener = urllib.request.build_opener(_NoRedirect, _Http(self._keep), _Https(self._keep))
         self._connection: http.client.HTTPConnection | None = None

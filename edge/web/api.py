@@ -210,7 +210,7 @@ async def support_file(page: Page, request: Request) -> Response:
 async def take_update(page: Page, request: Request) -> Response:
     if page.state is None:
         raise ConfigError("updates are for an installed service: maskcam update FILE does it by hand")
-    what = await update.take(request.stream(), page.state, page.settings().update.key)
+    what = await update.take(request.stream(), page.state, page.settings().update.key, page.work)
     return JSONResponse({"taken": what, "installs": update.report(page.state)["installs"]}, 202)
 
 

@@ -10,12 +10,14 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from edge.core.errors import UpdateError
 from edge.operations.update import inbox
+
+Work = Callable[..., Awaitable[Any]]
 
 PREFIX = ".update-"
 """Prefix of a package that is being received."""
@@ -28,8 +30,11 @@ def sweep(folder: Path) -> None:
             part.unlink()
 
 
-async def take(chunks: AsyncIterator[bytes], folder: Path, key: str) -> str:
-    """Keeps a package signed with `key` (minisign's); returns its kind and version. Raises UpdateError."""
+async def take(chunks: AsyncIterator[bytes], folder: Path, key: str, work: Work) -> str:
+    """Keeps a package signed with `key` (minisign's); returns its kind and version. Raises UpdateError.
+
+    `work` runs a function in another thread, so that a slow disk or a long verification blocks no other request.
+    """
     if not key:
         raise UpdateError("this device trusts no key for updates: set update.key in the settings file")
     from edge.operations.update.package import verify
@@ -45,11 +50,11 @@ async def take(chunks: AsyncIterator[bytes], folder: Path, key: str) -> str:
                         raise UpdateError(f"larger than {inbox.LARGEST >> 20} MB: no package of maskcam's")
                     if size > room:
                         raise UpdateError(f"{folder}: too little room: {max(room, 0) >> 20} MB can be used: make some")
-                    part.write(chunk)
+                    await work(part.write, chunk)
                 part.flush()
-                os.fsync(part.fileno())
+                await work(os.fsync, part.fileno())
                 try:
-                    manifest = verify(Path(part.name), key)
+                    manifest = await work(verify, Path(part.name), key)
                 except UpdateError as error:
                     raise UpdateError(str(error).replace(part.name, "the file")) from None
                 os.replace(part.name, folder / inbox.INBOX)

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -105,6 +106,33 @@ def test_config_check(capsys, tmp_path):
     assert said.out == f"{path}: no mistakes\n"
     places = [line.removeprefix(f"maskcam: error: {tmp_path}/").partition(": ")[0] for line in said.err.splitlines()]
     assert places == ["wrong.toml:2", "wrong.toml:3", "none.toml"]
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        ("edge.cli", "config reference"),
+        ("edge.cli", "doctor"),
+        ("edge.cli", "run --source synthetic --duration 0.1 --set backend.strict=false"),
+        ("edge.cli", "replay nothing.mp4"),
+        ("train.cli", "classifier --help"),
+        ("convert.cli", "--help"),
+    ],
+)
+@pytest.mark.parametrize("closed", ["0<&- >&-", "0<&- >&- 2>&-"])
+@pytest.mark.fault("the standard streams are closed from the start", "0<&- >&- 2>&-", "nothing", "-")
+def test_standard_streams_that_were_closed_before_the_start(tmp_path, program, command, closed):
+    """As a program's own child may find them. Nothing else is opened in their place, and nothing fails of it."""
+    script = f"import sys; from {program} import main; sys.exit(main())"
+    line = f'exec "$0" -c "$1" {command} {closed}'
+    environ = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable, script], cwd=tmp_path, env=environ, capture_output=True, text=True
+    )
+    expected = {"doctor": {0, 1}, "replay nothing.mp4": {2}}  # 1: it found something to mend
+    assert done.returncode in expected.get(command, {0}), done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_python_m_edge_and_a_closed_pipe():

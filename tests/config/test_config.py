@@ -3,10 +3,13 @@
 import re
 import sys
 from pathlib import Path
+from typing import Annotated, get_args, get_origin
 
 import pytest
+from annotated_types import Ge, Gt, Le, Lt
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from edge import config
 from edge.backends.registry import backends
@@ -182,7 +185,7 @@ def test_the_backends_are_those_that_can_be_assembled():
 settings = st.builds(
     schema.Settings,
     camera=st.builds(schema.Camera, source=st.text(max_size=20) | st.integers(0, 9), fps=st.floats(0.1, 240)),
-    detector=st.builds(schema.Detector, min_face=st.floats(1, 1e9)),
+    detector=st.builds(schema.Detector, min_face=st.floats(1, 4320)),
     sinks=st.builds(
         schema.Sinks,
         log=st.booleans(),
@@ -216,3 +219,28 @@ def test_a_mistake_is_one_short_line_without_control_characters(tmp_path, text, 
     assert said in line
     assert line.isprintable()
     assert len(line) < 500
+
+
+def numbers(model, above=""):
+    """(key, type, constraints) of every setting that may be a number, in all sections."""
+    for name, field in model.model_fields.items():
+        kinds = get_args(field.annotation) or (field.annotation,)
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from numbers(kind, f"{above}{name}.")
+            elif get_origin(kind) is Annotated:
+                yield from ((f"{above}{name}", kind.__origin__, kind.__metadata__[0].metadata),)
+            elif kind in (int, float) and get_origin(field.annotation) is not list:
+                yield f"{above}{name}", kind, field.metadata
+
+
+def test_every_number_has_a_largest_and_a_smallest_value():
+    """tracker.max_gap = 1e9 kept everybody for ever: whatever a setting may be, it can be worked with."""
+    found = [one for one in numbers(schema.Settings) if one[1] in (int, float)]
+    assert len(found) > 50
+    for key, _, constraints in found:
+        limits = {type(one) for one in constraints}
+        assert limits & {Le, Lt}, f"{key} has no largest value"
+        assert limits & {Ge, Gt}, f"{key} has no smallest value"
+    with pytest.raises(ConfigError, match=r"tracker.max_gap = 1000000000.0: expected less than or equal to 60"):
+        config.load(None, ["tracker.max_gap=1e9"])

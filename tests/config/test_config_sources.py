@@ -174,7 +174,7 @@ def test_the_lines_found_are_those_written(document, data):
         optional={
             "camera.width": st.integers(64, 7680),
             "camera.source": text.map("/{}".format),
-            "tracker.max_gap": st.floats(0.01, 1e6),
+            "tracker.max_gap": st.floats(0.01, 60),
             "sinks.log": st.booleans(),
             "sinks.gpio.pin": st.integers(0, 40),
         },

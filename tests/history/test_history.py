@@ -99,6 +99,16 @@ def test_a_damaged_file_is_put_aside_and_a_newer_one_is_left_alone(path, caplog)
         Store(path)
 
 
+def test_a_second_damage_does_not_cost_what_the_first_left(path, caplog):
+    Store(path).close()
+    for damage in (b"first", b"second", b"third"):
+        path.write_bytes(damage * 300)
+        Store(path).close()
+    kept = [path.with_name(f"history.db.damaged{number}").read_bytes()[:5] for number in ("", 2, 3)]
+    assert kept == [b"first", b"secon", b"third"]
+    assert "put aside as history.db.damaged3" in caplog.text
+
+
 def test_the_database_of_another_program_is_left_as_it_is(path):
     path.parent.mkdir()
     with sqlite3.connect(path) as db:

@@ -123,6 +123,36 @@ def test_an_answer_that_is_none_ends_in_one_line_and_leaves_nothing(serve, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_name_and_a_password_are_sent_to_this_host_alone(serve, tmp_path):
+    asked = []
+
+    class Guarded(Server):
+        def remember(self):
+            asked.append((self.path, self.headers.get("Authorization")))
+
+        def moved(self):
+            self.remember()
+            self.answer(302, Location=f"{elsewhere}/package")
+
+        def package(self):
+            self.remember()
+            self.answer(Content_Length="3")
+            self.wfile.write(b"tar")
+
+    elsewhere = serve(Guarded)
+    address = serve(Guarded).replace("http://", "http://eve:p%40ss%2F@")
+    with fetch.fetched(f"{address}/package", tmp_path) as path:
+        assert path.read_bytes() == b"tar"
+    with fetch.fetched(f"{address}/moved", tmp_path):
+        pass
+    sent = "Basic ZXZlOnBAc3Mv"  # eve:p@ss/
+    assert asked == [("/package", sent), ("/moved", sent), ("/package", None)]
+    for wrong in ("http://eve:pa/ss@127.0.0.1/x.tar", "http://[::1/x.tar", "https://eve:pa#ss@h/x"):
+        with pytest.raises(UpdateError, match=r"%2F for a '/' in a password") as caught, fetch.fetched(wrong, tmp_path):
+            pass
+        assert "pa" not in str(caught.value).replace("password", "").replace("PASSWORD", "")
+
+
 def test_of_what_nobody_signed_only_the_beginning_is_fetched(serve, tmp_path, keys):
     sizes = []
 

@@ -367,7 +367,79 @@ def test_the_age_of_a_picture_counts_from_when_the_clock_is_right(tmp_path):
     now[0] = NOW + DAY
     folder.add(found())
     folder.add(found())
-    assert [i["id"] for i in folder._read()["images"]] == [3, 4], "the newest stay, whatever they were stamped with"
+    assert [i["id"] for i in folder._read()[0]["images"]] == [3, 4], "the newest stay, whatever they were stamped with"
     now[0] = NOW + 4 * DAY
     folder.expire()
     assert folder.pictures == 0
+
+
+def turn_is_taken(folder):
+    """Whether a labelling page that wants to write now would have to wait."""
+    fcntl = pytest.importorskip("fcntl", reason="Windows locks no folder")
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(number)
+    return False
+
+
+@pytest.mark.fault(
+    "a label is written while the camera writes", "the same list, the same instant", "both are there", "at once"
+)
+@pytest.mark.parametrize("patient", [True, False])
+def test_what_somebody_labels_in_the_instant_in_which_a_picture_is_added_stays(tmp_path, monkeypatch, patient):
+    """A labelling page waits its turn; a program that does not is read again."""
+    folder, write, taken = Folder(tmp_path, wall=lambda: NOW), collected.write, []
+    folder.add(found())
+
+    def meanwhile(path, *content, **options):
+        write(path, *content, **options)
+        taken.append(turn_is_taken(tmp_path))
+        if path.suffix == ".jpg" and len(taken) == 1 and not patient:
+            labelled = json.loads((tmp_path / "coco.json").read_text())
+            labelled["annotations"][0]["category_id"] = 1
+            write(tmp_path / "coco.json", json.dumps(labelled))
+
+    monkeypatch.setattr(collected, "write", meanwhile)
+    folder.add(found(9.0, 4))
+    assert all(taken)
+    assert not turn_is_taken(tmp_path)
+    content = json.loads((tmp_path / "coco.json").read_text())
+    assert [a["category_id"] for a in content["annotations"]] == [4 if patient else 1, 4]
+    assert {i["file_name"] for i in content["images"]} == {p.name for p in (tmp_path / "images").iterdir()}
+    assert len(content["images"]) == 2
+
+
+def test_a_picture_that_somebody_labels_while_room_is_made_stays(tmp_path, monkeypatch):
+    folder = Folder(tmp_path, most=1, wall=lambda: NOW)
+    folder.add(found())
+    surplus = collected.Limits.surplus
+
+    def meanwhile(self, *given, **more):
+        monkeypatch.setattr(collected.Limits, "surplus", surplus)
+        labelled = json.loads((tmp_path / "coco.json").read_text())
+        labelled["annotations"][0]["category_id"] = 1
+        collected.write(tmp_path / "coco.json", json.dumps(labelled))
+        return surplus(self, *given, **more)
+
+    monkeypatch.setattr(collected.Limits, "surplus", meanwhile)
+    folder.add(found(9.0, 4))
+    content = json.loads((tmp_path / "coco.json").read_text())
+    assert [a["category_id"] for a in content["annotations"]] == [1]
+    assert [p.name for p in (tmp_path / "images").iterdir()] == [content["images"][0]["file_name"]]
+
+
+def test_a_list_that_others_write_all_the_time_costs_the_picture_and_says_so(tmp_path, monkeypatch):
+    folder, write = Folder(tmp_path, wall=lambda: NOW), collected.write
+
+    def meanwhile(path, *content, **options):
+        write(path, *content, **options)
+        write(tmp_path / "coco.json", json.dumps(folder._read()[0]))
+
+    monkeypatch.setattr(collected, "write", meanwhile)
+    with pytest.raises(SinkError, match=r"coco\.json' is written by another program all the time: a picture is lost"):
+        folder.add(found())
+    assert list((tmp_path / "images").iterdir()) == []

@@ -155,6 +155,15 @@ def test_a_recording_of_a_variable_rate_keeps_its_length(tmp_path):
     assert shown[20] == pytest.approx(220, abs=10)
 
 
+def test_a_recording_that_pauses_for_hours_shows_each_pause_for_a_second(tmp_path):
+    """A camera that records movement alone; and a clock that jumps at the end."""
+    with outputs.video(tmp_path / "out.mp4", 10.0) as watch:
+        for index, t in enumerate([0.0, 0.1, 3600.0, 3600.1, 7200.0, 7200.1, 1e9]):
+            watch(Frame(index, t, grey(20 * index)), grey(20 * index))
+    video = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 7 + 4 * 10
+
+
 def test_what_is_there_is_not_overwritten_unasked(tmp_path):
     there = tmp_path / "e.jsonl"
     there.write_text("precious")

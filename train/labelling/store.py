@@ -46,7 +46,7 @@ class Store:
         """`path`: a COCO file, its folder, or a folder of pictures, which gets a coco.json."""
         self._lock = threading.RLock()
         self.file, self._content = _opened(path)
-        self._known = self._mark()
+        self._known = files.mark(self.file)
         coco.read(
             self.file
         ) if self.file.is_file() else None  # says what cannot be right in it, before anything is lost
@@ -141,21 +141,14 @@ class Store:
         self._content["annotations"] = others + annotations
 
     def _write(self) -> None:
-        if self._mark() != self._known:
-            raise DataError(
-                f"{self.file}: somebody else has written it since it was opened, a camera or another labelling page: "
-                "nothing was changed; end this one and begin again"
-            )
-        files.write(self.file, json.dumps(self._content, ensure_ascii=False) + "\n", durable=True)
-        self._known = self._mark()
-
-    def _mark(self) -> tuple[int, ...]:
-        """By which a change of the file is noticed."""
-        try:
-            found = self.file.stat()
-        except FileNotFoundError:
-            return ()
-        return found.st_ino, found.st_size, found.st_mtime_ns
+        with files.in_turn(self.file.parent):
+            if files.mark(self.file) != self._known:
+                raise DataError(
+                    f"{self.file}: somebody else has written it since it was opened, a camera or another labelling "
+                    "page: nothing was changed; end this one and begin again"
+                )
+            files.write(self.file, json.dumps(self._content, ensure_ascii=False) + "\n", durable=True)
+            self._known = files.mark(self.file)
 
 
 def _opened(path: Path) -> tuple[Path, dict[str, Any]]:

@@ -120,13 +120,22 @@ def _opened(package: str) -> Iterator[Any]:
     timer.daemon = True
     timer.start()
     try:
-        answer = opener.open(package, timeout=WAIT)
+        answer = opener.open(_request(package), timeout=WAIT)
     finally:
         timer.cancel()
     with answer:
         if late.is_set():  # an aborted connection looks like the end of the headers
             raise TimeoutError(f"no whole answer within {HEADERS:.0f} s")
         yield answer
+
+
+def _request(package: str) -> urllib.request.Request:
+    """name:password@ is sent as basic authentication, to this host alone, wherever it redirects to."""
+    address, login = secrets.login(package)
+    request = urllib.request.Request(address)
+    if login:
+        request.add_unredirected_header("Authorization", login)
+    return request
 
 
 def _remembering(kind: Any, sockets: list[socket.socket]) -> Any:

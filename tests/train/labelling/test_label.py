@@ -174,6 +174,22 @@ def test_what_somebody_else_wrote_meanwhile_is_not_lost(stand, folder):
     assert Store(folder).done == 3
 
 
+def test_whoever_adds_a_picture_meanwhile_waits_until_a_label_is_written(stand, folder, monkeypatch):
+    from tests.runtime.test_collect import turn_is_taken
+
+    store, _, _ = stand
+    write, taken = files.write, []
+
+    def meanwhile(*given, **more):
+        taken.append(turn_is_taken(folder))
+        write(*given, **more)
+
+    monkeypatch.setattr(files, "write", meanwhile)
+    store.keep(1, [guess(0.9)], SIZE)
+    assert taken == [True]
+    assert not turn_is_taken(folder)
+
+
 def test_what_the_camera_collected_is_labelled_in_place_and_keeps_what_it_says(tmp_path):
     from edge.config.settings import Collect
     from edge.runtime.collected import Folder
