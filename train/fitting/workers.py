@@ -104,7 +104,7 @@ def begin() -> None:
 def distributed(model: keras.Model, metrics: Sequence[str]) -> keras.Model:
     """A copy of a compiled `model` that all workers train together, compiled alike with these `metrics`."""
     with strategy().scope():
-        copy = keras.models.clone_model(model)
+        copy = type(model).from_config(model.get_config())  # clone_model wants to read the loss from text too
         copy.set_weights(model.get_weights())
         optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
         copy.compile(optimizer, model.loss, metrics=list(metrics), jit_compile=False)

@@ -80,6 +80,24 @@ def test_each_worker_makes_its_own_share_of_a_batch():
         batches[0]
 
 
+def test_what_all_train_is_a_copy_of_the_model_whatever_its_loss(monkeypatch):
+    import keras
+    import tensorflow as tf
+
+    from train.detector.loss import DetectionLoss
+    from train.fitting import workers
+
+    monkeypatch.setattr(workers, "strategy", tf.distribute.get_strategy)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.BatchNormalization()])
+    model.layers[1].trainable = False
+    model.compile(keras.optimizers.AdamW(0.5, use_ema=True), DetectionLoss(64, 64))
+    copy = workers.distributed(model, [])
+    same(copy.get_weights(), model.get_weights())
+    assert (copy.loss, len(copy.trainable_variables)) == (model.loss, 2)
+    assert copy.optimizer.get_config() == model.optimizer.get_config()
+    assert copy.trainable_variables[0] is not model.trainable_variables[0]
+
+
 def free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
