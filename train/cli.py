@@ -241,6 +241,7 @@ def _label(args: argparse.Namespace) -> None:
 
 def _inspect(args: argparse.Namespace) -> None:
     from edge.backends import tflite
+    from edge.core.progress import Progress
     from edge.evaluation import formats
     from edge.evaluation.runner import mask_classifier
     from edge.vision import bundle
@@ -250,13 +251,8 @@ def _inspect(args: argparse.Namespace) -> None:
     found = bundle.load(args.bundle or bundle.shipped())
     classifier = mask_classifier(tflite.open(found, "classifier", 2), found.classifier)
 
-    def progress(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\rlooked at {done} of {total} pictures", end="" if done < total else "\n", file=sys.stderr)
-        elif done % 1000 == 0:
-            print(f"looked at {done} of {total} pictures", file=sys.stderr)
-
-    result = survey.survey(args.data, names, classifier, found.classifier.labels, progress=progress)
+    with Progress("looking", unit="pictures") as progress:
+        result = survey.survey(args.data, names, classifier, found.classifier.labels, progress=progress.update)
     print(survey.text(result))
     if args.sheet:
         truths = [truth for path in args.data for truth in formats.read(path, names, things=True)]

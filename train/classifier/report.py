@@ -15,6 +15,7 @@ from edge.core.labels import INCORRECTLY_WORN, NOT_A_FACE, WITH_MASK, WITHOUT_MA
 from edge.vision import masks
 from train.augmentation import drawn_objects, occlusion
 from train.data.dataset import Patch, shrunk, truth
+from train.data.shelf import keep
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -88,8 +89,8 @@ def hard_cases(
     rng = np.random.default_rng(seed)
     known = [p for p in patches if p.sample.label in (WITH_MASK, WITHOUT_MASK)]
     bare = [p for p in known if p.sample.label == WITHOUT_MASK and p.sample.box is not None]
-    covered = [replace(p, image=occlusion.lower(p.image, p.box, rng)) for p in bare]
-    drawn = [replace(p, image=masks.draw(p.image, p.box, rng)) for p in bare]
+    covered = [replace(p, image=keep(occlusion.lower(p.image, p.box, rng))) for p in bare]
+    drawn = [replace(p, image=keep(masks.draw(p.image, p.box, rng))) for p in bare]
     wrongly = [p for p in patches if p.sample.label == INCORRECTLY_WORN]
     alarms = (WITHOUT_MASK, INCORRECTLY_WORN)
     cases: dict[str, tuple[list[Patch], tuple[str, ...]]] = {
@@ -102,7 +103,7 @@ def hard_cases(
     if INCORRECTLY_WORN in labels:
         masked = [p for p in known if p.sample.label == WITH_MASK]
         cases["with mask: not called incorrectly worn"] = (masked, tuple(x for x in labels if x != INCORRECTLY_WORN))
-        low = [replace(p, image=masks.draw(p.image, p.box, rng, masks.NOSE_FREE + 0.1)) for p in bare]
+        low = [replace(p, image=keep(masks.draw(p.image, p.box, rng, masks.NOSE_FREE + 0.1))) for p in bare]
         cases["mask drawn below the nose: alarmed"] = (low, alarms)
     if NOT_A_FACE in labels:
         cases["drawn wheels, lamps, signs, windows"] = ([drawn_objects.draw(rng) for _ in range(200)], (NOT_A_FACE,))

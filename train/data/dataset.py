@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from edge.core.errors import DataError
 from edge.core.geometry import Box
 from edge.core.labels import CLASSIFIER_LABELS, INCORRECTLY_WORN, NOT_A_FACE, WITH_MASK, WITHOUT_MASK
+from edge.core.progress import track
 from edge.core.records import Image
 from edge.evaluation import formats
 from edge.evaluation.annotated import NAMES, Annotated, opened
 from edge.vision import pictures as files
 from edge.vision.preprocess import resize
+from train.data.shelf import keep
 
 NOTHING = np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, bool)
 """No boxes, categories and regions to ignore."""
@@ -119,7 +121,7 @@ def decode(samples: Sequence[Sample]) -> tuple[list[Patch], dict[Path, str]]:
     for sample in samples:
         by_path.setdefault(sample.path, []).append(sample)
     patches, skipped = [], {}
-    for path, faces in by_path.items():
+    for path, faces in track(by_path.items(), "reading"):
         try:
             image = opened(Annotated(path, *NOTHING, size=faces[0].size))[1]
         except DataError as error:
@@ -128,7 +130,7 @@ def decode(samples: Sequence[Sample]) -> tuple[list[Patch], dict[Path, str]]:
             skipped[path] = str(error)
             continue
         found = (cut(image, face) for face in faces)
-        patches += [patch for patch in found if patch is not None]
+        patches += [replace(patch, image=keep(patch.image)) for patch in found if patch is not None]
     if not patches:
         first = next(iter(skipped.values()), f"{samples[0].path}: its boxes lie outside of it")
         raise DataError(f"none of {len(by_path)} pictures can be used; the first: {first}")
@@ -154,7 +156,7 @@ def shrunk(patch: Patch, longest: int) -> Patch:
         return patch
     rows, columns = patch.image.shape[:2]
     small = resize(patch.image, max(round(columns * k), 1), max(round(rows * k), 1))
-    return replace(patch, image=small, box=patch.box.scaled(k))
+    return replace(patch, image=keep(small), box=patch.box.scaled(k))
 
 
 def backgrounds(path: Path, count: int, seed: int, renamed: Mapping[str, str] | None = None) -> list[Sample]:

@@ -22,6 +22,7 @@ from PIL import Image as Pictures
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from edge.core.progress import track
 from edge.core.records import Image
 from edge.vision.preprocess import crop
 from train.data.dataset import Patch
@@ -52,8 +53,8 @@ def views(face: Image) -> list[Image]:
 
 def fingerprints(patches: Sequence[Patch]) -> Array:
     """Hashes of all views of the faces: uint64 (N, V), the face itself in column 0."""
-    faces = [crop(p.image, p.box, 64, 64, 0.1) for p in patches]
-    hashes = [[fingerprint(view) for view in views(face)] for face in faces]
+    each = track(patches, "near-duplicates", unit="faces")
+    hashes = [[fingerprint(view) for view in views(crop(p.image, p.box, 64, 64, 0.1))] for p in each]
     return np.array(hashes, np.uint64).reshape(-1, 2 * len(TURNS))
 
 

@@ -14,6 +14,7 @@ import cv2
 from edge.core.errors import DataError
 from edge.core.geometry import Box
 from train.data import dataset, near_duplicates, splits
+from train.data.shelf import Shelf
 
 LABELS = ("with_mask", "without_mask")
 
@@ -132,6 +133,19 @@ def test_a_patch_holds_the_same_pixels_as_the_picture_around_the_face():
     assert small.side == 20
     assert dataset.shrunk(patch, 20) is patch
     assert dataset.cut(image, replace(sample(0), box=Box(200, 200, 220, 220))) is None
+
+
+def test_patches_beyond_the_memory_are_the_same(folders, monkeypatch):
+    samples = dataset.read(folders)
+    in_memory = dataset.decode(samples)[0]
+    monkeypatch.setattr(dataset, "keep", Shelf(megabytes=0).keep)
+    in_files = dataset.decode(samples)[0]
+    for one, other in zip(in_memory, in_files, strict=True):
+        assert not other.image.flags.owndata
+        np.testing.assert_array_equal(other.image, one.image)
+        np.testing.assert_array_equal(dataset.shrunk(other, 16).image, dataset.shrunk(one, 16).image)
+    found, expected = (near_duplicates.fingerprints(each) for each in (in_files, in_memory))
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_missing_and_damaged_pictures_are_skipped_and_named(folders):
