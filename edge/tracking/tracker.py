@@ -75,7 +75,7 @@ class GreedyTracker:
                 matches[j] = i
         seen = [self._people[i].see(faces[j].box, t, self.smoothing) for j, i in matches.items()]
         for j, face in enumerate(faces):
-            if j not in matches and not any(_covered(face.box, track.box) > self.duplicate for track in seen):
+            if j not in matches and not any(_covered(face.box, track.box) >= self.duplicate for track in seen):
                 seen.append(self._start(face.box, t))
         return sorted(seen, key=lambda track: track.id)
 

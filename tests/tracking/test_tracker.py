@@ -1,5 +1,8 @@
 """People followed frame by frame, at 10 frames a second unless said otherwise."""
 
+import math
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,7 +37,7 @@ def test_first_faces_are_numbered_from_one():
 def test_a_walker_keeps_the_number_and_grows_older():
     tracker = GreedyTracker()
     for i in range(11):
-        tracks = tracker.update([face(100 + 10 * i)], i / 10)
+        tracks = tracker.update([face(100 + 10 * i)], 5 + i / 10)
     assert ids(tracks) == [1]
     assert tracks[0].hits == 11
     assert abs(tracks[0].age - 1.0) < 1e-9
@@ -190,3 +193,36 @@ def test_numbers_never_swap_while_boxes_do_not_touch(scene):
         for track in tracks:
             lane = round((track.box.centre[1] - 60) / 100)
             assert lane_of.setdefault(track.id, lane) == lane
+
+
+@pytest.mark.parametrize("across", [True, False])
+def test_the_velocity_is_smoothed_by_its_time_constant(across):
+    """After a step at 100 px/s, 1 - 1/e of it is believed; one who then moves as predicted keeps that velocity."""
+    tracker = GreedyTracker(smoothing=0.1, min_iou=0.5)
+
+    def seen(way, t):
+        return ids(tracker.update([face(100 + way) if across else face(100, y=100 + way)], t))
+
+    believed = 10 * (1 - math.exp(-1))  # px in 0.1 s
+    assert (seen(0, 0.0), seen(10, 0.1)) == ([1], [1])
+    tracker.min_iou = 0.99
+    assert seen(10 + believed, 0.2) == [1]
+    assert seen(10 + 2 * believed, 0.3) == [1]
+
+
+def test_each_limit_is_met_by_its_own_value():
+    """At exactly min_iou it is the same person, at exactly `duplicate` the same face."""
+    tracker = GreedyTracker(min_iou=1 / 3)
+    tracker.update([face(100)], 0.0)
+    assert ids(tracker.update([face(120)], 0.1)) == [1]
+    tracker = GreedyTracker(duplicate=0.5)
+    tracker.update([face(100)], 0.0)
+    assert ids(tracker.update([face(100), face(120)], 0.1)) == [1]
+    assert ids(tracker.update([face(100), face(121)], 0.2)) == [1, 2]
+
+
+def test_a_box_of_half_a_pixel_is_a_duplicate_and_one_without_area_is_none():
+    tracker = GreedyTracker()
+    tracker.update([face(100)], 0.0)
+    assert ids(tracker.update([face(100), face(100, size=0.5)], 0.1)) == [1]
+    assert ids(tracker.update([face(100), face(100, size=0.0)], 0.2)) == [1, 2]
