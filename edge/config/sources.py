@@ -18,6 +18,7 @@ from typing import Any
 from edge.cameras.registry import named
 from edge.config.renamed import Key, current
 from edge.config.schema import field, keys
+from edge.core import files
 from edge.core.errors import ConfigError
 
 tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
@@ -45,7 +46,7 @@ def from_file(path: Path, folder: str | Path | None = None) -> list[Entry]:
     Raises ConfigError for a file that cannot be read or is not TOML.
     """
     try:
-        with path.open(encoding="utf-8-sig") as file:  # a card edited on Windows may begin with a byte order mark
+        with files.readable(path).open(encoding="utf-8-sig") as file:  # a byte order mark: edited on Windows
             text = file.read(LARGEST + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}): expected a TOML file") from None

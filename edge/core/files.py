@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import itertools
 import os
@@ -14,6 +15,13 @@ from pathlib import Path
 def passes_on(path: Path) -> bool:
     """Whether a write to `path` cannot be undone by renaming: a device, a FIFO, /dev/stdout."""
     return path.is_relative_to("/dev") or path.is_relative_to("/proc") or (path.exists() and not path.is_file())
+
+
+def readable(path: Path) -> Path:
+    """`path`, to be read. Raises OSError for a FIFO, whose writer may never come; <(...) of a shell is read."""
+    if path.is_fifo() and not path.is_relative_to("/dev") and not path.is_relative_to("/proc"):
+        raise OSError(errno.EINVAL, "is a pipe, not a file", str(path))
+    return path
 
 
 def tidy(path: Path) -> None:

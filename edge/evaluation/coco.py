@@ -16,6 +16,7 @@ import numpy as np
 
 from edge.core import json_text
 from edge.core.errors import DataError
+from edge.core.files import readable
 from edge.evaluation.annotated import (
     FACE,
     IGNORE,
@@ -53,7 +54,7 @@ def files(root: Path) -> list[Path]:
 def _is_coco(path: Path) -> bool:
     """Whether a .json may be annotations; True for a damaged one, so that `read` reports what is wrong with it."""
     try:
-        values = json_text.parse(path.read_text(encoding="utf-8-sig"))
+        values = json_text.parse(readable(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return True
     return isinstance(values, dict) and "images" in values
@@ -63,7 +64,7 @@ def read(path: Path | str, labels: Labels | None = None) -> list[Annotated]:
     """Reads one file. Raises DataError, one line with file, entry and remedy, for anything invalid in it."""
     path, labels = Path(path), labels or Labels({})
     try:
-        content = json_text.parse(path.read_text(encoding="utf-8-sig"))
+        content = json_text.parse(readable(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     except ValueError as error:

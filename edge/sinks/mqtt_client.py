@@ -12,6 +12,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.core.errors import SinkError
+from edge.core.files import readable
 
 LONGEST = 4096
 """Characters of a password."""
@@ -131,7 +132,7 @@ def _reason(error: Exception) -> str:
 
 def _first_line(path: str | Path) -> str:
     try:
-        with open(path, encoding="utf-8") as file:
+        with readable(Path(path)).open(encoding="utf-8") as file:
             return file.readline(LONGEST).partition("\n")[0]
     except (OSError, UnicodeDecodeError) as error:
         raise SinkError(f"password_file '{path}' cannot be read ({error}): expected one line of text") from None

@@ -69,7 +69,7 @@ class VotingJudge:
         recheck_every: float,
         doubt_after: float,
         min_face: float,
-        forget_after: float = 1.0,
+        forget_after: float,
     ) -> None:
         self.min_votes = min_votes
         self.threshold = threshold
@@ -91,12 +91,12 @@ class VotingJudge:
         state.things.append(verdict.not_a_face)
         if state.thing:
             if state.votes:
-                self._begin_anew(track.id, t, None)
+                self._begin_anew(track.id, t)
             return
         if verdict.mask is Mask.UNSURE:
             state.unsure_from = t if state.unsure_from is None else state.unsure_from
             if state.mask is not Mask.UNSURE and t - state.unsure_from >= self.doubt_after:
-                self._begin_anew(track.id, t, state.unsure_from)
+                self._begin_anew(track.id, t)
             return
         state.unsure_from = None
         state.votes += 1
@@ -129,10 +129,10 @@ class VotingJudge:
             return Decision(id, Mask.UNSURE, sum(state.things) / len(state.things), state.since, not_a_face=True)
         return Decision(id, state.mask, (1 + share / self.limit) / 2, state.since, incorrectly)
 
-    def _begin_anew(self, id: int, t: float, unsure_from: float | None) -> None:
+    def _begin_anew(self, id: int, t: float) -> None:
         """Drops the votes on a track, because they are too old or were about something else."""
         old = self._states[id]
-        self._states[id] = _VoteState(t, old.seen, looked=t, unsure_from=unsure_from, things=old.things)
+        self._states[id] = _VoteState(t, old.seen, looked=t, things=old.things)
 
     def _bounded(self, votes: float) -> float:
         return min(max(votes, -self.limit), self.limit)

@@ -26,6 +26,7 @@ from pydantic import (
 
 from edge.core import json_text
 from edge.core.errors import BundleError
+from edge.core.files import readable
 from edge.core.labels import CLASSIFIER_LABELS, WITH_MASK, WITHOUT_MASK
 from edge.vision.preprocess import InputSpec
 
@@ -164,7 +165,7 @@ def load(folder: Path | str | None = None) -> Bundle:
     """Reads and checks a bundle, by default the installed or else the shipped one. Raises BundleError, one line."""
     folder = Path(folder) if folder is not None else installed() or shipped()
     try:
-        text = (folder / NAME).read_text()
+        text = readable(folder / NAME).read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BundleError(f"{folder}: not a bundle: no {NAME} in it; make one with 'maskcam-convert bundle'") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -204,7 +205,7 @@ def _check(folder: Path, name: str, expected: Digest | None) -> None:
     if expected is None:
         raise BundleError(f"{folder / NAME}: no digest for {name}")
     try:
-        data = (folder / name).read_bytes()
+        data = readable(folder / name).read_bytes()
     except OSError as error:
         raise BundleError(f"{folder / name}: named in {NAME} but cannot be read: {error.strerror}") from error
     if data.startswith(LFS_POINTER):

@@ -8,6 +8,7 @@ from typing import Any
 
 from edge.config.sources import tomllib
 from edge.core.errors import ConfigError
+from edge.core.files import readable
 
 KEYS = ("name", "please", "incorrectly", "thanks", "idle", "unavailable", "disconnected")
 """Texts that a language must have."""
@@ -20,7 +21,7 @@ def load(path: str = "") -> dict[str, dict[str, str]]:
     if not path:
         return texts
     try:
-        own = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        own = tomllib.loads(readable(Path(path)).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"web.sign_texts: {path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:  # ValueError: TOML's, UTF-8's, an integer of 5,000 digits

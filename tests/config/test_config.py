@@ -1,5 +1,6 @@
 """Settings: what loads, and the one line each mistake gets."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -244,3 +245,28 @@ def test_every_number_has_a_largest_and_a_smallest_value():
         assert limits & {Ge, Gt}, f"{key} has no smallest value"
     with pytest.raises(ConfigError, match=r"tracker.max_gap = 1000000000.0: expected less than or equal to 60"):
         config.load(None, ["tracker.max_gap=1e9"])
+
+
+@pytest.mark.fault("a pipe in a file's place", "mkfifo, and nobody writes", "refused", "-")
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path):
+    """Settings, texts, a bundle, annotations of all kinds, the labels of a recording."""
+    from edge.config import toml_model
+    from edge.core.errors import BundleError, DataError
+    from edge.evaluation import formats
+    from edge.vision import bundle
+    from edge.web import texts
+
+    for name in ("a.toml", "bundle.json", "coco.json", "crops.csv", "data.yaml"):
+        os.mkfifo(tmp_path / name)
+    for load in (config.load, texts.load, toml_model.read):
+        with pytest.raises(ConfigError, match=r"a\.toml: .*is a pipe, not a file"):
+            load(tmp_path / "a.toml")
+    with pytest.raises(BundleError, match="is a pipe, not a file"):
+        bundle.load(tmp_path)
+    for name in ("coco.json", "crops.csv", "data.yaml"):
+        with pytest.raises(DataError, match="is a pipe, not a file"):
+            formats.read(tmp_path / name)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "folder" / "a.xml")
+    with pytest.raises(DataError, match="expected a COCO"):
+        formats.read(tmp_path / "folder")

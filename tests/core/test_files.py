@@ -2,6 +2,7 @@
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,15 @@ def test_durable_content_is_on_the_disk_before_its_name(tmp_path, monkeypatch):
     watched("replace", os.replace)
     files.write(tmp_path / "a", b"x", durable=True)
     assert done == ["fsync", "replace", "fsync"]
+
+
+def test_a_pipe_is_not_waited_for_and_one_of_the_shell_is_read(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OSError, match="is a pipe, not a file"):
+        files.readable(tmp_path / "fifo")
+    read, write = os.pipe()
+    os.write(write, b"text")
+    os.close(write)
+    assert files.readable(Path(f"/dev/fd/{read}")).read_bytes() == b"text"
+    os.close(read)
+    assert files.readable(tmp_path / "absent") == tmp_path / "absent"

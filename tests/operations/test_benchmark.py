@@ -25,7 +25,7 @@ from edge.tracking.voting import VotingJudge
 AlertPolicy = with_defaults(AlertPolicy, defaults.Alerts())
 GpioSink = with_defaults(GpioSink, sink_sections.Gpio())
 GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
-VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector(), forget_after=1.0)
 
 
 class Bench:

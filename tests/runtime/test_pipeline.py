@@ -15,7 +15,7 @@ from edge.tracking.tracker import GreedyTracker
 from edge.tracking.voting import VotingJudge
 
 GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
-VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector(), forget_after=1.0)
 
 HERE, THERE = Box(10, 10, 60, 60), Box(200, 10, 250, 60)
 

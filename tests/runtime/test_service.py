@@ -33,7 +33,7 @@ from edge.vision.visibility import Visibility
 AlertPolicy = with_defaults(AlertPolicy, defaults.Alerts())
 GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
 Visibility = with_defaults(Visibility, defaults.Visibility())
-VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector(), forget_after=1.0)
 
 
 class Camera(Live):

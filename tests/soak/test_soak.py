@@ -33,7 +33,7 @@ from edge.tracking.voting import VotingJudge
 AlertPolicy = with_defaults(AlertPolicy, defaults.Alerts())
 GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
 ReconnectingCamera = with_defaults(ReconnectingCamera, defaults.Camera(), first_within=15.0)
-VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector(), forget_after=1.0)
 
 LONG = bool(os.environ.get("TEST_SOAK"))
 REOPENINGS = 2000 if LONG else 150

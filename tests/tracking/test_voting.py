@@ -11,7 +11,7 @@ from edge.core.records import Track, Verdict
 from edge.testing.defaults import with_defaults
 from edge.tracking.voting import VotingJudge
 
-VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector(), forget_after=1.0)
 
 ON, OFF, UNSURE = Mask.ON, Mask.OFF, Mask.UNSURE
 
@@ -244,3 +244,49 @@ def test_nobody_is_anything_else(row):
     for d in decisions:
         assert d.mask is UNSURE or not d.not_a_face
         assert d.mask is OFF or not d.incorrectly_worn
+
+
+def test_what_is_known_of_a_track_begins_with_its_first_frame_whoever_asks_first():
+    judge = VotingJudge()
+    assert judge.decide([person(7)], 5.0)[0].since == 5.0
+    judge.add_verdict(person(8), Verdict(UNSURE, 0.5), 6.0)
+    assert judge.decide([person(8)], 7.0)[0].since == 6.0
+
+
+def test_a_person_who_becomes_a_thing_is_that_person_still_and_since_then():
+    _, decisions = watch(VotingJudge(recheck_every=0.0), [OFF] * 9 + [THING] * 9, track=person(7))
+    last = decisions[-1]
+    assert (last.track_id, last.not_a_face) == (7, True)
+    assert last.since == 1.3  # most of the last looks were things from then on
+    assert {d.track_id for d in decisions} == {7}
+
+
+def test_the_decision_is_dropped_at_the_very_second():
+    judge = VotingJudge(recheck_every=0.0, doubt_after=1.0)
+    _, decisions = watch(judge, [ON] * 4 + [UNSURE] * 3, fps=2.0)
+    assert states(decisions) == [UNSURE, UNSURE, ON, ON, ON, ON, UNSURE]
+
+
+def test_votes_are_kept_for_as_long_as_the_track_may_be_gone():
+    judge = VotingJudge(forget_after=1.0)
+    watch(judge, [ON] * 8)
+    assert states(judge.decide([person(2)], 1.7)) == [UNSURE]
+    assert states(judge.decide([person()], 1.7)) == [ON]
+    judge.decide([person(2)], 2.75)
+    assert states(judge.decide([person()], 2.75)) == [UNSURE]
+
+
+def test_one_who_convinces_nobody_any_more_and_leaves_is_forgotten():
+    judge = VotingJudge(doubt_after=0.0)
+    watch(judge, [ON] * 5)
+    judge.add_verdict(person(), Verdict(UNSURE, 0.5), 0.5)
+    assert judge.decide([], 0.5) == []
+    assert states(judge.decide([person()], 1.0)) == [UNSURE]
+    assert judge.decide([], 9.0) == []
+
+
+def test_votes_against_a_decision_that_still_stands_leave_little_confidence():
+    judge = VotingJudge(recheck_every=0.0, threshold=3.0, limit=4.0)
+    _, decisions = watch(judge, [ON] * 4 + [OFF] * 6)
+    assert states(decisions)[-1] is ON
+    assert decisions[-1].confidence == 0.25  # two votes beyond none

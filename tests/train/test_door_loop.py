@@ -47,7 +47,7 @@ Collector = with_defaults(Collector, defaults.Collect())
 Folder = with_defaults(Folder, defaults.Collect())
 GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
 MaskClassifier = with_defaults(MaskClassifier, defaults.Judgement())
-VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector(), forget_after=1.0)
 
 pytestmark = pytest.mark.filterwarnings("default")  # TensorFlow and tf2onnx warn about one another
 

@@ -15,7 +15,7 @@ from edge.tracking.voting import VotingJudge
 from edge.vision.change import ChangeDetector
 
 GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
-VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector(), forget_after=1.0)
 
 BOX = Box(40, 30, 120, 130)
 

@@ -18,7 +18,7 @@ from edge.vision.visibility import COVERED, DARK, NOISE, Visibility, brightness_
 AlertPolicy = with_defaults(AlertPolicy, defaults.Alerts())
 GreedyTracker = with_defaults(GreedyTracker, defaults.Tracker())
 Visibility = with_defaults(Visibility, defaults.Visibility())
-VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector())
+VotingJudge = with_defaults(VotingJudge, defaults.Judgement(), defaults.Detector(), forget_after=1.0)
 
 RNG = np.random.default_rng(0)
 SHAPE = (480, 640, 3)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.core.errors import DataError
+from edge.core.files import readable
 from edge.evaluation.annotated import IGNORE, MOST, NOT_A_FACE, Annotated
 from edge.evaluation.labels import Labels
 from edge.evaluation.picture_names import Places
@@ -27,7 +28,7 @@ def read(path: Path, labels: Labels) -> list[Annotated]:
     `box` = whole: the picture is the face. `file` is in `images/` beside the table, or a full path.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = readable(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 ({error})") from error
     head = lines[0] if lines else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.core.errors import DataError
+from edge.core.files import readable
 from edge.evaluation.annotated import IGNORE, MOST, NOT_A_FACE, Annotated
 from edge.evaluation.labels import Labels
 from edge.evaluation.picture_names import Places, split_of
@@ -20,7 +21,7 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 def files(root: Path) -> list[Path]:
     """The annotations among the .xml files under `root`."""
     hidden = (p for p in root.rglob("*.xml") if not any(part.startswith(".") for part in p.relative_to(root).parts))
-    return [p for p in sorted(hidden) if b"<annotation" in p.read_bytes()[:2000]]
+    return [p for p in sorted(hidden) if p.is_file() and b"<annotation" in p.read_bytes()[:2000]]
 
 
 def read(files: list[Path], root: Path, labels: Labels) -> list[Annotated]:
@@ -30,7 +31,7 @@ def read(files: list[Path], root: Path, labels: Labels) -> list[Annotated]:
     for path in files:
         try:
             # Python's expat fetches nothing, and since 2.4.1 it limits the expansion of entities.
-            tree = ElementTree.fromstring(path.read_text(encoding="utf-8-sig"))  # nosec B314
+            tree = ElementTree.fromstring(readable(path).read_text(encoding="utf-8-sig"))  # nosec B314
         except (OSError, ValueError, ElementTree.ParseError) as error:
             raise DataError(f"{path}: not XML ({error}); cut short?") from error
         if tree.tag != "annotation":

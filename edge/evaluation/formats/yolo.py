@@ -11,6 +11,7 @@ import numpy as np
 
 from edge.core import nesting
 from edge.core.errors import DataError, MissingPackage
+from edge.core.files import readable
 from edge.evaluation.annotated import IGNORE, NOT_A_FACE, Annotated
 from edge.evaluation.labels import Labels
 from edge.vision import pictures
@@ -35,7 +36,7 @@ def read(path: Path, labels: Labels) -> list[Annotated]:
     except ImportError as error:
         raise MissingPackage("ruamel.yaml", "train") from error
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = readable(path).read_text(encoding="utf-8-sig")
         if nesting.too_deep(text):
             raise DataError(f"{path}: nested too deep; expected names, train and val")
         content = YAML(typ="safe", pure=True).load(text)
@@ -79,7 +80,7 @@ def _pictures(path: Path, content: dict[str, Any], part: str, key: str) -> list[
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return readable(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 ({error})") from error
 
