@@ -49,7 +49,7 @@ def gather(
     with closing(
         broker(
             client_id=f"maskcam{secrets.token_hex(8)}",
-            connected=lambda client: client.subscribe(wanted),
+            connected=lambda client, may_subscribe: may_subscribe and client.subscribe(wanted),
             heard=lambda topic, payload, kept: heard.put((topic, payload)),
         )
     ):

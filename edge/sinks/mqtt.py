@@ -20,7 +20,7 @@ from edge.core.errors import SinkError
 from edge.core.events import counts_json, to_json
 from edge.core.records import Event, Origin
 from edge.sinks import home_assistant
-from edge.sinks.mqtt_client import Broker
+from edge.sinks.mqtt_client import LARGEST, Broker
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ class MqttSink:
         self._origin = Origin(device, camera, __version__)
         self._told: Origin | None = None
         self._closing = False
+        self._deaf = False
         self._refused = False
         """Whether the last request failed. It is reported once, since an automation may repeat it every minute."""
         self._since, self._short = 0.0, 0
@@ -169,12 +170,20 @@ class MqttSink:
         if not self._visitor:
             client.will_set(f"{self._topic}/available", "offline", qos=1, retain=True)
 
-    def _at_connection(self, client: Client) -> None:
+    def _at_connection(self, client: Client, may_hear: bool) -> None:
         """Called in paho's thread at every connection."""
         if self._visitor:
             return
         # First: a client that sees "online" can rely on being heard.
-        client.subscribe([(f"{self._topic}/available", 1), (f"{self._topic}/snooze/set", 1)])
+        if may_hear:
+            client.subscribe([(f"{self._topic}/available", 1), (f"{self._topic}/snooze/set", 1)])
+        elif not self._deaf:
+            self._deaf = True
+            log.error(
+                "sinks.mqtt: somebody sent a message of more than %d bytes: nothing is heard any more, until the next "
+                "start; events are sent as before",
+                LARGEST,
+            )
         with self._lock:
             available = f"{self._topic}/available"
             for topic in [*(self._holds.keys() - {available}), available]:  # everything it implies is true by then

@@ -18,10 +18,28 @@ LONGEST = 4096
 """Characters of a password."""
 
 
+LARGEST = 1 << 20
+"""Bytes of a message. Ours have a few hundred; paho would keep one of 256 MB, twice, in a board's memory."""
+
+
+class _Bounded(Client):
+    """Gives up the connection over which a message of more than LARGEST bytes comes."""
+
+    too_large = False
+    """Whether one came."""
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if bufsize > LARGEST:
+            self.too_large = True
+            raise ConnectionError(f"a message of {bufsize} bytes")
+        return super()._sock_recv(bufsize)
+
+
 class Broker:
     """A connection to a broker. If it breaks, paho reconnects after 1, 2, 4 ... 30 seconds, without end.
 
-    connected: called in paho's thread at every connection, the first one included.
+    connected: called in paho's thread at every connection, the first one included, with the client and whether it may
+    subscribe: not any more after a message of more than LARGEST bytes, for the broker may have kept that.
     heard: called in paho's thread with topic and payload of a subscribed message, and whether the broker had retained
     it. prepare: called with the client before it connects. tls: verify the broker with `ca_file` or, without one, the
     system's certificates. `cert_file` and `key_file`: what shows the broker who we are. The password is the first line
@@ -33,7 +51,7 @@ class Broker:
         host: str,
         port: int,
         client_id: str,
-        connected: Callable[[Client], None],
+        connected: Callable[[Client, bool], None],
         timeout: float,
         heard: Callable[[str, bytes, bool], None] | None = None,
         prepare: Callable[[Client], None] | None = None,
@@ -47,7 +65,7 @@ class Broker:
         self._connected, self._heard = connected, heard
         self._here = threading.Event()
         self._refusal = "no answer"
-        self.client = Client(CallbackAPIVersion.VERSION2, client_id=client_id)
+        self.client = _Bounded(CallbackAPIVersion.VERSION2, client_id=client_id)
         self.client.connect_timeout = timeout
         self.client.reconnect_delay_set(1, 30)
         self.client.on_connect = self._on_connect
@@ -79,7 +97,7 @@ class Broker:
         if reason.is_failure:
             self._refusal = str(reason)
             return
-        self._connected(client)
+        self._connected(client, not self.client.too_large)
         self._here.set()
 
     def _on_disconnect(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:

@@ -132,7 +132,7 @@ class VotingJudge:
     def _begin_anew(self, id: int, t: float) -> None:
         """Drops the votes on a track, because they are too old or were about something else."""
         old = self._states[id]
-        self._states[id] = _VoteState(t, old.seen, looked=t, things=old.things)
+        self._states[id] = _VoteState(t, old.seen, things=old.things)
 
     def _bounded(self, votes: float) -> float:
         return min(max(votes, -self.limit), self.limit)

@@ -231,6 +231,21 @@ def test_a_wish_that_the_broker_kept_is_of_another_day_and_nonsense_fills_no_log
     assert "send it without the flag 'retain'" in said[0]
 
 
+@pytest.mark.fault("a message of 200 MB", "sent to snooze/set", "nothing is heard any more, said", "next start")
+@pytest.mark.parametrize("retain", [False, True])
+def test_a_message_that_would_fill_the_memory_is_not_taken_in_and_events_go_on(broker, listen, caplog, retain):
+    """paho made 600 MB of 200, on boards that have 512. Kept by the broker, it comes again and again."""
+    other = listen("door/event")
+    with closing(sink(broker)) as door:
+        other.client.publish("door/snooze/set", b"1" * (2 << 20), qos=1, retain=retain)
+        eventually(lambda: "nothing is heard any more" in caplog.text)
+        eventually(door._broker.client.is_connected)
+        broker.until(lambda found: found.get("door/available") == "online")
+        door.send(RAISED)
+        assert json.loads(other.next()[1])["kind"] == "no_mask"
+    assert caplog.text.count("nothing is heard any more") == 1
+
+
 @pytest.mark.parametrize("said", [b"", b"-1", b"nan", b"inf", b"86401", b"\xff\xfe", b"9" * 5000, b"[" * 5000, b"on\0"])
 def test_nonsense_is_no_snooze(said):
     with pytest.raises(ValueError, match="expected on, off or 0 to 86400 seconds"):

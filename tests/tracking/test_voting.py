@@ -233,6 +233,11 @@ def test_a_settled_thing_is_looked_at_now_and_then():
     assert len(looked) < 16
 
 
+def test_a_settled_thing_is_looked_at_at_the_very_second():
+    looked, _ = watch(VotingJudge(recheck_every=0.5), [THING] * 14, fps=2.0)
+    assert looked == list(range(14))
+
+
 def test_one_look_is_enough_for_a_still_picture():
     _, decisions = watch(VotingJudge(min_votes=1, threshold=0.0, limit=1.0), [THING])
     assert decisions[0].not_a_face
