@@ -37,7 +37,7 @@ def check(
     """
     theirs = outcomes.Outcomes(old.detector.score_threshold)
     detector = verify.detectors(old)["int8"]
-    runner.score(pictures, detector.rows, detector.operating, name=detector.named, hear=theirs.hear)
+    runner.score(pictures, detector.rows, detector.operating, name=detector.named, on_answer=theirs.add)
     intervals = outcomes.compare(new, theirs)
     print(f"\nbeside {old.folder}, int8, the same {len(new)} pictures:")
     print(outcomes.table(intervals, "new", "old", len(new)))

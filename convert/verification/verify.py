@@ -50,9 +50,7 @@ def measure(of: dict[str, BundleDetector], pictures: list[Annotated]) -> tuple[F
     said = {name: Outcomes(detector.operating) for name, detector in of.items()}
     for name, detector in of.items():
         with Progress(f"measuring {name}", len(pictures), "pictures") as progress:
-            result = score(
-                pictures, detector.rows, detector.operating, progress.update, detector.named, said[name].hear
-            )
+            result = score(pictures, detector.rows, detector.operating, progress.update, detector.named, said[name].add)
         figures[name] = result["all"]
         figures["sources"] = result
     return figures, said

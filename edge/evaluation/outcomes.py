@@ -52,7 +52,7 @@ class Outcomes:
         self._counts: list[list[float]] = []
         self._said: list[tuple[Array, Array]] = []
 
-    def hear(self, truth: Annotated, rows: Array) -> None:
+    def add(self, truth: Annotated, rows: Array) -> None:
         """Takes the rows (N, 6) of one picture; see `Scorer.add`."""
         one = Scorer(self.operating)
         one.add(truth, rows)

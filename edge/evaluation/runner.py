@@ -96,7 +96,7 @@ def score(
     operating: float,
     progress: Callable[[int, int], None] = lambda done, total: None,
     name: Callable[[Image, Annotated], Rows] | None = None,
-    hear: Callable[[Annotated, Rows], None] = lambda truth, rows: None,
+    on_answer: Callable[[Annotated, Rows], None] = lambda truth, rows: None,
 ) -> dict[str, dict[str, Any]]:
     """Scores `detect(RGB) -> rows` on all pictures, per source and per slice (`edge.evaluation.slices`).
 
@@ -104,7 +104,7 @@ def score(
     be used) and `first_skipped` (why the first was not). Raises DataError if none can be used.
 
     `name(RGB, truth) -> rows` labels given boxes (`BundleDetector.named`): if only one face of a picture is annotated,
-    nothing else can be scored, and the detection figures are NaN. `hear` receives every answer.
+    nothing else can be scored, and the detection figures are NaN. `on_answer` receives every answer.
     """
     skipped = Skipped()
     scorers: dict[str, Scorer] = {"all": Scorer(operating)}
@@ -114,7 +114,7 @@ def score(
         start = time.perf_counter()
         rows = name(image, truth) if name and truth.lone else detect(image)
         times.append(time.perf_counter() - start)
-        hear(truth, rows)
+        on_answer(truth, rows)
         alone |= truth.lone
         for source in dict.fromkeys(("all", truth.source or "all")):
             scorers.setdefault(source, Scorer(operating)).add(truth, rows)

@@ -105,7 +105,7 @@ class Door:
         if self._clock() - self._written >= EVERY:
             self._write()
 
-    def hear(self, event: Event) -> None:
+    def add_event(self, event: Event) -> None:
         """Takes one event, as the sinks receive it."""
         if event.visit:
             self._count(event.visit.number, event.visit.outcome == "unsure")

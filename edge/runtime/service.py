@@ -200,7 +200,7 @@ class Service:
         with self.runtime.timers("camera"):
             frame = camera.poll(wait)
         if frame is not None:
-            self._look(frame)
+            self._process(frame)
         elif camera.state.startswith("lost: "):
             self._enter("camera lost", camera.state.removeprefix("lost: "))
         return frame is not None or camera.state != ENDED
@@ -212,7 +212,7 @@ class Service:
         loaded, self._step.runtime = self._otherwise(self._unproven, error, self._assembly.apply)
         self._take(loaded)
 
-    def _look(self, frame: Frame) -> None:
+    def _process(self, frame: Frame) -> None:
         """Processes one frame; the first one goes through both networks even without a face."""
         pipeline, self._t = self.runtime.pipeline, frame.t
         if not self._ready:

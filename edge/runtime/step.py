@@ -63,7 +63,7 @@ class Step:
     def send(self, event: Event) -> None:
         """Stamps the event and sends it to every sink."""
         if self.runtime.door:
-            self.runtime.door.hear(event)
+            self.runtime.door.add_event(event)
         self._failed += deliver(self.runtime.stamp(event), [*self._listeners, *self.runtime.sinks])
         # Sinks with a thread of their own count for themselves.
         self.counters.failed = self._failed + sum(getattr(sink, "failed", 0) for sink in self.runtime.sinks)

@@ -79,11 +79,11 @@ class FaceDetector:
         height, width = image.shape[:2]
         places = windows.place(width, height, self._width, self._height, self._count)
         if len(places) == 1:
-            return self._look(image)
-        found = [self._look(image[y0:y1, x0:x1]) + np.array([x0, y0, x0, y0, 0]) for x0, y0, x1, y1 in places]
+            return self._detect(image)
+        found = [self._detect(image[y0:y1, x0:x1]) + np.array([x0, y0, x0, y0, 0]) for x0, y0, x1, y1 in places]
         return suppress(windows.merge(found, places, width, height), self._nms_iou, MOST_FACES)
 
-    def _look(self, image: Image) -> NDArray[np.float64]:
+    def _detect(self, image: Image) -> NDArray[np.float64]:
         """One run of the network: rows (N, 5) in pixels of `image`."""
         with self._timers("resize"):
             small, fit = letterbox(image, self._width, self._height)

@@ -45,7 +45,7 @@ class Visibility:
 
     def update(self, image: Image, t: float) -> str | None:
         """Processes the frame (RGB) at `t`; returns DARK, COVERED, NOISE or None."""
-        found = self._look(image)
+        found = self._judge(image)
         self.clear = found is None
         if (found is None) == (self._blind is None):
             self._blind, self._since = found, None
@@ -56,7 +56,7 @@ class Visibility:
             self._blind, self._since = found, None
         return self._blind
 
-    def _look(self, image: Image) -> str | None:
+    def _judge(self, image: Image) -> str | None:
         brightness, step = brightness_and_steps(image)
         margin = self.margin if self._blind else 1.0
         if brightness < self.dark * margin:

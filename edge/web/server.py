@@ -98,9 +98,9 @@ class _Connection(H11Protocol):
         """Stops reading for a while."""
         if seconds and not self.transport.is_closing():
             self.transport.pause_reading()
-            self.loop.call_later(seconds, self._hear)
+            self.loop.call_later(seconds, self._resume)
 
-    def _hear(self) -> None:
+    def _resume(self) -> None:
         if not self.transport.is_closing():
             self.transport.resume_reading()
 

@@ -25,7 +25,7 @@ def heard(answers, lone=False):
     result = outcomes.Outcomes(0.5)
     for k, label in enumerate(answers):
         rows = np.zeros((0, 6)) if label is None else said(0.6 + 0.3 * (k % 7) / 7, label)
-        result.hear(truth((WITH_MASK, WITHOUT_MASK)[k % 2], lone), rows)
+        result.add(truth((WITH_MASK, WITHOUT_MASK)[k % 2], lone), rows)
     return result
 
 
@@ -38,7 +38,7 @@ def test_figures_are_those_of_the_scorer():
     for k in range(60):
         t = truth((WITH_MASK, WITHOUT_MASK)[k % 2])
         rows = np.concatenate([said(rng.random(), rng.integers(2), rng.choice([0, 60])) for _ in range(3)])
-        scorer.add(t, rows), ours.hear(t, rows)
+        scorer.add(t, rows), ours.add(t, rows)
     assert ours.figures() == pytest.approx({k: scorer.result()[k] for k in outcomes.BETTER})
 
 

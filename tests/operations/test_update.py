@@ -480,6 +480,7 @@ def test_networks_are_proven_by_their_known_answers(tmp_path, capsys):
     manifest = json.loads((folder / "bundle.json").read_text())
     manifest["files"]["detector_known.npz"] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     (folder / "bundle.json").write_text(json.dumps(manifest))
-    assert cli.main(["update", "--prove"]) == 0
+    assert cli.main(["update", "--self-test"]) == 0
+    assert cli.main(["update", "--prove"]) == 0  # as releases before this one call it
     assert cli.main(["update", "--prove", "--set", f"model.bundle={folder}"]) == 2
     assert "no engine gives the known answer of the detector:" in capsys.readouterr().err

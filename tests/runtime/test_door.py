@@ -35,7 +35,7 @@ def seen(*people):
 
 def told(found, *events):
     for event in events:
-        found.hear(event)
+        found.add_event(event)
     found.see(seen())
 
 

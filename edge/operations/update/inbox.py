@@ -19,6 +19,7 @@ from typing import Any
 from edge.core import json_text
 from edge.core.errors import MaskcamError, UpdateError
 from edge.core.files import write
+from edge.operations.update.activate import Reporter
 
 INBOX = "update.tar"
 """File name in the state directory that the path unit watches."""
@@ -30,10 +31,8 @@ LARGEST = 512 << 20
 RESERVE = 64 << 20
 """Bytes of disk that a copy leaves free."""
 
-Say = Callable[[str], None]
 
-
-def install(path: Path, root: Path, apply: Callable[[Path, Say], None]) -> None:
+def install(path: Path, root: Path, apply: Callable[[Path, Reporter], None]) -> None:
     """Moves the package from `path` to `root`, and passes the copy to `apply`, with a function that reports lines.
 
     Raises MaskcamError if nothing new runs; the package is removed in any case, so it is tried only once.
