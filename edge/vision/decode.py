@@ -31,7 +31,7 @@ def cells(width: int, height: int, strides: Sequence[int] = STRIDES) -> tuple[Ar
 
 
 def sigmoid(x: Array) -> Array:
-    result: Array = 1 / (1 + np.exp(-np.clip(x, -60, 60)))
+    result: Array = 1 / (1 + np.exp(-np.maximum(x, -60)))
     return result
 
 

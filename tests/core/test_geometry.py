@@ -17,6 +17,10 @@ def test_letterbox_and_back_is_the_same_box(box, picture, canvas):
     assert np.allclose([back.x0, back.y0, back.x1, back.y1], [box.x0, box.y0, box.x1, box.y1], atol=1e-6)
 
 
+def test_a_scaled_box_is_as_many_times_as_large():
+    assert Box(2, 4, 6, 10).scaled(1.5) == Box(3, 6, 9, 15)
+
+
 @given(sizes, sizes)
 def test_letterbox_fills_one_side_and_stays_inside(picture, canvas):
     fit = Letterbox.fit(picture, canvas)

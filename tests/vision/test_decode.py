@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,21 @@ def test_cells_cover_the_input_row_by_row():
     assert centres[1].tolist() == [12, 4]
     assert centres[-1].tolist() == [48, 16]
     assert strides[[0, 32, 40]].tolist() == [8, 16, 32]
+
+
+def test_what_is_left_over_of_the_input_has_no_cell():
+    centres, strides = cells(20, 12, (8,))
+    assert centres.tolist() == [[4, 4], [12, 4]]
+    assert (centres.dtype, strides.dtype) == (np.float32, np.float32)
+
+
+def test_a_score_at_the_threshold_counts():
+    centres, strides = cells(8, 8, (8,))
+    assert len(decode(np.zeros((1, 1)), np.ones((1, 4)), centres, strides, 0.5)) == 1
+
+
+def test_the_sigmoid_of_absurd_numbers_overflows_nowhere():
+    assert sigmoid(np.array([-1e9, 1e9])).tolist() == [pytest.approx(0, abs=1e-20), 1.0]
 
 
 def test_decode_builds_the_box_the_distances_say():
