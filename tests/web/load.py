@@ -4,6 +4,8 @@ The loop runs the shipped networks on the synthetic camera, as fast as it can or
 --memory (root, control groups) it has no more than that, as on a small board. Everything runs on one core, the clients
 on the others. Each load is switched on and off by turns, its clients stopped and continued, and a time with it is
 compared with the times before and after, so that whatever else the machine does hits both; medians of the rounds.
+--idle measures only the page that nobody looks at, by the processor time of its own threads and of the loop's calls to
+it: other work on the machine changes that share little.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
@@ -167,6 +170,50 @@ def compare(turn, on, rounds):
     return statistics.median(rates), low, middle, high, statistics.median(cpu)
 
 
+def ran(thread):
+    """Seconds of processor time of a thread."""
+    return int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[0]) / 1e9
+
+
+class Timed(Hub):
+    """Counts the processor time that the loop spends in it."""
+
+    spent = 0.0
+
+    def publish(self, *what):
+        start = time.thread_time()
+        super().publish(*what)
+        self.spent += time.thread_time() - start
+
+    def requests(self):
+        start = time.thread_time()
+        found = super().requests()
+        self.spent += time.thread_time() - start
+        return found
+
+
+def idle(args):
+    os.sched_setaffinity(0, {min(ALL)})
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port = probe.getsockname()[1]
+    settings = config.load(None, ["camera.source=synthetic", "backend.detector=tflite", "backend.classifier=tflite"])
+    with assemble.runtime(settings, live=False) as runtime:
+        run(runtime, 2, paced=args.paced)
+        hub, before, others = Timed(), resident(), {thread.native_id for thread in threading.enumerate()}
+        with page(hub, port):
+            http.client.HTTPConnection("127.0.0.1", port).request("GET", "/metrics")
+            run(runtime, 2, hub, args.paced)  # what only the start takes
+            own = {thread.native_id for thread in threading.enumerate()} - others
+            hub.spent, of_page, all_of_it = 0.0, sum(map(ran, own)), time.process_time()
+            rate, _ = run(runtime, args.idle, hub, args.paced)
+            of_page, all_of_it = sum(map(ran, own)) - of_page, time.process_time() - all_of_it
+            rest = all_of_it - of_page - hub.spent
+            print(f"{args.idle:g} s at {rate:.1f} FPS, processor time of everything else: {rest:.2f} s")
+            print(f"threads of the page ({len(own)}): {of_page:.4f} s, {of_page / rest:.2%}")
+            print(f"the loop's calls to it: {hub.spent:.4f} s, {hub.spent / rest:.2%}")
+            print(f"memory: {resident() - before:.1f} MB more with the page (of {before:.0f} MB)")
+
+
 def measure(args):
     # The camera and its page on one core, as on the smallest board.
     os.sched_setaffinity(0, {min(ALL)})
@@ -207,9 +254,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--paced", type=float, default=0.0, metavar="FPS")
     parser.add_argument("--memory", type=int, default=0, metavar="MB")
+    parser.add_argument("--idle", type=float, default=0.0, metavar="S")
     args = parser.parse_args()
     with limited(args.memory) if args.memory else nullcontext():
-        measure(args)
+        (idle if args.idle else measure)(args)
 
 
 if __name__ == "__main__":

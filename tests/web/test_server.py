@@ -186,6 +186,15 @@ def test_closing_ends_listeners_and_the_thread(stand):
     assert not page._thread.is_alive()
 
 
+def test_an_idle_page_ticks_seldom_and_ends_at_once_all_the_same(stand, monkeypatch):
+    """uvicorn's own ten ticks a second were half of what a page costs at which nobody looks."""
+    monkeypatch.setattr(server, "TICK", 60.0)
+    page = PageServer(stand().app, Governor(share=1e6), "127.0.0.1", 0)
+    assert get(page.port)[0] in (200, 503), "it serves meanwhile"
+    page.close()
+    assert not page._thread.is_alive()
+
+
 def test_a_port_that_is_taken_is_an_error_that_says_so(stand):
     with closing(socket.create_server(("127.0.0.1", 0))) as taken, pytest.raises(OSError, match=r"in use"):
         PageServer(stand().app, Governor(), "127.0.0.1", taken.getsockname()[1])
