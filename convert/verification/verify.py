@@ -74,10 +74,12 @@ def vetoes(detector: BundleDetector, pictures: list[Annotated]) -> dict[str, int
 
 
 def table(figures: Figures) -> str:
-    """The comparison as text."""
+    """The comparison as text; a row for each figure that these pictures can tell."""
     lines = [f"{'':<18}{'float':>10}{'int8':>10}{'int8 - float':>14}"]
     for key in COMPARED:
         a, b = figures["float"][key], figures["int8"][key]
+        if np.isnan((a, b)).all():
+            continue
         lines.append(f"{key:<18}{a:>10.4f}{b:>10.4f}{b - a:>+14.4f}")
     return "\n".join(lines)
 

@@ -124,7 +124,7 @@ class ShowProgress(keras.callbacks.Callback):
 
     def __init__(self, batches: int, done: int, epochs: int, afterwards: float) -> None:
         super().__init__()
-        self.progress = Progress("training", round(batches * (epochs - done + afterwards)), "batches")
+        self.line = Progress("training", round(batches * (epochs - done + afterwards)), "batches")
         self.epochs, self.seen = epochs, 0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -132,10 +132,10 @@ class ShowProgress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.seen += 1
-        self.progress.update(self.seen, note=self.note)
+        self.line.update(self.seen, note=self.note)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.progress.clear()
+        self.line.clear()
 
 
 class SaveCheckpoint(keras.callbacks.Callback):
@@ -236,15 +236,16 @@ def fit(
         taken = TakeState()
         keep = SaveCheckpoint(taken, workdir, history, epochs, afterwards)
         averaged = [AveragedWeights()] if model.optimizer.use_ema else []
-        model.fit(
-            batches,
-            epochs=epochs,
-            initial_epoch=len(history),
-            validation_data=validation,
-            shuffle=False,
-            verbose=0,
-            callbacks=[progress, SetEpoch(batches), taken, *averaged, *callbacks, keep],
-        )
+        with progress.line:
+            model.fit(
+                batches,
+                epochs=epochs,
+                initial_epoch=len(history),
+                validation_data=validation,
+                shuffle=False,
+                verbose=0,
+                callbacks=[progress, SetEpoch(batches), taken, *averaged, *callbacks, keep],
+            )
     else:
         model.optimizer.finalize_variable_values(model.trainable_variables)
         write_history(workdir / "history.csv", history)  # a kill may have come between the two
@@ -266,15 +267,16 @@ def _fit_together(
         history = checkpoint.restore(workdir, trained)
     workers.agree(len(history), workdir)
     first, last = [], []
+    progress = ShowProgress(len(batches), len(history), epochs, afterwards)
     if workers.chief():
         workdir.mkdir(parents=True, exist_ok=True)
         print(f"{workdir}: {len(history)} of {epochs} epochs are done", flush=True)
         taken = TakeState()
-        first = [ShowProgress(len(batches), len(history), epochs, afterwards), taken]
+        first = [progress, taken]
         last = [*callbacks, SaveCheckpoint(taken, workdir, history, epochs, afterwards)]
     averaged = [AveragedWeights()] if trained.optimizer.use_ema else []
     if len(history) < epochs:
-        with warnings.catch_warnings(), workers.together():
+        with warnings.catch_warnings(), progress.line, workers.together():
             # Keras counts the batches of the first epoch, one too many, and then misses one in each.
             warnings.filterwarnings("ignore", "Your input ran out of data")
             trained.fit(

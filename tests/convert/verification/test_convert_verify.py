@@ -45,3 +45,13 @@ def test_alarms_and_faces_that_the_classifier_rejects_are_counted(pictures, thin
 def test_what_is_rejected_does_not_raise_the_threshold(pictures):
     assert verify.operating_point(Says([0, 0, 0, 0]).rows, pictures, 0.0) > 0.8
     assert verify.operating_point(Says([0, 0.9, 0.9, 0.9]).rows, pictures, 0.0) == 0.1
+
+
+def test_the_table_tells_only_what_the_pictures_can_tell():
+    """Of a folder per class nobody knows where the faces are."""
+    known = dict.fromkeys(verify.COMPARED, 0.75)
+    unknown = dict.fromkeys(verify.COMPARED, float("nan")) | {"label_accuracy": 1.0}
+    assert len(verify.table({"float": known, "int8": known}).splitlines()) == 1 + len(verify.COMPARED)
+    said = verify.table({"float": unknown, "int8": unknown | {"label_accuracy": 0.9}})
+    assert [line.split() for line in said.splitlines()[1:]] == [["label_accuracy", "1.0000", "0.9000", "-0.1000"]]
+    assert "nan" in verify.table({"float": known, "int8": unknown}), "what int8 alone cannot tell is not hidden"
