@@ -249,8 +249,9 @@ def _inspect(args: argparse.Namespace) -> None:
 
     names = renamed(args)
     found = bundle.load(args.bundle or bundle.shipped())
-    classifier = mask_classifier(tflite.open(found, "classifier", 2), found.classifier)
-
+    with silence_native_output():  # TensorFlow Lite greets on stderr when a network is opened
+        network = tflite.open(found, "classifier", 2)
+    classifier = mask_classifier(network, found.classifier)
     with Progress("looking", unit="pictures") as progress:
         result = survey.survey(args.data, names, classifier, found.classifier.labels, progress=progress.update)
     print(survey.text(result))

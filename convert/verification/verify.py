@@ -11,6 +11,7 @@ from convert.config import ConvertConfig
 from edge.backends import opencv, tflite
 from edge.core.errors import BundleError
 from edge.core.geometry import iou_matrix
+from edge.core.native_output import silence_native_output
 from edge.core.ports import Engine
 from edge.core.progress import Progress
 from edge.evaluation import formats
@@ -38,7 +39,8 @@ def detectors(bundle: bundles.Bundle) -> dict[str, BundleDetector]:
     def both(module: Any) -> list[Engine]:
         return [module.open(bundle, network, 2) for network in ("detector", "classifier")]
 
-    return {"float": BundleDetector(bundle, *both(opencv)), "int8": BundleDetector(bundle, *both(tflite))}
+    with silence_native_output():  # TensorFlow Lite greets on stderr when a network is opened
+        return {"float": BundleDetector(bundle, *both(opencv)), "int8": BundleDetector(bundle, *both(tflite))}
 
 
 def measure(of: dict[str, BundleDetector], pictures: list[Annotated]) -> tuple[Figures, dict[str, Outcomes]]:

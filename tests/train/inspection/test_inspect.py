@@ -99,8 +99,10 @@ def test_the_sheet_shows_what_is_doubtful_first(door, tmp_path):
     assert (edge == np.array(sheet.COLOURS["without_mask"])[::-1]).all()
 
 
-def test_the_command_says_it_and_refuses_what_it_cannot_read(door, capsys):
+def test_the_command_says_it_and_refuses_what_it_cannot_read(door, capfd):
     assert cli.main(["inspect", str(door), "--sheet", str(door / "s.jpg")]) == 0
-    assert "faces on" in capsys.readouterr().out
+    told = capfd.readouterr()
+    assert "faces on" in told.out
+    assert not told.err, "nor does a library say anything"
     assert cli.main(["inspect", str(door / "nowhere")]) == 2
-    assert "no such file or folder; expected" in capsys.readouterr().err
+    assert "no such file or folder; expected" in capfd.readouterr().err
