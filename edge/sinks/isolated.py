@@ -158,7 +158,6 @@ class Isolated:
 
     def _done(self) -> None:
         with self._change:
-            self._busy_since = None
             if self._under_way is not None:
                 self._remember(self._under_way)
             self._under_way = None

@@ -197,6 +197,30 @@ def test_a_light_that_is_opened_again_is_told_what_holds(isolated):
     assert second.events == [OK, RAISED, LOST]
 
 
+def test_a_light_that_is_opened_again_hears_no_alert_that_is_over_and_the_newest_last(isolated):
+    open = Opener(0, 0)
+    first, second = open.sinks
+    sink = isolated(open, restate=True, kinds=("state", "no_mask", "all_clear"))
+    for event in (OK, RAISED, CLEAR, LOST):
+        sink.send(event)
+    first.wait_for(4)
+    with first.arrived:
+        first.left = 1
+    sink.send(OK)
+    second.wait_for(3)
+    assert second.events == [CLEAR, LOST, OK]
+
+
+def test_an_error_without_a_word_is_reported_by_its_kind(isolated, caplog):
+    def open():
+        raise TimeoutError
+
+    caplog.set_level(logging.INFO)
+    sink = isolated(open)
+    sink.close()
+    assert "TimeoutError; it is tried again" in caplog.text
+
+
 def test_what_lists_events_is_not_told_twice(isolated):
     open = Opener(0, 0)
     first, second = open.sinks
@@ -374,12 +398,14 @@ class Showing(Scripted):
 
 def test_one_that_can_be_restated_hears_the_last_of_every_kind_and_no_event_twice(isolated):
     inner = Showing()
-    sink = isolated(lambda: inner, kinds=("no_mask", "all_clear", "state", "counts", "decision"), restate=True)
-    for event in (RAISED, CLEAR, OK, counted(1), decision(1)):
+    person = Event("person", 4.0)
+    kinds = ("no_mask", "all_clear", "state", "counts", "decision", "person")
+    sink = isolated(lambda: inner, kinds=kinds, restate=True)
+    for event in (RAISED, CLEAR, OK, counted(1), decision(1), person):
         sink.send(event)
-    inner.wait_for(5)
+    inner.wait_for(6)
     inner.left = 1
     sink.send(LOST)
-    inner.wait_for(6)
+    inner.wait_for(7)
     assert inner.restated == [RAISED, CLEAR, OK, counted(1)]
-    assert inner.events == [RAISED, CLEAR, OK, counted(1), decision(1), LOST]
+    assert inner.events == [RAISED, CLEAR, OK, counted(1), decision(1), person, LOST]
