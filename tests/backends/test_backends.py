@@ -1,6 +1,10 @@
 """Every engine gives the same arrays for the same picture: the contract of `edge.core.ports.Engine`."""
 
+import hashlib
+import io
+import json
 import shutil
+import zipfile
 from contextlib import ExitStack
 
 import cv2
@@ -210,3 +214,50 @@ def test_what_becomes_of_a_bundles_folder_is_not_the_engines_fault(shipped, tmp_
     with ExitStack() as stack:
         assert Opener(backends(), loaded, assemble.resolve, stack)._standby([backends()["tflite"]], "detector") is None
     engine.close()
+
+
+class Unpickled:
+    def __reduce__(self):
+        return print, ("code of a stranger",)
+
+
+def _bomb():
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("input.npy", bytes(self_test.LARGEST + 1))
+    return data.getvalue()
+
+
+def _npz(**arrays):
+    data = io.BytesIO()
+    np.savez(data, **arrays)
+    return data.getvalue()
+
+
+@pytest.mark.fault(
+    "a bundle's known answer is none", "text, code, a bomb, other shapes, and its digest", "refused", "-"
+)
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda known: b"",
+        lambda known: b"PK\3\4 no archive",
+        lambda known: _bomb(),
+        lambda known: _npz(**{name: np.array([Unpickled()], object) for name in known}),
+        lambda known: _npz(**{name: values[..., None] for name, values in known.items()}),
+        lambda known: _npz(input=known["input"]),
+        lambda known: _npz(**{name: values.astype(str) for name, values in known.items()}),
+        lambda known: _npz(**{**known, "input": known["input"].astype(np.float64)}),
+    ],
+)
+def test_what_is_no_known_answer_is_refused_though_its_digest_is_right(shipped, tmp_path, made, capsys):
+    folder = shutil.copytree(bundle.shipped(), tmp_path / "b")
+    path = folder / shipped.classifier.known_answer
+    data = made(dict(np.load(path)))
+    content = json.loads((folder / "bundle.json").read_text())
+    content["files"][path.name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    path.write_bytes(data)
+    (folder / "bundle.json").write_text(json.dumps(content))
+    with pytest.raises(EngineError, match=r"classifier_known\.npz: (no|unpacks)"):
+        self_test.known_answer(bundle.load(folder), "classifier")
+    assert capsys.readouterr().out == ""

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import median
 
-import numpy as np
-
 from edge.backends.registry import Backend
-from edge.backends.self_test import check_known_answer
+from edge.backends.self_test import check_known_answer, known_answer
 from edge.backends.supervised.process_engine import ProcessEngine
 from edge.backends.supervised.worker import NETWORKS
 from edge.core.errors import BundleError, EngineError
@@ -90,8 +88,7 @@ def _time(
     clock: Callable[[], float] = time.perf_counter,
 ) -> float:
     """Milliseconds."""
-    with np.load(bundle.known_answer(network)) as known:
-        image = known["input"]
+    image = known_answer(bundle, network)["input"]
     took: list[float] = []
     while len(took) < RUNS and sum(took) < ENOUGH:
         start = clock()
