@@ -98,14 +98,16 @@ class _Connection(H11Protocol):
         self._pause(self.turns.served(self._who, spent, debt, self.loop.time()))
 
     def _pause(self, seconds: float) -> None:
-        """Stops reading for a while."""
+        """Stops reading for a while, in which the client cannot be late."""
         if seconds and not self.transport.is_closing():
+            self._watch.cancel()
             self.transport.pause_reading()
             self.loop.call_later(seconds, self._resume)
 
     def _resume(self) -> None:
         if not self.transport.is_closing():
             self.transport.resume_reading()
+            self._watch = self.loop.call_later(PATIENCE, self._expire, self._requests, self._bytes)
 
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete

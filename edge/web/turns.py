@@ -11,8 +11,9 @@ HALF_LIFE = 20.0
 """Half-life of an address's request count, in seconds."""
 LONGEST = 60.0
 """Longest time that an address is not read from, in seconds."""
-INTERVAL = 10.0
-"""Longest delay of the next request by one request, in seconds."""
+INTERVAL = 1.0
+"""Longest delay of the next request by one request, in seconds. On a busy machine a request costs mostly waiting for a
+processor, and that must not keep a single user from the page."""
 
 
 @dataclass

@@ -11,6 +11,7 @@ import pytest
 
 from edge.web import server
 from edge.web.server import ARRIVALS, ARRIVALS_AT_ONCE, PageServer, listening
+from edge.web.turns import Turns
 from edge.web.worker import PATIENCE, Governor, occupied
 
 
@@ -144,6 +145,16 @@ def test_a_connection_that_brings_nothing_is_closed(stand, monkeypatch):
 
 
 @pytest.mark.fault("a browser drips its request", "a byte every 50 ms, for ever", "closed", "at once")
+def test_a_connection_that_the_page_itself_does_not_read_is_not_closed(running, monkeypatch):
+    """On a busy machine a browser that was told to wait got its connection reset in place of an answer."""
+    monkeypatch.setattr(server, "PATIENCE", 0.2)
+    monkeypatch.setattr(Turns, "served", lambda *_: 0.7)
+    with closing(http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)) as link:
+        for _ in range(2):
+            link.request("GET", "/healthz")
+            assert link.getresponse().read()
+
+
 def test_a_body_that_drips_is_closed_and_a_large_one_is_not(stand, monkeypatch):
     monkeypatch.setattr(server, "PATIENCE", 2.0)
     monkeypatch.setattr(server, "SLOWEST", 200)

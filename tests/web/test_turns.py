@@ -48,6 +48,12 @@ def test_a_flood_gets_the_pages_share_and_no_more_whatever_the_number_of_its_con
     assert served <= 60 * SHARE / COST + connections + 2
 
 
+def test_one_who_looks_alone_at_the_page_of_a_busy_machine_is_not_kept_from_it():
+    """There a request takes 0.3 s, most of it waiting; at the page's share that would be ten seconds for each."""
+    page = Page()
+    assert max(page.turns.served(FLOOD, 0.3, 1.0, 10.0 * k) for k in range(20)) <= 1.0
+
+
 def test_closing_and_connecting_again_gains_nothing():
     page = Page()
     for _ in range(20):
