@@ -73,6 +73,8 @@ ema = 0.98
 """
 STEP, STEPS = 0.6, 4
 """Seconds between two frames, and frames of one visit."""
+VERSION = "2099.01.01"
+"""Of the tuned bundle: newer than whatever is shipped."""
 APART = 30.0
 """Seconds between two visits."""
 
@@ -155,7 +157,8 @@ def leave(folder, packed, key, count=8, fps=10):
     for index, (number, k) in enumerate(shown):
         image = visit(3, number, k / fps / STEP) if k < 2 * fps else wall()
         cv2.imwrite(str(folder / "visits" / f"{index:03}.jpg"), image[..., ::-1])
-    (folder / "door.json").write_text(json.dumps({"key": key, "start": bundle.load(bundle.shipped()).fingerprint}))
+    start = bundle.load(bundle.shipped()).fingerprint
+    (folder / "door.json").write_text(json.dumps({"key": key, "start": start, "version": VERSION}))
 
 
 def test_what_the_camera_errs_about_at_this_door_it_learns_and_forgets_nothing(
@@ -192,7 +195,7 @@ def test_what_the_camera_errs_about_at_this_door_it_learns_and_forgets_nothing(
     out = tmp_path / "bundle"
     assert convert_cli.main(["bundle", "--classifier", str(runs), "--out", str(out)]) == 0, capsys.readouterr().err
     packed = tmp_path / "door.tar"
-    package.pack(packed, {p.name: p for p in out.iterdir()}, keys[0], kind="bundle", version="2026.12.01")
+    package.pack(packed, {p.name: p for p in out.iterdir()}, keys[0], kind="bundle", version=VERSION)
     board = Board(tmp_path / "board")
     board.update(packed, keys)
     installed = bundle.installed(board.home.environment)
