@@ -17,6 +17,10 @@ from edge.core.records import Image
 
 PADDING = 114
 """Grey value of pixels outside the picture: the mean colour of ImageNet, as is common in detectors."""
+BRIGHT = 160
+"""What the brightest pixels of a dark picture are raised to, of 255: most photos reach it by themselves."""
+MOST_GAIN = 8.0
+"""Beyond it there is more noise than picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,12 @@ def resize(image: Image, width: int, height: int) -> Image:
 
 
 def letterbox(image: Image, width: int, height: int) -> tuple[Image, Letterbox]:
-    """Fits `image` into `width` x `height` at the top left, the rest grey; returns it with the letterbox."""
+    """Fits `image` into `width` x `height` at the top left, the rest grey; returns it with the letterbox.
+
+    A dark picture is brightened (`exposed`).
+    """
     fit = Letterbox.fit((image.shape[1], image.shape[0]), (width, height))
-    inner = resize(image, fit.width, fit.height)
+    inner = exposed(resize(image, fit.width, fit.height))
     if (fit.width, fit.height) == (width, height):
         return inner, fit
     canvas = np.full((height, width, 3), PADDING, np.uint8)
@@ -57,10 +64,23 @@ def letterbox(image: Image, width: int, height: int) -> tuple[Image, Letterbox]:
     return canvas, fit
 
 
+def exposed(image: Image) -> Image:
+    """A dark picture (RGB bytes) with more gain, as a camera would set it; any other is returned as it is.
+
+    The 99th percentile of the largest of R, G and B is raised to `BRIGHT`. At 0.15 of its light a network that was
+    trained mostly by day finds as many faces as by day; as it is, it loses a fifth (docs/accuracy.md).
+    """
+    peak = np.percentile(image[::4, ::4].max(2), 99)
+    if peak >= BRIGHT:
+        return image
+    return cv2.convertScaleAbs(image, alpha=min(BRIGHT / max(float(peak), 1.0), MOST_GAIN))  # type: ignore[return-value]
+
+
 def crop(image: Image, box: Box, width: int, height: int, margin: float) -> Image:
     """The square around a face, extended by `margin` times its longer side on each side, scaled to the input.
 
-    Pixels outside the picture are grey. A box outside the picture, or smaller than a pixel, gives a grey square.
+    A dark part is brightened (`exposed`). Pixels outside the picture are grey. A box outside the picture, or smaller
+    than a pixel, gives a grey square.
     """
     rows, columns = image.shape[:2]
     square = box.square(margin)
@@ -73,7 +93,7 @@ def crop(image: Image, box: Box, width: int, height: int, margin: float) -> Imag
     kx, ky = width / square.width, height / square.height
     x0, y0 = round((left - square.x0) * kx), round((top - square.y0) * ky)
     x1, y1 = round((right - square.x0) * kx), round((bottom - square.y0) * ky)
-    part = resize(image[top:bottom, left:right], max(x1 - x0, 1), max(y1 - y0, 1))
+    part = exposed(resize(image[top:bottom, left:right], max(x1 - x0, 1), max(y1 - y0, 1)))
     x, y = max(x0, 0), max(y0, 0)
     part = part[y - y0 :, x - x0 :][: height - y, : width - x]
     canvas[y : y + part.shape[0], x : x + part.shape[1]] = part

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.core.geometry import Box
-from edge.vision.preprocess import PADDING, InputSpec, crop, dequantise, letterbox, quantise
+from edge.vision.preprocess import BRIGHT, MOST_GAIN, PADDING, InputSpec, crop, dequantise, exposed, letterbox, quantise
 
 
 def picture(width, height):
@@ -65,3 +65,34 @@ def test_normalise_maps_bytes_to_minus_one_to_one():
 
 def test_a_box_smaller_than_a_pixel_is_all_grey():
     assert (crop(picture(90, 60), Box(10, 10, 10, 10.00006), 48, 32, 0.0) == PADDING).all()
+
+
+@pytest.mark.parametrize("light", [0.5, 0.3, 0.15])
+def test_a_dark_picture_is_brightened_as_a_whole(light):
+    dark = (picture(320, 240) * light).astype(np.uint8)
+    bright = exposed(dark)
+    assert abs(np.percentile(bright.max(2), 99) - BRIGHT) <= BRIGHT * 0.05
+    gain = bright[::3, ::3].astype(float) / np.maximum(dark[::3, ::3], 1)
+    well = dark[::3, ::3] > 20
+    assert gain[well].max() / gain[well].min() < 1.15, "one gain for all pixels and colours: a mask keeps its colour"
+
+
+def test_a_picture_with_light_in_it_is_left_as_it_is():
+    backlit = (picture(320, 240) * 0.1).astype(np.uint8)
+    backlit[:30] = 250
+    assert exposed(backlit) is backlit
+
+
+def test_a_covered_lens_stays_dark():
+    noise = np.random.default_rng(1).integers(0, 4, (240, 320, 3), dtype=np.uint8)
+    assert exposed(noise).max() <= 3 * MOST_GAIN
+    assert not exposed(np.zeros((1, 1, 3), np.uint8)).any()
+
+
+def test_a_dark_picture_gets_no_brighter_border():
+    canvas, fit = letterbox((picture(100, 400) * 0.2).astype(np.uint8), 320, 256)
+    assert (canvas[:, fit.width :] == PADDING).all()
+    assert canvas[:, : fit.width].max() >= BRIGHT
+    face = crop((picture(100, 100) * 0.2).astype(np.uint8), Box(-50, 0, 50, 100), 64, 64, 0.0)
+    assert (face[:, :31] == PADDING).all()
+    assert face[:, 33:].max() >= BRIGHT
