@@ -163,7 +163,7 @@ def _add_detector(commands: Any) -> None:
     _path(p, "--workdir", "DIR", WORKDIR, required=True)
     p.add_argument("--weights", metavar="FILE", help=WEIGHTS)
     _path(p, "--start", "FILE.keras|BUNDLE", "a trained detector to go on from")
-    workers = "threads that make batches (default: %(default)s)"
+    workers = "processes that make batches; a GPU waits for fewer than all cores (default: %(default)s)"
     p.add_argument("--workers", type=int, default=1, metavar="N", help=workers)
     memory = "decoded pictures that are kept; others are read again when they are shown (default: %(default)s)"
     p.add_argument("--memory", type=int, default=4000, metavar="MB", help=memory)

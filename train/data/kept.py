@@ -18,14 +18,20 @@ MEGABYTES = 4000
 class KeptPictures:
     """By their numbers. The last used are kept, up to so many bytes; another is decoded again. Thread-safe."""
 
-    def __init__(self, scenes: Sequence[Annotated], megabytes: float = MEGABYTES) -> None:
-        """Decodes every picture once, to know which can be had (`readable`): hours must not end at a damaged one."""
+    def __init__(
+        self, scenes: Sequence[Annotated], megabytes: float = MEGABYTES, readable: Sequence[int] | None = None
+    ) -> None:
+        """Decodes every picture once, to know which can be had: hours must not end at a damaged one.
+
+        `readable`: numbers of those pictures, where another has looked already.
+        """
         self._scenes, self._most = scenes, megabytes * 1_000_000
         self._kept: OrderedDict[int, Image] = OrderedDict()
         self._bytes, self._lock = 0, threading.Lock()
         self.decoded = 0
         """How often a file was opened."""
-        self.readable = [k for k in range(len(scenes)) if self._get(k) is not None]
+        looked = readable is None
+        self.readable = [k for k in range(len(scenes)) if self._get(k) is not None] if looked else list(readable or ())
 
     def __getitem__(self, number: int) -> Image:
         """RGB (H, W, 3) uint8, not to be changed. Raises DataError where a picture can no longer be read."""

@@ -91,7 +91,7 @@ def test_scenes_depend_on_seed_epoch_and_number_alone(setup):
     assert (one[1][0] != two[1][0]).any()
 
 
-def test_few_kept_pictures_and_many_workers_give_the_same_batches(setup, monkeypatch):
+def test_few_kept_pictures_and_many_threads_give_the_same_batches(setup):
     from concurrent.futures import ThreadPoolExecutor
 
     from train.config import DetectorConfig, load
@@ -101,18 +101,54 @@ def test_few_kept_pictures_and_many_workers_give_the_same_batches(setup, monkeyp
     folder, data = setup
     config = load(folder / "c.toml", DetectorConfig)
     all_kept = Scenes(read(data), config)
-    first = all_kept.pictures.decoded
+    pictures = all_kept.sampler.pictures
+    first = pictures.decoded
     expected = [all_kept[k] for k in range(6)]
-    assert all_kept.pictures.decoded == first, "nothing is read twice while there is room"
-    few = Scenes(read(data), config, workers=3, megabytes=0.06)
+    assert pictures.decoded == first, "nothing is read twice while there is room"
+    few = Scenes(read(data), config, megabytes=0.06)
     with ThreadPoolExecutor(3) as threads:
         found = list(threads.map(few.__getitem__, range(6)))
     for (a, b), (c, d) in zip(expected, found, strict=True):
         np.testing.assert_array_equal(a, c)
         np.testing.assert_array_equal(b, d)
-    assert few.pictures.decoded > first
-    assert sum(image.nbytes for image in few.pictures._kept.values()) <= 60_000
+    assert few.sampler.pictures.decoded > first
+    assert sum(image.nbytes for image in few.sampler.pictures._kept.values()) <= 60_000
     assert kept.MEGABYTES == 4000
+
+
+def test_processes_give_the_same_batches_and_end_with_the_training(setup):
+    from train.config import DetectorConfig, load
+    from train.detector.batches import Scenes, read
+
+    folder, data = setup
+    config = load(folder / "c.toml", DetectorConfig)
+    alone, shared = Scenes(read(data), config), Scenes(read(data), config, workers=2)
+    for epoch in (0, 1):
+        alone.epoch = shared.epoch = epoch
+        for k in range(3):
+            for mine, theirs in zip(alone[k], shared[k], strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+    children = list(shared.processes._pool._processes.values())
+    assert children
+    del shared
+    for child in children:
+        child.join(60)
+    assert {child.exitcode for child in children} == {0}
+
+
+def test_a_process_that_dies_ends_the_training_with_a_remedy(setup):
+    from edge.core.errors import DataError
+    from train.config import DetectorConfig, load
+    from train.detector.batches import Scenes, read
+
+    folder, data = setup
+    shared = Scenes(read(data), load(folder / "c.toml", DetectorConfig), workers=2)
+    shared[0]
+    for child in list(shared.processes._pool._processes.values()):
+        child.kill()
+        child.join(60)
+    with pytest.raises(DataError, match="fewer --workers or less --memory"):
+        shared[1]
 
 
 def test_a_picture_that_is_gone_in_the_middle_is_named(setup):
@@ -326,7 +362,7 @@ def test_evaluate_measures_bundles_and_keras_files(setup, capsys):
 
 
 def test_boxes_follow_the_turned_and_stretched_picture():
-    from train.detector.batches import carried
+    from train.detector.sampling import carried
 
     boxes = np.array([[10.0, 20, 30, 60]], np.float32)
     shifted = np.array([[2.0, 0, 5], [0, 2, -10]])
@@ -341,7 +377,7 @@ def test_boxes_follow_the_turned_and_stretched_picture():
 
 def test_a_turned_scene_keeps_its_box_on_the_face():
     from train.config import DetectorConfig
-    from train.detector.batches import sample
+    from train.detector.sampling import sample
 
     config = DetectorConfig(rotated=1.0, stretched=1.0, covered=0.0, drawn_masks=0.0, things=0.0, largest_face=40)
     picture = np.zeros((96, 96, 3), np.uint8)
