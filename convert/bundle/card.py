@@ -21,7 +21,7 @@ access, or certifying the kind or fit of a mask. The networks see colour and sha
 
 - Faces below about 12 pixels in the network's input, strong backlight, profiles and faces seen from above are found
   less often. "Turned aside" below are faces with narrow boxes: mostly profiles.
-- Animals: the face of a dog may be taken for a bare one. The training pictures of things show hardly any.
+- Animals: drawn heads and a few photos were trained on, so most are told apart; another may be taken for a bare face.
 - Masks worn below the nose are few among the training pictures, and many of those are drawn: see the figures below.
 - A hand, a cup or a beard over the mouth was drawn in training, not photographed; expect errors.
 - The score threshold was chosen on the validation pictures, and the classifier's calibration too: figures on other

@@ -1,11 +1,12 @@
 """Things that are no faces, drawn: round, spoked, ringed, striped, lettered; and empty walls to put them on.
 
-Face detectors ring for wheels, lamps, vents and signs, for few training pictures show any. Each drawing is random in
-shape, colour, size and place; none has two eyes over a mouth.
+Face detectors ring for wheels, lamps, vents, signs and animals, for few training pictures show any. Each drawing is
+random in shape, colour, size and place; none but the animals has two eyes over a mouth.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -155,4 +156,87 @@ def _blot(image: Image, centre: tuple[float, float], radius: float, rng: np.rand
     image[:] = (image * (1 - inside) + paint * inside).astype(np.uint8)
 
 
-KINDS = (_wheel, _wheel, _disc, _rings, _lamp, _box, _letters, _blot)
+def _animal(image: Image, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
+    """An animal's head from the front: fur, ears, two eyes, and a snout with a dark nose where people have a mouth."""
+    fur, light = np.array(_fur(rng)), rng.uniform(0.5, 1.6)
+    x, y = centre
+    head, wide = radius * rng.uniform(0.75, 1.0), rng.uniform(0.75, 1.05)
+    for side in (-1, 1):
+        _ear(image, (x + side * head * wide * rng.uniform(0.6, 0.9), y - head * 0.6), side, head, tuple(fur * 0.8), rng)
+    _furry(image, (x, y), (head * wide, head), fur, rng)
+    length = rng.uniform(0.25, 0.5) * head
+    middle = (x + rng.uniform(-0.1, 0.1) * head, y + rng.uniform(0.35, 0.55) * head)
+    _furry(image, middle, (head * rng.uniform(0.3, 0.5), length), np.clip(fur * light, 0, 255), rng)
+    apart, high = rng.uniform(0.3, 0.48) * head, y - rng.uniform(0.05, 0.25) * head
+    eye, dark = max(head * rng.uniform(0.06, 0.13), 1.0), rng.uniform(0, 60, 3)
+    for side in (-1, 1):
+        place = (x + side * apart, high)
+        cv2.circle(image, _at(place, 0, 0), max(round(eye), 1), tuple(dark), -1, cv2.LINE_AA)
+        if rng.random() < 0.6:  # a glint, or eyes that a flash lights up
+            cv2.circle(image, _at(place, eye / 3, 4), max(round(eye * rng.uniform(0.3, 0.7)), 1), (240, 235, 200), -1)
+    nose, axes = (middle[0], middle[1] - length * rng.uniform(-0.2, 0.5)), head * rng.uniform(0.1, 0.2)
+    size = (max(round(axes), 1), max(round(axes * rng.uniform(0.6, 0.9)), 1))
+    cv2.ellipse(image, _at(nose, 0, 0), size, 0, 0, 360, tuple(rng.uniform(0, 45, 3)), -1, cv2.LINE_AA)
+    mouth = (max(round(head * rng.uniform(0.15, 0.4)), 1), max(round(head * 0.15), 1))
+    ends = _at((middle[0], middle[1] + length * 0.3), 0, 0)
+    cv2.ellipse(image, ends, mouth, 0, 0, 180, tuple(fur * 0.25), max(round(head * 0.04), 1), cv2.LINE_AA)
+    if rng.random() < 0.3:
+        tongue = (max(round(head * 0.12), 1), max(round(head * rng.uniform(0.1, 0.25)), 1))
+        cv2.ellipse(
+            image, _at((middle[0], ends[1] + head * 0.2), 0, 0), tongue, 0, 0, 360, (215, 120, 125), -1, cv2.LINE_AA
+        )
+
+
+def _fur(rng: np.random.Generator) -> Colour:
+    """Black, brown, red, yellow, grey or white."""
+    kinds = ((25, 22, 20), (95, 62, 38), (165, 95, 45), (205, 170, 120), (120, 115, 110), (225, 220, 210))
+    r, g, b = np.clip(np.array(kinds[rng.integers(len(kinds))]) + rng.normal(0, 14, 3), 5, 250).astype(int).tolist()
+    return r, g, b
+
+
+def _ear(
+    image: Image, base: tuple[float, float], side: int, head: float, colour: Sequence[float], rng: np.random.Generator
+) -> None:
+    """Upright and pointed, or hanging."""
+    if rng.random() < 0.5:
+        tip = (base[0] + side * head * rng.uniform(-0.1, 0.4), base[1] - head * rng.uniform(0.5, 0.9))
+        corners = ((base[0] - head * 0.3, base[1] + head * 0.2), (base[0] + head * 0.3, base[1] + head * 0.3), tip)
+        cv2.fillConvexPoly(image, np.round(corners).astype(np.int32), tuple(colour), cv2.LINE_AA)
+        inner = [tuple(np.array(c) * 0.5 + np.mean(corners, 0) * 0.5) for c in corners]
+        cv2.fillConvexPoly(image, np.round(inner).astype(np.int32), (200, 150, 140), cv2.LINE_AA)
+        return
+    middle, axes = (base[0] + side * head * 0.25, base[1] + head * rng.uniform(0.3, 0.7)), (head * 0.25, head * 0.6)
+    turn = -side * rng.uniform(0, 30)
+    cv2.ellipse(
+        image,
+        _at(middle, 0, 0),
+        (round(axes[0]) or 1, round(axes[1]) or 1),
+        turn,
+        0,
+        360,
+        tuple(colour),
+        -1,
+        cv2.LINE_AA,
+    )
+
+
+def _furry(
+    image: Image,
+    centre: tuple[float, float],
+    axes: tuple[float, float],
+    colour: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> None:
+    """An ellipse with a ragged edge and hair that runs outwards from its middle, shaded like a ball."""
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
+    dx, dy = (x - np.float32(centre[0])) / np.float32(axes[0]), (y - np.float32(centre[1])) / np.float32(axes[1])
+    away, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
+    hairs = np.interp(angle, np.linspace(-np.pi, np.pi, 181), rng.normal(0, 1, 181)).astype(np.float32)
+    clumps = cv2.GaussianBlur(rng.normal(0, 1, image.shape[:2]).astype(np.float32), (0, 0), max(axes[0] / 14, 0.6))
+    inside = np.clip((1 + 0.07 * hairs - away) * max(min(axes), 1) / 2, 0, 1)[..., None]
+    texture = (hairs * rng.uniform(3, 12) + clumps * axes[0] * rng.uniform(0.6, 2.0))[..., None]
+    paint = np.clip(np.asarray(colour) * (1.1 - 0.4 * away[..., None] ** 2) + texture, 0, 255)
+    image[:] = (image * (1 - inside) + paint * inside).astype(np.uint8)
+
+
+KINDS = (_wheel, _wheel, _disc, _rings, _lamp, _box, _letters, _blot, _animal, _animal)
