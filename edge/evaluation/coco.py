@@ -99,7 +99,7 @@ def _images(path: Path, images: list[Any]) -> dict[Any, dict[str, Any]]:
         if not isinstance(image, dict) or not isinstance(image.get("file_name"), str) or "id" not in image:
             raise DataError(f"{path}: entry {k} of images: expected an id and a file_name, found {str(image)[:80]}")
         if isinstance(image["id"], (list, dict)) or image["id"] in found:
-            raise DataError(f"{path}: entry {k} of images: id {image['id']} is not one of its own; number them anew")
+            raise DataError(f"{path}: entry {k} of images: id {image['id']} is not one of its own; renumber them")
         for key in ("width", "height"):
             if image.get(key) is not None and not _pixels(image[key]):
                 raise DataError(f"{path}: entry {k} of images: {key} {str(image[key])[:40]}: expected pixels, above 0")

@@ -174,6 +174,6 @@ def _standing(values: dict[str, Any]) -> Standing:
     counts = (found.people, found.unsure, found.changed, found.wrong)
     texts = (found.bundle, found.name)
     if not all(type(n) is int and n >= 0 for n in counts) or not all(isinstance(text, str) for text in texts):
-        raise ValueError("no counts of a bundle")
+        raise ValueError("not the counts of a bundle")
     datetime.fromtimestamp((found.since or 0) + found.seconds)
     return found

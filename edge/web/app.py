@@ -121,4 +121,4 @@ async def _missing(request: Request, error: Exception) -> Response:
 
 async def _broken(request: Request, error: Exception) -> Response:
     log.error("the page: %s %s: %s: %s", request.method, request.url.path, type(error).__name__, error)
-    return refused(500, "a mistake of maskcam's; the log tells more")
+    return refused(500, "an error in maskcam; the log has the details")

@@ -22,15 +22,15 @@ _SUMMARY = {
     ("/api/settings", "patch"): "Change settings; null takes back what the page had set",
     ("/api/cameras", "get"): "Cameras of this machine",
     ("/api/alert-test", "post"): "Show an alert on light and buzzer for 3 s",
-    ("/api/snooze", "post"): "No alerts for so many seconds; 0 ends it, none: as the settings say",
-    ("/api/wrong", "post"): "Say that what the camera shows is wrong: where pictures are collected, it is kept",
+    ("/api/snooze", "post"): "Suppress alerts for some seconds; 0 ends it, without a value: as the settings say",
+    ("/api/wrong", "post"): "Report a wrong decision; if pictures are collected, one is kept",
     ("/api/history", "get"): "Counts per hour or day and mask share; ?since=24h or 7d, ?by=hour or day",
     ("/api/login", "post"): "Begin a session; needs no password but the one in the body",
     ("/api/logout", "post"): "End a session",
     ("/api/password", "post"): "Set or change the password of the page",
     ("/api/support", "get"): "The support file, a ZIP",
-    ("/api/update", "get"): "Whether a package waits, whether something installs it, and what became of the last one",
-    ("/api/update", "post"): "Bring in a package that maskcam pack signed",
+    ("/api/update", "get"): "Whether a package is waiting, whether a unit will install it, and the last outcome",
+    ("/api/update", "post"): "Upload a package signed by maskcam pack",
     ("/api/openapi.json", "get"): "This document",
 }
 _TYPES = {
@@ -54,7 +54,7 @@ _ERRORS = {
     "401": "no session, token or password",
     "403": "from another site, or a wrong password",
     "421": "a host name that is not this camera's",
-    "422": "what was asked cannot be done; one line per mistake",
+    "422": "invalid request; one line per mistake",
     "429": "too many wrong attempts",
     "503": "not now",
 }

@@ -31,7 +31,7 @@ async def events(page: Page, request: Request) -> Response:
     if "text/event-stream" not in request.headers.get("accept", ""):
         return await api.events(page, request)
     if _open["listeners"] >= LISTENERS:
-        return refused(503, "too many listen already")
+        return refused(503, "too many listeners already")
     known = request.headers.get("last-event-id", "")
     after = int(known) if known.isascii() and known.isdigit() and len(known) < 16 else page.hub.count
     if "after" in request.query_params and not known:
@@ -42,7 +42,7 @@ async def events(page: Page, request: Request) -> Response:
 async def preview(page: Page, request: Request) -> Response:
     """Multipart JPEG, for programs that take the URL of a camera."""
     if _open["viewers"] >= VIEWERS:
-        return refused(503, "too many watch already")
+        return refused(503, "too many viewers already")
     return StreamingResponse(
         _counted("viewers", _frames(page)), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}"
     )

@@ -75,7 +75,7 @@ def test_every_line_of_a_bare_machine(made_up, load):
         assert len(finding.name) <= WIDTH
         assert finding.found
         assert "\n" not in finding.found + finding.remedy
-        assert "could not be looked at" not in finding.found, finding
+        assert "could not be checked" not in finding.found, finding
     assert {"NumPy", "OpenCV", "TFLite", "camera"} <= {finding.name for finding in seen if finding.state == "bad"}
 
 
@@ -107,7 +107,7 @@ def test_a_check_that_stumbles_does_not_end_the_others(made_up, monkeypatch):
 
     monkeypatch.setattr("edge.operations.doctor.power.temperature", stumble)
     seen = {finding.name: finding for finding in made_up()}
-    assert seen["temperature"].found == "could not be looked at: ZeroDivisionError: what a machine"
+    assert seen["temperature"].found == "could not be checked: ZeroDivisionError: what a machine"
     assert "clock" in seen
 
 

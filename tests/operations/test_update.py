@@ -77,13 +77,13 @@ def test_a_release_runs_when_it_is_healthy(board, pack, keys, capsys):
     assert board.restarts == ["0.2.0"]
     assert os.readlink(board.home.entry) == "../releases/0.2.0/bin/maskcam"
     assert not board.home.journal.exists()
-    assert "healthy, and stays" in capsys.readouterr().out
+    assert "healthy, kept" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("ailment", ["sick", "unready"])
 def test_one_that_is_not_is_taken_back(board, pack, keys, ailment):
     board.update(pack("0.2.0"), keys)
-    with pytest.raises(UpdateError, match="what ran before runs again"):
+    with pytest.raises(UpdateError, match="the previous version runs again"):
         board.update(pack("0.3.0", ailment), keys)
     assert board.running() == "0.2.0"
     assert board.restarts[-1] == "0.2.0"
@@ -258,7 +258,7 @@ JUNK += [b'{"link": "a", "new": "b", "old": null, "label": "c", "extra": 1}']
 def test_a_damaged_journal_is_one_line_and_heals(board, pack, keys, capsys, text):
     board.update(pack("0.2.0"), keys)
     board.home.journal.write_bytes(text)
-    with pytest.raises(UpdateError, match="is damaged: mend it with: maskcam update --resume"):
+    with pytest.raises(UpdateError, match="is damaged: repair it with: maskcam update --resume"):
         board.update(pack("0.3.0"), keys)
     capsys.readouterr()
     board.resume()
@@ -416,7 +416,7 @@ def state(frames, active="active", sub="running", restarts=0):
             "its watchdog was not fed: no frame went through both networks (ok; 30.0 FPS)",
         ),
         ([state(1), state(9, "activating", "auto-restart")], "it is activating (auto-restart) while it should run"),
-        ([state(1), state(2, restarts=1)], "it failed and was started anew"),
+        ([state(1), state(2, restarts=1)], "it failed and was restarted"),
     ],
 )
 def test_health_is_frames_and_no_restart(states, why):

@@ -84,7 +84,7 @@ def seen(container, since, seconds):
 def test_what_a_door_taught_comes_back_by_an_update(door, tuned):
     before = seen(door, 0, 90)
     said = door.run(MASKCAM, "update", "/mnt/door.tar", "--health", "20").splitlines()
-    assert said[-1].endswith("healthy, and stays")
+    assert said[-1].endswith("healthy, kept")
     after = seen(door, time.time() - 20, 60)
     print(f"\nmasks with a printed smile: held {before} before the update, {after} after it")
     assert before.count("on") <= len(before) / 2

@@ -386,5 +386,5 @@ def test_a_mistake_of_ours_is_said_to_the_caller_and_in_the_log(stand, monkeypat
     monkeypatch.setattr(place.hub, "told", lambda after: 1 / 0)
     quiet = TestClient(place.app, ADDRESS, raise_server_exceptions=False)
     answer = quiet.get("/api/events")
-    assert (answer.status_code, answer.json()["error"]) == (500, "a mistake of maskcam's; the log tells more")
+    assert (answer.status_code, answer.json()["error"]) == (500, "an error in maskcam; the log has the details")
     assert "the page: GET /api/events: ZeroDivisionError: division by zero" in caplog.text

@@ -70,9 +70,9 @@ def test_it_tells_what_became_of_the_last_one(state, tmp_path):
     unit.touch()
     (state / inbox.INBOX).write_bytes(b"signed")
     assert update.report(state, unit, tmp_path) == {"waits": True, "installs": True, "last": None}
-    inbox.install(state / inbox.INBOX, tmp_path, lambda path, say: say("healthy, and stays"))
+    inbox.install(state / inbox.INBOX, tmp_path, lambda path, say: say("healthy, kept"))
     said = update.report(state, unit, tmp_path)
-    assert (said["waits"], said["last"]["state"], said["last"]["said"]) == (False, "installed", ["healthy, and stays"])
+    assert (said["waits"], said["last"]["state"], said["last"]["said"]) == (False, "installed", ["healthy, kept"])
     (tmp_path / inbox.OUTCOME).write_text("[")
     assert update.report(state, unit, tmp_path)["last"] is None
 

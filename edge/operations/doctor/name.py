@@ -87,4 +87,4 @@ def name(host: str, port: int, root: Path, ask: Ask = ask) -> Iterator[Finding]:
         remedy = "sudo systemctl enable --now avahi-daemon"
     else:
         remedy = "sudo apt-get install avahi-daemon"
-    yield warn("name.local", f"nobody answers for {local}: the page is found by its address only", remedy)
+    yield warn("name.local", f"no answer for {local}: the page is found by its address only", remedy)

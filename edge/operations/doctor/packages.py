@@ -76,7 +76,7 @@ def look(module: str) -> Package:
         # Not the caller's folder: python -c searches it first, and `sudo maskcam doctor` is root's.
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, errors="replace", cwd="/")
     except subprocess.TimeoutExpired:
-        return Package(listed or "", "loading it takes more than a minute", wheel)
+        return Package(listed or "", "loading it took more than a minute", wheel)
     error = ""
     if done.returncode:
         error = f"signal {-done.returncode}" if done.returncode < 0 else (done.stderr.strip().splitlines() or ["?"])[-1]

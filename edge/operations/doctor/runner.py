@@ -68,7 +68,7 @@ def _guarded(name: str, check: Callable[..., Iterable[Finding]], *arguments: Any
     try:
         yield from check(*arguments)
     except Exception as error:
-        yield warn(name, f"could not be looked at: {type(error).__name__}: {error}", "sudo maskcam doctor")
+        yield warn(name, f"could not be checked: {type(error).__name__}: {error}", "sudo maskcam doctor")
 
 
 def _settings(load: Callable[[], Settings]) -> tuple[Settings, bool]:

@@ -105,7 +105,7 @@ def pending(journal: Path) -> Trial | None:
     except FileNotFoundError:
         return None
     except (ValidationError, ValueError):
-        raise Damaged(f"{journal} is damaged: mend it with: maskcam update --resume") from None
+        raise Damaged(f"{journal} is damaged: repair it with: maskcam update --resume") from None
 
 
 def attempt(journal: Path, trial: Trial, unit: Unit, health: float, say: Reporter) -> None:
@@ -118,7 +118,7 @@ def attempt(journal: Path, trial: Trial, unit: Unit, health: float, say: Reporte
         _back(journal, trial, unit, why)
     journal.unlink()
     os.sync()
-    say(f"{trial.label}: healthy, and stays")
+    say(f"{trial.label}: healthy, kept")
 
 
 def resume(journal: Path, unit: Unit, health: float, say: Reporter) -> None:
@@ -173,6 +173,6 @@ def _back(journal: Path, trial: Trial, unit: Unit, why: str) -> None:
     if trial.old is not None and not runs(link):
         raise UpdateError(f"{trial.label}: {why}: {heal(journal.parent, unit)}")
     after = (
-        "what ran before runs again" if unit.restart() else "what ran before was put back, but does not start either"
+        "the previous version runs again" if unit.restart() else "the previous version was restored, but does not start"
     )
     raise UpdateError(f"{trial.label}: {why}: {after}")

@@ -59,7 +59,7 @@ class Systemd:
             if (last.get("ActiveState"), last.get("SubState")) != ("active", "running"):
                 return f"it is {last.get('ActiveState')} ({last.get('SubState')}) while it should run"
             if last.get("NRestarts") != first.get("NRestarts"):
-                return "it failed and was started anew"
+                return "it failed and was restarted"
         if last.get("WatchdogTimestampMonotonic") == first.get("WatchdogTimestampMonotonic"):
             return f"its watchdog was not fed: no frame went through both networks ({last.get('StatusText')})"
         return ""
