@@ -262,23 +262,24 @@ class Hanging(MemorySink):
 )
 def test_one_that_hangs_is_reported_keeps_the_newest_and_goes_on(isolated, caplog):
     inner, time = Hanging(), Time()
+    time.now = 100.0
     with caplog.at_level(logging.INFO):
         sink = isolated(lambda: inner, time, capacity=3, hung_after=15.0)
         sink.send(decision(0))
         assert inner.inside.wait(SOON)
-        time.now = 14.0
+        time.now = 114.0
         sink.send(decision(1))
         assert sink.problem == ""
-        time.now = 16.0
+        time.now = 115.0
         for i in range(2, 8):
             sink.send(decision(i))  # returns at once
-        assert sink.problem == "has hung for 16 s"
+        assert sink.problem == "has hung for 15 s"
         inner.go.set()
         sink.close()
     assert inner.events == [decision(0), decision(5), decision(6), decision(7)], "what was under way is not given up"
     assert sink.dropped == 4
     assert [r.getMessage() for r in caplog.records] == [
-        "sinks.test: has hung for 16 s; it is tried again, the camera goes on",
+        "sinks.test: has hung for 15 s; it is tried again, the camera goes on",
         "sinks.test: works again",
     ]
 
@@ -290,9 +291,32 @@ def test_close_leaves_one_that_hangs_alone(caplog):
     assert inner.inside.wait(SOON)
     sink.send(CLEAR)
     sink.close()
-    assert "sinks.test: does not end within 0.01 s, left alone" in caplog.text
-    assert "sinks.test: 2 events were not delivered" in caplog.text
+    assert caplog.messages == [
+        "sinks.test: does not end within 0.01 s, left alone",
+        "sinks.test: 2 events were not delivered",
+    ]
+    (thread,) = (t for t in threading.enumerate() if t.name == "sink sinks.test" and t.is_alive())
+    assert thread.daemon, "the end of the program does not wait for it"
     inner.go.set()
+    thread.join(SOON)
+
+
+def test_one_that_hangs_when_it_is_told_again_what_holds_is_reported(isolated):
+    """It was opened anew, and the first word to it never returns."""
+    first, second, time = Scripted(), Hanging(), Time()
+    sinks = [first, second]
+    sink = isolated(lambda: sinks.pop(0), time, restate=True)
+    sink.send(RAISED)
+    first.wait_for(1)
+    with first.arrived:
+        first.left = 1
+    sink.send(OK)
+    assert second.inside.wait(SOON)
+    sink.problem = ""
+    time.now += 15.0
+    sink.send(CLEAR)
+    assert sink.problem == "has hung for 15 s"
+    second.go.set()
 
 
 def test_close_does_not_wait_for_a_pause_to_end(caplog):
