@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.core.errors import DataError
+from edge.core.labels import NOT_A_FACE
 from edge.evaluation import coco, formats
 from edge.evaluation.coco import Annotated
 from train.config import DetectorConfig
@@ -22,7 +23,10 @@ from train.fitting.workers import ALONE
 
 
 def read(path: Path) -> list[Annotated]:
-    """Scenes of any format that says boxes; of a crops.csv its training part, a face per picture. Raises DataError."""
+    """Scenes of any format that says boxes; of a crops.csv the faces of its training part, one per picture.
+
+    Raises DataError.
+    """
     if path.suffix != ".csv":
         scenes = formats.read(path)
         if any(s.whole for s in scenes):
@@ -40,7 +44,7 @@ def read(path: Path) -> list[Annotated]:
             s.cluster,
         )
         for s in dataset.read(path)
-        if s.box and s.label in coco.NAMES and s.split != "val"
+        if s.box and s.label in coco.NAMES and s.label != NOT_A_FACE and s.split != "val"
     ]
 
 

@@ -165,6 +165,19 @@ def test_a_picture_that_is_gone_in_the_middle_is_named(setup):
         pictures[gone]
 
 
+def test_false_alarms_in_a_table_are_no_faces_to_the_detector(tmp_path):
+    from train.detector.batches import read
+
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((60, 80, 3), 90, np.uint8))
+    (tmp_path / "crops.csv").write_text(
+        "file,label,x0,y0,x1,y1,box,source,cluster,split\n"
+        "a.png,with_mask,5,5,30,35,drawn,s,1,train\n"
+        "a.png,not_a_face,40,10,60,30,found,s,1,train\n"
+    )
+    scenes = read(tmp_path / "crops.csv")
+    assert [scene.boxes.tolist() for scene in scenes] == [[[5, 5, 30, 35]]]
+
+
 def loss_of(boxes_said, logits, truth):
     from train.detector.loss import DetectionLoss
 
