@@ -20,6 +20,7 @@ from edge.backends.tflite import TFLiteEngine, interpreter_class
 from edge.config.settings import Backend
 from edge.core.errors import DataError
 from edge.core.labels import NOT_A_FACE, of_outputs
+from edge.core.native_output import silence_native_output
 from edge.evaluation.annotated import Annotated
 from edge.vision import bundle as bundles
 from edge.vision.decode import STRIDES
@@ -56,7 +57,8 @@ def convert(
         "known_answer": f"{name}_known.npz",
     }
     network = bundles.Network.model_validate(values)
-    engine = TFLiteEngine(folder / f"{name}_int8.tflite", network, Backend().threads)
+    with silence_native_output():  # TensorFlow Lite greets on stderr when a network is opened
+        engine = TFLiteEngine(folder / f"{name}_int8.tflite", network, Backend().threads)
     known_answer.write(folder / f"{name}_known.npz", engine, list(outputs), width, height)
     return values
 
