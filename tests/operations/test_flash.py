@@ -4,6 +4,7 @@ The layouts are those of the published images: Raspberry Pi OS Lite 64-bit (Book
 and Ubuntu Server 24.04; kernels and firmware are empty here.
 """
 
+import lzma
 import re
 import shutil
 import struct
@@ -14,6 +15,7 @@ import pytest
 
 from edge import cli
 from edge.core.errors import FlashError
+from edge.operations.flash import image as image_module
 from edge.operations.flash import wheels
 from edge.operations.flash.target import find
 from edge.testing.kill import kill_at
@@ -548,6 +550,21 @@ def test_a_packed_image_becomes_a_new_file(flash, tmp_path):
     code, said = flash(packed, "--yes")
     assert code == 2
     assert "exists" in said
+
+
+def test_a_packed_image_that_fills_the_disk_is_one_line_that_names_it(tmp_path, monkeypatch):
+    """A few kilobytes may unpack to gigabytes."""
+    packed, target = tmp_path / "card.img.xz", tmp_path / "card.img"
+    packed.write_bytes(lzma.compress(bytes(100_000)))
+
+    def full(source, file, go_on):
+        file.write(source.read(1000))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(image_module, "_stream", full)
+    with pytest.raises(FlashError, match=r"card\.img: .*\.xz cannot be unpacked there \(No space left on device\)"):
+        image_module.unpack(packed, target, lambda done: None)
+    assert not target.exists()
 
 
 @pytest.mark.parametrize(

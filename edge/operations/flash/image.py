@@ -226,6 +226,9 @@ def unpack(source: Path, target: Path, progress: Callable[[int], None], whole: b
     except (lzma.LZMAError, EOFError) as error:
         target.unlink(missing_ok=True)
         raise FlashError(f"{source}: damaged: {error}: download it again") from None
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        raise FlashError(f"{target}: {source} cannot be unpacked there ({error.strerror or error})") from None
     except BaseException:
         target.unlink(missing_ok=True)
         raise
