@@ -6,7 +6,7 @@ comma := ,
 # With CI set, the tests that need TensorFlow run too; without it they skip with a reason.
 TEST_EXTRAS = $(if $(CI),test$(comma)convert,test)
 
-.PHONY: demo demo-page docs release test test-mqtt test-homeassistant test-history test-workers test-all test-web test-systemd test-guest test-virtual check audit clean test-arm64 test-faults test-soak test-fuzz test-mutation
+.PHONY: coverage coverage-core demo demo-page docs release test test-mqtt test-homeassistant test-history test-workers test-all test-web test-systemd test-guest test-virtual check audit clean test-arm64 test-faults test-soak test-fuzz test-mutation
 
 demo: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml --duration 20 --sheet demo.png --overwrite
@@ -25,6 +25,12 @@ test: $(VENV)/.$(TEST_EXTRAS)
 coverage: $(VENV)/.$(TEST_EXTRAS)
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report | tail -n 1
+
+# The parts that see, decide and tell, by their own tests: a minute.
+CORE = core config vision tracking sinks assemble
+coverage-core: $(VENV)/.$(TEST_EXTRAS)
+	$(BIN)/coverage run -m pytest -q $(CORE:%=tests/%)
+	$(BIN)/coverage report --include='$(subst $() ,$(comma),$(CORE:%=edge/%/*))' | tail -n 1
 
 test-all:
 	$(MAKE) test CI=true
