@@ -203,7 +203,7 @@ def test_what_the_camera_errs_about_at_this_door_it_learns_and_forgets_nothing(
 
     then, now = visits(shipped, 2, 24)[0], visits(installed, 2, 24)[0]
     assert now > then + 0.1, "people whom neither training nor anybody has seen"
-    assert now >= 0.85
+    assert now >= 0.75, "of 24 visits"
     leave(request.config.cache.mkdir("door"), packed, keys[1])
     old, new = world(shipped), world(installed)
     assert new.mean() > old.mean() - 0.02, "nothing else is forgotten"
