@@ -26,7 +26,8 @@ FILE = 1 << 30
 
 def folder() -> str | None:
     """Where the files lie: TMPDIR, else /var/tmp, since /tmp often is memory; None: where Python puts such files."""
-    return os.environ.get("TMPDIR") or ("/var/tmp" if Path("/var/tmp").is_dir() else None)
+    roomy = Path("/var/tmp")  # nosec B108: the files there have no name that anybody could take first
+    return os.environ.get("TMPDIR") or (str(roomy) if roomy.is_dir() else None)
 
 
 class Shelf:
