@@ -28,7 +28,7 @@ def vimc():
 
 
 def test_frames_of_the_camera_port(vimc):
-    with PiCamera(0, 641, 480, silence=30.0) as camera:
+    with PiCamera(0, width=641, height=480, silence=30.0) as camera:
         print(camera.describe())
         frames, began = [], time.monotonic()
         for frame in camera:
