@@ -182,9 +182,8 @@ def _animal(image: Image, centre: tuple[float, float], radius: float, rng: np.ra
     cv2.ellipse(image, ends, mouth, 0, 0, 180, tuple(fur * 0.25), max(round(head * 0.04), 1), cv2.LINE_AA)
     if rng.random() < 0.3:
         tongue = (max(round(head * 0.12), 1), max(round(head * rng.uniform(0.1, 0.25)), 1))
-        cv2.ellipse(
-            image, _at((middle[0], ends[1] + head * 0.2), 0, 0), tongue, 0, 0, 360, (215, 120, 125), -1, cv2.LINE_AA
-        )
+        below = _at((middle[0], ends[1] + head * 0.2), 0, 0)
+        cv2.ellipse(image, below, tongue, 0, 0, 360, (215, 120, 125), -1, cv2.LINE_AA)
 
 
 def _fur(rng: np.random.Generator) -> Colour:
@@ -205,19 +204,9 @@ def _ear(
         inner = [tuple(np.array(c) * 0.5 + np.mean(corners, 0) * 0.5) for c in corners]
         cv2.fillConvexPoly(image, np.round(inner).astype(np.int32), (200, 150, 140), cv2.LINE_AA)
         return
-    middle, axes = (base[0] + side * head * 0.25, base[1] + head * rng.uniform(0.3, 0.7)), (head * 0.25, head * 0.6)
-    turn = -side * rng.uniform(0, 30)
-    cv2.ellipse(
-        image,
-        _at(middle, 0, 0),
-        (round(axes[0]) or 1, round(axes[1]) or 1),
-        turn,
-        0,
-        360,
-        tuple(colour),
-        -1,
-        cv2.LINE_AA,
-    )
+    middle = _at((base[0] + side * head * 0.25, base[1] + head * rng.uniform(0.3, 0.7)), 0, 0)
+    axes, turn = (max(round(head * 0.25), 1), max(round(head * 0.6), 1)), -side * rng.uniform(0, 30)
+    cv2.ellipse(image, middle, axes, turn, 0, 360, tuple(colour), -1, cv2.LINE_AA)
 
 
 def _furry(

@@ -43,13 +43,13 @@ def run(
     workdir: Path,
     weights: str | None = None,
     start: Path | None = None,
-    threads: int = 1,
+    processes: int = 1,
     megabytes: int = MEGABYTES,
 ) -> Path:
     """Trains (or resumes) all stages and returns the path of `detector.keras`. Raises ConfigError, DataError.
 
     `start`: a detector.keras of the same width and channels, of any input size, to go on from, or a bundle's folder.
-    Each stage goes on from the one before it, in a folder of its own under `workdir`. `threads`, `megabytes`: see
+    Each stage goes on from the one before it, in a folder of its own under `workdir`. `processes`, `megabytes`: see
     `Scenes`; they change the speed and nothing else.
     """
     workers.begin()
@@ -65,7 +65,7 @@ def run(
             print(f"stage {number} of {len(stages)}: {config.epochs} epochs at {config.width} x {config.height}")
         afterwards = sum(map(_cost, stages[number:])) / _cost(config) * config.epochs
         listed = hard_examples.listed(data, part)
-        start = _stage(config, part, listed, held_out, folder, start, origin, afterwards, threads, megabytes)
+        start = _stage(config, part, listed, held_out, folder, start, origin, afterwards, processes, megabytes)
     if len(stages) > 1 and workers.chief():
         for name in ("detector.keras", "report.json", "history.png"):
             shutil.copyfile(folder / name, workdir / name)
@@ -86,7 +86,7 @@ def _stage(
     start: Path | None,
     origin: Path | None,
     afterwards: float,
-    threads: int,
+    processes: int,
     megabytes: int,
 ) -> Path:
     """One stage; returns its `detector.keras`, at once where it is already trained.
@@ -113,7 +113,7 @@ def _stage(
     if config.hard_examples and (listed or start):
         with workers.chief_first():
             hard, scenes = _hard(config, scenes, listed, model if start else None, workdir)
-    batches = Scenes(scenes, config, threads, hard, megabytes)
+    batches = Scenes(scenes, config, processes, hard, megabytes)
     if batches.skipped:
         print(f"skipped {len(batches.skipped)} of {len(scenes)} pictures, the first is {batches.skipped[0]}")
     with loop.strategy_scope():
