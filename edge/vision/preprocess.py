@@ -71,7 +71,8 @@ def exposed(image: Image) -> Image:
     as good in the dark then: at 0.15 of the light of 57 held-out photos, of a source that others were trained on, the
     shipped detector has a face AP of 0.94, as by day; with the dark photos as they are it has 0.71.
     """
-    peak = np.percentile(image[::4, ::4].max(2), 99)
+    red, green, blue = np.moveaxis(image[::4, ::4], 2, 0)
+    peak = np.percentile(np.maximum(np.maximum(red, green), blue), 99)  # image.max(2) takes ten times as long
     if peak >= BRIGHT:
         return image
     return cv2.convertScaleAbs(image, alpha=min(BRIGHT / max(float(peak), 1.0), MOST_GAIN))  # type: ignore[return-value]
