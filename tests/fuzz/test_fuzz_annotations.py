@@ -105,6 +105,7 @@ def look(folder, name, text):
 @given(changes=CHANGES)
 @example(changes=[(0.5, 0, "9" * 5000)])
 @example(changes=[(0.5, 0, "[" * 5000)])
+@example(changes=[(0.75, 2, "NaN"), (0.75, 0, "9" * 5000)])
 def test_damaged_annotations(folder, name, changes):
     before, said = time.process_time(), ""
     try:

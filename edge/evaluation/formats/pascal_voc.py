@@ -11,11 +11,14 @@ import numpy as np
 
 from edge.core.errors import DataError
 from edge.core.files import readable
+from edge.core.plain_text import plain
 from edge.evaluation.annotated import IGNORE, MOST, NOT_A_FACE, Annotated
 from edge.evaluation.labels import Labels
 from edge.evaluation.picture_names import Places, split_of
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
+SHOWN = 40
+"""Characters of a value in a message."""
 
 
 def files(root: Path) -> list[Path]:
@@ -63,7 +66,7 @@ def _object(path: Path, k: int, item: ElementTree.Element, labels: Labels) -> tu
         return None
     box = [_number(item, f"bndbox/{corner}") for corner in CORNERS]
     if not all(abs(v) <= MOST for v in box) or box[2] <= box[0] or box[3] <= box[1]:
-        said = ", ".join(f"{c} {item.findtext(f'bndbox/{c}')}" for c in CORNERS)
+        said = ", ".join(f"{c} {_word(item.findtext(f'bndbox/{c}'))}" for c in CORNERS)
         raise DataError(f"{path}: object {k}: {said}: no box; expected pixels with xmin < xmax and ymin < ymax")
     return box, category, (item.findtext("difficult") or "0").strip() not in ("0", "false", "False", "")
 
@@ -74,3 +77,9 @@ def _number(item: ElementTree.Element, key: str) -> float:
         return float(item.findtext(key) or "nan")
     except ValueError:
         return math.nan
+
+
+def _word(text: str | None) -> str:
+    """What a message shows of an annotation's value, however long that is."""
+    word = plain(" ".join(str(text).split()))
+    return word if len(word) <= SHOWN else f"{word[:SHOWN]}..."
