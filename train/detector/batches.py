@@ -84,3 +84,8 @@ class Scenes(keras.utils.PyDataset):
         rows, seed = self.share.rows(self.config.batch), self.share.seed(self.config.seed, self.epoch, index)
         images, boxes = (self.processes or self.sampler).batch(rows, seed)
         return images / np.float32(127.5) - np.float32(1), boxes
+
+    def close(self) -> None:
+        """Ends the processes that make batches: when the garbage collector would do it is not certain."""
+        if self.processes:
+            self.processes.close()

@@ -26,7 +26,7 @@ _own: list[Sampler] = []
 
 
 class Processes:
-    """A `Sampler` in each of `count` processes; may be asked by several threads at once. They end with this object."""
+    """A `Sampler` in each of `count` processes; may be asked by several threads at once. `close` ends them."""
 
     def __init__(
         self,
@@ -54,6 +54,10 @@ class Processes:
                 "a process that makes batches died, perhaps for want of memory; "
                 "the same command goes on after the last epoch: give fewer --workers or less --memory"
             ) from error
+
+    def close(self) -> None:
+        """Ends the processes and waits for them."""
+        self._pool.shutdown(cancel_futures=True)
 
 
 def _begin(

@@ -6,6 +6,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,8 @@ def _stage(
         trainer = network.for_training(model, config)
     shown = held_out[:: max(len(held_out) // config.evaluate_pictures, 1)]
     measure = MeasureAP(shown, finder(model))
-    history = loop.fit(trainer, batches, workdir, config.epochs, callbacks=[measure], afterwards=afterwards)
+    with closing(batches):
+        history = loop.fit(trainer, batches, workdir, config.epochs, callbacks=[measure], afterwards=afterwards)
     with workers.chief_first():
         if not workers.chief():
             return done

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -173,19 +174,14 @@ def _bound(call: Call, work: Labelling) -> Callable[[Request], Any]:
 def run(path: Path, bundle: Path, port: int, opened: Callable[[str], None]) -> None:
     """Serves the page until Ctrl-C; `opened` is told its address. Raises DataError, BundleError, OSError."""
     store = Store(path)
-    listening = socket.create_server(("127.0.0.1", port))
-    guesses = Guesses(store, bundle)
-    opened(f"http://127.0.0.1:{listening.getsockname()[1]}/")
-    config = uvicorn.Config(
-        app(Labelling(store, guesses)),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        ws="none",
-    )
-    try:
+    with socket.create_server(("127.0.0.1", port)) as listening, closing(Guesses(store, bundle)) as guesses:
+        opened(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        config = uvicorn.Config(
+            app(Labelling(store, guesses)),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            ws="none",
+        )
         uvicorn.Server(config).run([listening])
-    finally:
-        guesses.close()
-        listening.close()
