@@ -31,11 +31,11 @@ def judge(bundle: bundles.Bundle) -> Callable[[Image], list[tuple[Face, Verdict]
     What the classifier takes for no face is left out.
     """
     opener = resolve(backends()["tflite"].target)
-    detector = FaceDetector(opener(bundle, "detector", 2), bundle.detector)
-    classifier = mask_classifier(opener(bundle, "classifier", 2), bundle.classifier)
+    detector = FaceDetector(opener(bundle, "detector", 2), bundle.detector, bundle.detector.operating)
+    classifier = mask_classifier(opener(bundle, "classifier", 2), bundle)
 
     def judged(image: Image) -> list[tuple[Face, Verdict]]:
-        said = [(face, classifier.classify(image, face.box)) for face in detector.detect(image)]
+        said = [(face, classifier.classify(image, face.box, face.score)) for face in detector.detect(image)]
         return [(face, verdict) for face, verdict in said if not verdict.not_a_face]
 
     return judged

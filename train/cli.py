@@ -251,7 +251,7 @@ def _inspect(args: argparse.Namespace) -> None:
     found = bundle.load(args.bundle or bundle.shipped())
     with silence_native_output():  # TensorFlow Lite greets on stderr when a network is opened
         network = tflite.open(found, "classifier", 2)
-    classifier = mask_classifier(network, found.classifier)
+    classifier = mask_classifier(network, found)
     with Progress("looking", unit="pictures") as progress:
         result = survey.survey(args.data, names, classifier, found.classifier.labels, progress=progress.update)
     print(survey.text(result))

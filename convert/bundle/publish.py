@@ -87,8 +87,10 @@ def publish(
             check.gate(folder, list(sources))
         _write(folder, values)
         if "detector" not in kept:
-            values["detector"]["score_threshold"] = _threshold(folder, held_out, config)
-            _write(folder, values)
+            _choose_thresholds(values, folder, held_out, config.false_alarms)
+        elif NOT_A_FACE not in values["classifier"]["labels"]:
+            values["detector"]["joint_threshold"] = None  # chosen for a classifier that knew it
+        _write(folder, values)
         detectors = verify.detectors(bundles.load(folder))
         limits.sheet(detectors["int8"], folder / LIMITS)
         figures, outcomes = verify.measure(detectors, held_out)
@@ -110,11 +112,16 @@ def publish(
     return out
 
 
-def _threshold(folder: Path, held_out: list[Annotated], config: ConvertConfig) -> float:
-    """The operating point of both int8 networks: what the classifier takes for no face is no alarm on the device."""
+def _choose_thresholds(values: dict[str, Any], folder: Path, held_out: list[Annotated], false_alarms: float) -> None:
+    """The operating points of the int8 networks: of the detector, and of both if the classifier knows "not a face"."""
+    detector = values["detector"]
     both = verify.detectors(bundles.load(folder))["int8"]
-    both.operating = 0.0
-    return verify.operating_point(both.rows, held_out, config.false_alarms)
+    detector["score_threshold"] = verify.operating_point(lambda image: both.answers(image)[0], held_out, false_alarms)
+    if NOT_A_FACE in values["classifier"]["labels"]:
+        detector["joint_threshold"] = detector["score_threshold"]  # that there is one, while it is chosen
+        _write(folder, values)
+        both = verify.detectors(bundles.load(folder))["int8"]
+        detector["joint_threshold"] = verify.operating_point(both.rows, held_out, false_alarms)
 
 
 def _write(folder: Path, values: dict[str, Any]) -> None:

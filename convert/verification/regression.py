@@ -35,7 +35,7 @@ def check(
 
     `most_alarms`: false alarms per picture that a new detector was asked for; None where it was not chosen here.
     """
-    theirs = outcomes.Outcomes(old.detector.score_threshold)
+    theirs = outcomes.Outcomes(old.detector.operating)
     detector = verify.detectors(old)["int8"]
     runner.score(pictures, detector.rows, detector.operating, name=detector.named, on_answer=theirs.add)
     intervals = outcomes.compare(new, theirs)

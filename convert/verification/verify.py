@@ -17,7 +17,7 @@ from edge.core.progress import Progress
 from edge.evaluation import formats
 from edge.evaluation.annotated import Annotated
 from edge.evaluation.outcomes import Outcomes, compare
-from edge.evaluation.runner import NOT_A_FACE_FROM, BundleDetector, score
+from edge.evaluation.runner import BundleDetector, score
 from edge.evaluation.scoring import Scorer, match
 from edge.vision import bundle as bundles
 
@@ -68,7 +68,7 @@ def vetoes(detector: BundleDetector, pictures: list[Annotated]) -> dict[str, int
         rows, things = detector.answers(image)
         known = rows[:, 4] >= detector.operating
         overlap = iou_matrix(rows[known], truth.boxes).max(1, initial=0)
-        rejected = things[known] >= NOT_A_FACE_FROM
+        rejected = detector.rejected(rows[known], things[known])
         for name, those in (("alarms", overlap < 0.1), ("faces", overlap >= Scorer.threshold)):
             counts[name] += int(those.sum())
             counts[f"{name}_rejected"] += int((those & rejected).sum())

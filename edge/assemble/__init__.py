@@ -184,19 +184,24 @@ def _pipeline(
 ) -> Pipeline:
     """Both networks with tracking and voting between them."""
     faces, judge, tracker = settings.detector, settings.decision, settings.tracker
-    visibility = settings.visibility
+    visibility, threshold = settings.visibility, faces.threshold or bundle.detector.operating
     return Pipeline(
         resolve("edge.vision.detector:FaceDetector")(
             engines["detector"],
             bundle.detector,
-            faces.threshold or None,
+            threshold,
             faces.nms_iou or None,
             timers,
             None if faces.windows == "auto" else faces.windows,
+            0.0 if faces.threshold else faces.min_face,
         ),
         GreedyTracker(tracker.min_iou, 0.0 if stills else tracker.max_gap, tracker.smoothing, tracker.duplicate),
         resolve("edge.vision.classifier:MaskClassifier")(
-            engines["classifier"], bundle.classifier, judge.unsure_below, judge.not_a_face
+            engines["classifier"],
+            bundle.classifier,
+            judge.unsure_below,
+            judge.not_a_face,
+            threshold if bundle.detector.joint_threshold else None,
         ),
         VotingJudge(
             min_votes=1 if stills else judge.min_votes,

@@ -38,8 +38,8 @@ class Detector(Protocol):
 
 
 class Classifier(Protocol):
-    def classify(self, image: Image, box: Box) -> Verdict:
-        """The mask state of the face at `box` of a full frame."""
+    def classify(self, image: Image, box: Box, score: float | None = None) -> Verdict:
+        """The mask state of the face at `box` of a full frame; `score`: the detector's, None if unknown."""
 
 
 class Tracker(Protocol):

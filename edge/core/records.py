@@ -45,6 +45,8 @@ class Track:
     """Seconds since first seen."""
     hits: int
     """Frames in which a face was matched."""
+    score: float | None = None
+    """The score of the newest face; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,10 @@ from edge.core.records import Image
 from edge.evaluation import slices
 from edge.evaluation.annotated import Annotated, Skipped, each
 from edge.evaluation.scoring import BARE, MASKED, UNSAID, WRONGLY, Scorer
-from edge.vision.bundle import Bundle, ClassifierSpec
+from edge.vision.bundle import Bundle
 from edge.vision.classifier import MaskClassifier
 from edge.vision.detector import FaceDetector
+from edge.vision.joint import joint_score
 
 Rows = NDArray[np.float64]
 LOWEST = 0.001
@@ -36,39 +37,50 @@ OF_FINDING = ("face_ap", "recall_masked", "recall_bare", "false_per_image", "ap_
 """Figures that require every face of a picture to be annotated."""
 
 
-def mask_classifier(engine: Engine, spec: ClassifierSpec) -> MaskClassifier:
-    """A classifier with the thresholds of the default settings."""
-    decision = Judgement()
-    return MaskClassifier(engine, spec, decision.unsure_below, decision.not_a_face)
+def mask_classifier(engine: Engine, bundle: Bundle) -> MaskClassifier:
+    """A bundle's classifier with the thresholds of the default settings."""
+    decision, joint = Judgement(), bundle.detector.joint_threshold
+    return MaskClassifier(engine, bundle.classifier, decision.unsure_below, decision.not_a_face, joint)
 
 
 class BundleDetector:
     """Both networks of a bundle as one function: picture -> rows x0, y0, x1, y1, score, label.
 
     On the device, a box that the classifier rejects as "not a face" is dropped. Here it is ranked below the operating
-    point: its score becomes at most that point, times the probability that it is a face.
+    point: its score is the joint one (`edge.vision.joint`), or, with a bundle that has no joint threshold, becomes at
+    most that point, times the probability that it is a face.
     """
 
     def __init__(self, bundle: Bundle, detector: Engine, classifier: Engine) -> None:
-        self.operating = bundle.detector.score_threshold
+        self.operating = bundle.detector.operating
+        self._joint = bundle.detector.joint_threshold is not None
         self._detector = FaceDetector(detector, bundle.detector, threshold=LOWEST)
-        self._classifier = mask_classifier(classifier, bundle.classifier)
+        self._classifier = mask_classifier(classifier, bundle)
         self._labels = bundle.classifier.labels
 
     def rows(self, image: Image) -> Rows:
         """(N, 6) rows of an RGB picture, best first; labels as in `edge.evaluation.scoring`."""
         found, things = self.answers(image)
-        vetoed = things >= NOT_A_FACE_FROM
-        found[vetoed, 4] = np.minimum(found[vetoed, 4], self.operating) * (1 - things[vetoed])
+        if self._joint:
+            found[:, 4] = joint_score(found[:, 4], things)
+        else:
+            vetoed = things >= NOT_A_FACE_FROM
+            found[vetoed, 4] = np.minimum(found[vetoed, 4], self.operating) * (1 - things[vetoed])
         return found[np.argsort(-found[:, 4], kind="stable")]
 
     def answers(self, image: Image) -> tuple[Rows, Rows]:
-        """The same rows before the classifier's rejection, and the probabilities (N,) that they are not faces."""
+        """The same rows with the detector's own score, and the probabilities (N,) that they are not faces."""
         found = self._detector.rows(image)
         labels, things = np.full(len(found), float(UNSAID)), np.zeros(len(found))
         for i in np.flatnonzero(found[:, 4] >= NAMED_FROM):
             labels[i], things[i] = self._say(image, Box(*found[i, :4].tolist()))
         return np.c_[found, labels], things
+
+    def rejected(self, rows: Rows, things: Rows) -> NDArray[np.bool_]:
+        """Which of the `answers` the device drops as "not a face"."""
+        if self._joint:
+            return joint_score(rows[:, 4], things) < self.operating
+        return things >= NOT_A_FACE_FROM
 
     def named(self, image: Image, truth: Annotated) -> Rows:
         """The classifier's rows for the annotated boxes of `truth`, each with a score of 1."""

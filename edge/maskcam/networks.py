@@ -137,7 +137,8 @@ class Classifier(_Network):
             raise DataError(f"unsure_below = {unsure_below!r}: expected a number from 0.5 to 1")
         super().__init__(bundle, backend, threads, colour)
         not_a_face = DEFAULTS.decision.not_a_face
-        self._classifier = MaskClassifier(self._engine, self.bundle.classifier, unsure_below, not_a_face)
+        joint = self.bundle.detector.joint_threshold
+        self._classifier = MaskClassifier(self._engine, self.bundle.classifier, unsure_below, not_a_face, joint)
 
     def classify(self, image: Image, face: Face | Box | Any = None) -> Verdict:
         """The mask state of one face.
@@ -152,7 +153,7 @@ class Classifier(_Network):
             EngineError: the backend failed.
         """
         rgb = as_rgb(image, self.colour)
-        return self._classifier.classify(rgb, _box(face, rgb))
+        return self._classifier.classify(rgb, _box(face, rgb), face.score if isinstance(face, Face) else None)
 
     def probabilities(self, image: Image, face: Face | Box | Any = None) -> dict[str, float]:
         """Probability (0 to 1) of each label of the bundle; arguments and errors as for `classify`."""

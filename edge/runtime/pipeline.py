@@ -50,7 +50,7 @@ class Pipeline:
         judged = not blind and (self.visibility is None or self.visibility.clear)
         for track in self._due(frame, tracks) if judged else ():  # settled tracks cost nothing
             with timers("classify"):
-                verdict = self.classifier.classify(frame.image, track.box)
+                verdict = self.classifier.classify(frame.image, track.box, track.score)
             self.judge.add_verdict(track, verdict, frame.t)
             if self.changes:
                 self.changes.classified(track.id)

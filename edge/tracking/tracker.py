@@ -23,6 +23,7 @@ class _Person:
     first: float
     last: float
     """`Frame.t` of the first and the last match, seconds."""
+    score: float
     hits: int = 1
     vx: float = 0.0
     vy: float = 0.0
@@ -31,19 +32,19 @@ class _Person:
     def predicted(self, t: float) -> Box:
         return self.box.moved(self.vx * (t - self.last), self.vy * (t - self.last))
 
-    def see(self, box: Box, t: float, smoothing: float) -> Track:
-        """Adds the box of the frame at `t`; the longer the time since the last one, the more its velocity counts."""
+    def see(self, face: Face, t: float, smoothing: float) -> Track:
+        """Adds the face of the frame at `t`; the longer the time since the last one, the more its velocity counts."""
         dt = t - self.last
         if dt > 0:
             weight = 1 - math.exp(-dt / smoothing)
-            (x, y), (x0, y0) = box.centre, self.box.centre
+            (x, y), (x0, y0) = face.box.centre, self.box.centre
             self.vx += weight * ((x - x0) / dt - self.vx)
             self.vy += weight * ((y - y0) / dt - self.vy)
-        self.box, self.last, self.hits = box, t, self.hits + 1
+        self.box, self.score, self.last, self.hits = face.box, face.score, t, self.hits + 1
         return self.track()
 
     def track(self) -> Track:
-        return Track(self.id, self.box, self.last - self.first, self.hits)
+        return Track(self.id, self.box, self.last - self.first, self.hits, self.score)
 
 
 class GreedyTracker:
@@ -73,14 +74,14 @@ class GreedyTracker:
         for overlap, i, j in sorted(pairs, key=lambda pair: -pair[0]):
             if overlap >= self.min_iou and i not in matches.values() and j not in matches:
                 matches[j] = i
-        seen = [self._people[i].see(faces[j].box, t, self.smoothing) for j, i in matches.items()]
+        seen = [self._people[i].see(faces[j], t, self.smoothing) for j, i in matches.items()]
         for j, face in enumerate(faces):
             if j not in matches and not any(_covered(face.box, track.box) >= self.duplicate for track in seen):
-                seen.append(self._start(face.box, t))
+                seen.append(self._start(face, t))
         return sorted(seen, key=lambda track: track.id)
 
-    def _start(self, box: Box, t: float) -> Track:
-        person = _Person(self._next_id, box, t, t)
+    def _start(self, face: Face, t: float) -> Track:
+        person = _Person(self._next_id, face.box, t, t, face.score)
         self._next_id += 1
         self._people.append(person)
         return person.track()

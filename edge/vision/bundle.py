@@ -87,9 +87,17 @@ class Network(_Part):
 class DetectorSpec(Network):
     strides: list[int]
     score_threshold: float = Field(gt=0, lt=1)
-    """Operating point chosen on the validation pictures."""
+    """Operating point of the detector alone, chosen on the validation pictures."""
+    joint_threshold: float | None = Field(None, gt=0, lt=1)
+    """Operating point of both networks, on the score of `edge.vision.joint`; None: a bundle made before there was one,
+    or whose classifier does not know "not a face"."""
     nms_iou: float = Field(gt=0, lt=1, validation_alias=AliasChoices("nms_iou", "overlap"))
     """Intersection over union above which two boxes are one face. Schema 1 calls it "overlap"."""
+
+    @property
+    def operating(self) -> float:
+        """Score from which a box is looked at by the classifier."""
+        return self.joint_threshold or self.score_threshold
 
 
 class ClassifierSpec(Network):

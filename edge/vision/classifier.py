@@ -10,18 +10,28 @@ from edge.core.labels import INCORRECTLY_WORN, NOT_A_FACE, WITH_MASK, WITHOUT_MA
 from edge.core.ports import Engine
 from edge.core.records import Image, Verdict
 from edge.vision.bundle import ClassifierSpec
+from edge.vision.joint import joint_score
 from edge.vision.preprocess import crop
 
 
 class MaskClassifier:
     """Crops the face, runs the network, and turns its probabilities into a verdict."""
 
-    def __init__(self, engine: Engine, spec: ClassifierSpec, unsure_below: float, not_a_face: float):
+    def __init__(
+        self,
+        engine: Engine,
+        spec: ClassifierSpec,
+        unsure_below: float,
+        not_a_face: float,
+        joint_threshold: float | None = None,
+    ):
         """A verdict whose probability is below `unsure_below` (0.5..1) is UNSURE.
 
-        `not_a_face`: probability of that label from which the verdict is "not a face".
+        `joint_threshold`: joint score of detector and classifier (`edge.vision.joint`) below which the verdict is "not
+        a face". Without it, or without a score, the probability of that label decides, from `not_a_face` on.
         """
         self._engine, self._spec, self._unsure_below, self._not_a_face = engine, spec, unsure_below, not_a_face
+        self._joint_threshold = joint_threshold
         self._places = {label: k for k, label in enumerate(spec.labels)}
 
     def probabilities(self, image: Image, box: Box, margin: float | None = None) -> NDArray[np.float32]:
@@ -34,7 +44,7 @@ class MaskClassifier:
         result: NDArray[np.float32] = self._engine.infer(face)[0]
         return result
 
-    def classify(self, image: Image, box: Box) -> Verdict:
+    def classify(self, image: Image, box: Box, score: float | None = None) -> Verdict:
         """See `edge.core.ports.Classifier`.
 
         Two labels count as OFF: their probabilities are added, and the larger one says which it is. The probability of
@@ -43,7 +53,7 @@ class MaskClassifier:
         p = self.probabilities(image, box)
         p = p / max(float(p.sum()), 1e-6)
         on, off, incorrectly, thing = (self._of(p, x) for x in (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN, NOT_A_FACE))
-        if thing >= self._not_a_face:
+        if self.rejects(score, thing):
             return Verdict(Mask.UNSURE, thing, not_a_face=True)
         best = max(on, off + incorrectly)
         if best < self._unsure_below:
@@ -51,6 +61,12 @@ class MaskClassifier:
         if on == best:
             return Verdict(Mask.ON, best)
         return Verdict(Mask.OFF, best, incorrectly_worn=incorrectly > off)
+
+    def rejects(self, score: float | None, thing: float) -> bool:
+        """Whether a box is no face: `score` is the detector's, `thing` the probability of "not a face", 0..1."""
+        if self._joint_threshold is None or score is None:
+            return thing >= self._not_a_face
+        return bool(joint_score(score, thing, self._not_a_face) < self._joint_threshold)
 
     def _of(self, p: NDArray[np.float32], label: str) -> float:
         """The probability of a label; 0 if the bundle does not have it."""

@@ -60,10 +60,14 @@ class FaceDetector:
         nms_iou: float | None = None,
         timers: Timers | None = None,
         count: int | None = 1,
+        min_face: float = 0.0,
     ):
         """`threshold` (score 0..1) and `nms_iou` default to the bundle's operating point.
 
         `count`: number of windows per frame; None: chosen by the shape of the frame.
+
+        `min_face`: a box with a shorter side below this, in pixels, is not classified, so that it needs the score of
+        the detector alone.
 
         `timers`: measure the scaling of the picture as "resize"; the caller measures the whole.
         """
@@ -72,7 +76,7 @@ class FaceDetector:
         self._threshold = spec.score_threshold if threshold is None else threshold
         self._nms_iou = spec.nms_iou if nms_iou is None else nms_iou
         self._timers = timers or Timers()
-        self._count = count
+        self._count, self._min_face, self._alone = count, min_face, spec.score_threshold
 
     def rows(self, image: Image) -> NDArray[np.float64]:
         """Faces as rows (N, 5): x0, y0, x1, y1 in pixels of `image` (RGB), score; best first."""
@@ -96,4 +100,7 @@ class FaceDetector:
 
     def detect(self, image: Image) -> Sequence[Face]:
         """See `edge.core.ports.Detector`."""
-        return [Face(Box(*row[:4]), row[4]) for row in self.rows(image).tolist()]
+        rows = self.rows(image)
+        sides = (rows[:, 2:4] - rows[:, :2]).min(1, initial=np.inf)
+        rows = rows[(sides >= self._min_face) | (rows[:, 4] >= self._alone)]
+        return [Face(Box(*row[:4]), row[4]) for row in rows.tolist()]

@@ -14,6 +14,7 @@ from edge.evaluation.runner import BundleDetector, score, table, without_nan
 from edge.testing.engine import ScriptedEngine
 from edge.vision import bundle
 from edge.vision.decode import cells
+from edge.vision.joint import joint_score
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def detector(tmp_path, write_bundle):
     return of(tmp_path, write_bundle, [0.9, 0.1])
 
 
-def of(folder, write_bundle, probabilities):
+def of(folder, write_bundle, probabilities, joint=None):
     """Always finds one face of 16 x 16 around (28, 12) of a 64 x 32 picture; of the first labels says this."""
     centres, _ = cells(64, 32)
     logits, distances = np.full((len(centres), 1), -9.0, "f4"), np.zeros((len(centres), 4), "f4")
@@ -30,7 +31,8 @@ def of(folder, write_bundle, probabilities):
     answers = ScriptedEngine([[logits, distances]]), ScriptedEngine([[np.array(probabilities, "f4")]])
     found = bundle.load(write_bundle(folder / "b"))
     classifier = found.classifier.model_copy(update={"labels": list(CLASSIFIER_LABELS[: len(probabilities)])})
-    return BundleDetector(found.model_copy(update={"classifier": classifier}), *answers)
+    finder = found.detector.model_copy(update={"joint_threshold": joint})
+    return BundleDetector(found.model_copy(update={"classifier": classifier, "detector": finder}), *answers)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,18 @@ def test_what_is_no_face_falls_below_the_operating_point(tmp_path, write_bundle)
     (tmp_path / "other").mkdir()
     doubted = of(tmp_path / "other", write_bundle, (0.3, 0.3, 0.0, 0.4))
     assert doubted.rows(picture)[0, 4] == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-6)
+
+
+def test_with_a_joint_threshold_rows_have_the_joint_score_and_the_device_rejects_the_same(tmp_path, write_bundle):
+    picture, score = np.zeros((32, 64, 3), np.uint8), 1 / (1 + np.exp(-3))
+    for k, (thing, rejected) in enumerate(((0.0, False), (0.2, False), (0.95, True))):
+        (tmp_path / f"{k}").mkdir()
+        both = of(tmp_path / f"{k}", write_bundle, (1 - thing, 0.0, 0.0, thing), joint=0.4)
+        rows, things = both.answers(picture)
+        assert rows[0, 4] == pytest.approx(score, abs=1e-6)
+        assert both.rejected(rows, things).tolist() == [rejected]
+        assert both.operating == 0.4
+        assert both.rows(picture)[0, 4] == pytest.approx(joint_score(score, thing), abs=1e-6)
 
 
 def door(folder, categories, truncated=False):

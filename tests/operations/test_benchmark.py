@@ -53,7 +53,7 @@ class Bench:
         self.now += 5.0 if self.detected <= 10 else 0.25
         return [Face(Box(0, 0, 30, 30), 0.9), Face(Box(32, 0, 62, 30), 0.8)]
 
-    def classify(self, image, box):
+    def classify(self, image, box, score=None):
         self.judged += 1
         self.now += 0.125
         return Verdict(Mask.UNSURE, 0.5)
@@ -67,7 +67,7 @@ class Reader(Bench):
         _, _, boxes, _ = cv2.connectedComponentsWithStats((image.min(2) == 255).astype(np.uint8))
         return [Face(Box(x, y, x + w, y + h), 0.9) for x, y, w, h, area in boxes[1:].tolist() if area > 100]
 
-    def classify(self, image, box):
+    def classify(self, image, box, score=None):
         self.judged += 1
         self.now += 0.125
         return Verdict(Mask.OFF, 1.0)

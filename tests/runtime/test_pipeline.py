@@ -41,9 +41,11 @@ class Masks:
 
     def __init__(self) -> None:
         self.seen: list[tuple[int, Box]] = []
+        self.scores: list[float] = []
 
-    def classify(self, image, box):
+    def classify(self, image, box, score=None):
         self.seen.append((int(image[0, 0, 0]), box))
+        self.scores.append(score)
         return Verdict(Mask.ON if box.x0 < 150 else Mask.OFF, 1.0)
 
 
@@ -63,6 +65,13 @@ def test_every_frame_becomes_an_observation_in_order():
 def test_each_person_gets_an_own_decision():
     *_, last = pipeline([[THERE, HERE]] * 5).run(frames(5))
     assert {d.track_id: d.mask for d in last.decisions} == {1: Mask.OFF, 2: Mask.ON}
+
+
+def test_the_classifier_is_told_the_score_of_the_box_that_it_looks_at():
+    loop = pipeline([[HERE], [HERE]])
+    loop.detector.detect = lambda image: [Face(HERE, 0.5 if int(image[0, 0, 0]) else 0.9)]
+    list(loop.run(frames(2)))
+    assert loop.classifier.scores == [0.9, 0.5]
 
 
 def test_settled_people_cost_no_classification():

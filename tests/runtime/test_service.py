@@ -73,7 +73,7 @@ class Bare:
 
     looks = 0
 
-    def classify(self, image, box):
+    def classify(self, image, box, score=None):
         self.looks += 1
         return Verdict(Mask.OFF, 1.0)
 

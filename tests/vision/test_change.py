@@ -83,7 +83,7 @@ def test_a_bare_face_is_seen_at_once_and_not_when_the_next_look_is_due(changes):
     class Classifier:
         looks = 0
 
-        def classify(self, image, box):
+        def classify(self, image, box, score=None):
             self.looks += 1
             masked = int(image[110, 80, 2]) > int(image[110, 80, 0])
             return Verdict(Mask.ON if masked else Mask.OFF, 1.0)

@@ -29,7 +29,7 @@ class Says:
         pass
 
 
-def verdict(labels, *probabilities, unsure_below=0.7, not_a_face=0.5) -> Verdict:
+def verdict(labels, *probabilities, unsure_below=0.7, not_a_face=0.5, joint=None, score=None) -> Verdict:
     spec = ClassifierSpec.model_validate(
         {
             "input": {"width": 32, "height": 32},
@@ -40,7 +40,8 @@ def verdict(labels, *probabilities, unsure_below=0.7, not_a_face=0.5) -> Verdict
             "margin": 0.2,
         }
     )
-    return MaskClassifier(Says(*probabilities), spec, unsure_below, not_a_face).classify(PICTURE, FACE)
+    classifier = MaskClassifier(Says(*probabilities), spec, unsure_below, not_a_face, joint)
+    return classifier.classify(PICTURE, FACE, score)
 
 
 TWO = ("with_mask", "without_mask")
@@ -77,6 +78,20 @@ def test_what_counts_as_no_face_is_a_setting():
     assert verdict(FOUR, 0.0, 0.8, 0.0, 0.2, not_a_face=0.2).not_a_face
     assert verdict(FOUR, 0.0, 0.1, 0.0, 0.9, not_a_face=1.0).mask is Mask.UNSURE
     assert not verdict(FOUR, 0.0, 0.1, 0.0, 0.9, not_a_face=1.0).not_a_face
+
+
+def test_with_a_joint_threshold_the_score_decides_how_much_doubt_is_too_much():
+    doubted = (0.8, 0.1, 0.0, 0.1)
+    assert verdict(FOUR, *doubted, joint=0.3, score=0.9).mask is Mask.ON
+    assert verdict(FOUR, *doubted, joint=0.3, score=0.4).not_a_face
+    assert verdict(FOUR, *doubted, joint=0.3, score=0.4, not_a_face=1.0).mask is Mask.ON
+    assert verdict(FOUR, 0.95, 0.05, 0.0, 0.0, joint=0.3, score=0.31).mask is Mask.ON
+
+
+def test_without_a_score_or_a_joint_threshold_the_label_alone_decides():
+    assert verdict(FOUR, 0.3, 0.1, 0.0, 0.6, joint=0.3).not_a_face
+    assert not verdict(FOUR, 0.6, 0.1, 0.0, 0.3, joint=0.3).not_a_face
+    assert verdict(FOUR, 0.3, 0.1, 0.0, 0.6, score=0.99).not_a_face
 
 
 def test_a_bundle_must_name_both_states_once():

@@ -19,9 +19,19 @@ def answers():
     return [logits, distances]
 
 
-def finder(tmp_path, write_bundle, answers, count):
+def finder(tmp_path, write_bundle, answers, count, **settings):
     engine = ScriptedEngine([answers])
-    return FaceDetector(engine, bundle.load(write_bundle(tmp_path / "b")).detector, count=count), engine
+    spec = bundle.load(write_bundle(tmp_path / "b")).detector
+    return FaceDetector(engine, spec, count=count, **settings), engine
+
+
+@pytest.mark.parametrize(("logit", "min_face", "found"), [(-1, 0, 1), (-1, 15, 1), (-1, 17, 0), (3, 17, 1)])
+def test_a_box_that_is_too_small_to_classify_needs_the_score_of_the_detector_alone(
+    tmp_path, write_bundle, answers, logit, min_face, found
+):
+    answers[0][answers[0] == 3.0] = logit
+    detector, _ = finder(tmp_path, write_bundle, answers, 1, threshold=0.1, min_face=min_face)
+    assert len(detector.detect(np.zeros((32, 64, 3), np.uint8))) == found
 
 
 def test_each_window_is_one_run_and_boxes_are_in_pixels_of_the_frame(tmp_path, write_bundle, answers):

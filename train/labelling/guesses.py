@@ -30,7 +30,7 @@ class Guesser:
     def __init__(self, folder: Path) -> None:
         bundle = bundles.load(folder)
         self._detector = FaceDetector(tflite.open(bundle, "detector", 2), bundle.detector)
-        self._classifier = mask_classifier(tflite.open(bundle, "classifier", 2), bundle.classifier)
+        self._classifier = mask_classifier(tflite.open(bundle, "classifier", 2), bundle)
         self._labels = bundle.classifier.labels
 
     def faces(self, image: Image, known: list[Face]) -> list[Face]:

@@ -168,6 +168,12 @@ def test_four_labels_are_published_with_what_the_classifier_rejects(made, tmp_pa
     veto = values["accuracy"]["not_a_face"]
     assert (veto["alarms"], veto["alarms_rejected"], veto["faces"], veto["faces_rejected"]) == (1, 1, 6, 0)
     assert "rejects 100% as no face" in (tmp_path / "bundle" / "card.md").read_text()
+    assert values["detector"]["joint_threshold"] < values["detector"]["score_threshold"]
+
+    publish.publish(tmp_path / "bundle", made / "classifier.keras", data, data, tmp_path / "two", config, None, True)
+    kept = json.loads((tmp_path / "two" / "bundle.json").read_text())["detector"]
+    assert kept["joint_threshold"] is None, "its classifier does not know what is no face"
+    assert kept["score_threshold"] == values["detector"]["score_threshold"]
 
 
 def test_a_network_of_a_bundle_is_kept_as_it_is(made):
