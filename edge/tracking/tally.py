@@ -20,6 +20,10 @@ class Past(Protocol):
         """Whether the summary of that day was sent."""
 
 
+_NOBODY = Counts("")
+"""To add to: the day stands elsewhere."""
+
+
 @dataclass(slots=True)
 class _Present:
     visit: Visit
@@ -62,7 +66,7 @@ class Tally:
         self._day = self._today()
         self._before = self._stored(self._day)
         """Counts of earlier runs on this day."""
-        self._over = Counts("")
+        self._over = _NOBODY
         """Finished visits of this run on this day."""
         self._look_back = True
         self._summed: date | None = None
@@ -136,7 +140,7 @@ class Tally:
             return []
         for person in self._present.values():
             person.today = False
-        self._before = self._over = Counts("")
+        self._before = self._over = _NOBODY
         self._look_back = False
         again, self._summed = before == self._summed, before  # the clock was set back over midnight, by a second or two
         return [] if again else [_summary(total, t)]
@@ -152,7 +156,7 @@ class Tally:
         return [_summary(total, t)] if total.people else []
 
     def _stored(self, day: date) -> Counts:
-        return self._past.day(day) if self._past else Counts("")
+        return self._past.day(day) if self._past else _NOBODY
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._wall()).date()
