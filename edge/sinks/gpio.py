@@ -49,8 +49,7 @@ class GpioSink:
         self._lit: bool | None = safe
         """None: unknown, after a failure."""
         self._said = "ON" if safe else "OFF"
-        self._step = 0
-        self._due: float | None = None
+        self._due: float | None
         self.pin: Pin = open_pin(pin, active_high, driver, lit=safe)
         if isinstance(self.pin, MockPin):
             self.name += " (mock, no pin)"

@@ -91,7 +91,7 @@ def _appending(path: Path) -> Any:
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.tell():
         with open(path, "rb") as written:
             written.seek(-1, os.SEEK_END)
-            if written.read(1) != b"\n":
+            if written.read() != b"\n":
                 file.write(b"\n")
     return file
 

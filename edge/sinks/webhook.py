@@ -84,10 +84,10 @@ class WebhookSink:
             if isinstance(getattr(error, "reason", error), TimeoutError):
                 raise SinkError(f"{self._host} did not answer within {self._timeout:g} s") from None
             raise SinkError(f"{self._host} cannot be reached ({getattr(error, 'reason', error)})") from None
-        except http.client.HTTPException as error:  # its text may contain the address
-            raise SinkError(f"{self._host} does not speak HTTP ({type(error).__name__})") from None
-        except ValueError as error:  # a header that cannot be sent; its text contains the password
+        except (ValueError, http.client.InvalidURL) as error:  # its text contains the address or the password
             raise SinkError(f"{self._host}: the address cannot be used ({type(error).__name__})") from None
+        except http.client.HTTPException as error:
+            raise SinkError(f"{self._host} does not speak HTTP ({type(error).__name__})") from None
 
     def close(self) -> None:
         pass

@@ -59,3 +59,35 @@ def test_clipped_stays_in_the_picture(box):
     cut = box.clipped(100, 50)
     assert 0 <= cut.x0 <= cut.x1 <= 100
     assert 0 <= cut.y0 <= cut.y1 <= 50
+
+
+def test_a_moved_box_keeps_its_size():
+    assert Box(1, 2, 3, 5).moved(10, -20) == Box(11, -18, 13, -15)
+
+
+def test_what_lies_outside_the_picture_has_no_area_inside():
+    assert Box(-9, -8, -2, -1).clipped(100, 50) == Box(0, 0, 0, 0)
+    assert Box(120, 60, 130, 70).clipped(100, 50) == Box(100, 50, 100, 50)
+    assert Box(-1, 10, 200, 60).clipped(100, 50) == Box(0, 10, 100, 50)
+
+
+def test_the_side_that_is_short_of_room_decides_the_scale():
+    assert Letterbox.fit((640, 200), (320, 320)) == Letterbox(0.5, 320, 100)
+    assert Letterbox.fit((200, 640), (320, 320)) == Letterbox(0.5, 100, 320)
+    assert Letterbox.fit((2, 4000), (320, 40)) == Letterbox(0.01, 1, 40)  # a pixel at least
+    assert Letterbox.fit((4000, 2), (40, 320)) == Letterbox(0.01, 40, 1)
+
+
+def test_a_box_turned_inside_out_has_no_area_and_overlaps_nothing():
+    inside_out = Box(5, 5, 2, 9)
+    assert inside_out.area == Box(2, 9, 5, 5).area == 0.0
+    assert inside_out.iou(inside_out) == inside_out.iou(Box(0, 0, 10, 10)) == 0.0
+    assert Box(0, 0, 2, 2).intersection(Box(3, 3, 4, 4)) == Box(0, 0, 2, 2).intersection(Box(1, 3, 2, 4)) == 0.0
+
+
+def test_the_matrix_has_a_row_for_each_of_the_first_and_a_column_for_each_of_the_second():
+    ones = np.array([[0, 0, 2, 2], [5, 5, 2, 9], [0, 0, 4, 1]], np.float64)
+    others = np.array([[1, 0, 3, 2], [2, 9, 5, 5]], np.float64)
+    assert iou_matrix(ones, others).tolist() == [[2 / 6, 0.0], [0.0, 0.0], [2 / 6, 0.0]]
+    assert iou_matrix(np.zeros((1, 4)), np.zeros((1, 4))).tolist() == [[0.0]]  # no area, no division by zero
+    assert iou_matrix(np.array([[0, 0, 0.5, 0.5]]), np.array([[0, 0, 0.5, 0.5]])).tolist() == [[1.0]]

@@ -4,9 +4,11 @@ import io
 import json
 import logging
 import os
+import resource
+import select
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -162,6 +164,41 @@ def test_a_full_disk_leaves_no_part_of_a_line(tmp_path, monkeypatch):
     assert path.read_text() == before * 2
 
 
+@contextmanager
+def room_for(bytes_of_a_file):
+    """Files of this process may grow so far and no farther: then a part of a line is written, and an error follows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_of_a_file, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("before", ["moved", "rotated"])
+def test_a_disk_that_is_full_when_a_journal_is_begun_anew_leaves_no_part_of_a_line(tmp_path, before):
+    path, kept = tmp_path / "e.jsonl", tmp_path / "e.jsonl.1"
+    with closing(JsonlSink(path, max_bytes=300 if before == "rotated" else 0, keep=1)) as journal:
+        journal.send(ALERT)
+        if before == "moved":
+            path.rename(kept)
+        with room_for(10), pytest.raises(SinkError, match="File too large"):
+            journal.send(CLEAR) if before == "moved" else [journal.send(ALERT) for _ in range(3)]
+        assert path.read_bytes() == b""
+        journal.send(CLEAR)
+    assert [json.loads(p.read_text())["kind"] for p in (kept, path)] == [ALERT.kind, CLEAR.kind]
+
+
+def test_a_disk_that_cannot_even_be_cut_back_is_told_as_what_it_was_first(tmp_path, monkeypatch):
+    def broken(file, size):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "ftruncate", broken)
+    journal = JsonlSink(tmp_path / "e.jsonl")
+    with closing(journal), room_for(10), pytest.raises(SinkError, match="File too large"):
+        journal.send(ALERT)
+
+
 @pytest.mark.fault("a journal grows for months", "60 events, 1,000 bytes", "rotation by size", "-")
 def test_a_journal_becomes_several_by_its_size(tmp_path):
     path = tmp_path / "e.jsonl"
@@ -174,6 +211,79 @@ def test_a_journal_becomes_several_by_its_size(tmp_path):
     times = [json.loads(line)["t"] for name in reversed(names) for line in (tmp_path / name).read_text().splitlines()]
     assert times == sorted(times)
     assert times[-1] == 59.0
+
+
+def test_a_journal_is_filled_to_its_last_byte_and_begun_anew(tmp_path):
+    size, path = len(json.dumps(to_json(ALERT))) + 1, tmp_path / "e.jsonl"
+
+    def lines_after(sends, max_bytes, **options):
+        for old in tmp_path.iterdir():
+            old.unlink()
+        with closing(JsonlSink(path, max_bytes=max_bytes, **options)) as journal:
+            for _ in range(sends):
+                journal.send(ALERT)
+        return {p.name: len(p.read_text().splitlines()) for p in sorted(tmp_path.iterdir())}
+
+    assert lines_after(4, 2 * size, keep=3) == {"e.jsonl": 2, "e.jsonl.1": 2}
+    assert lines_after(5, 2 * size, keep=3) == {"e.jsonl": 1, "e.jsonl.1": 2, "e.jsonl.2": 2}
+    assert lines_after(4, 2 * size - 1, keep=1) == {"e.jsonl": 1, "e.jsonl.1": 1}
+    assert lines_after(3, 1, keep=2) == {
+        "e.jsonl": 1,
+        "e.jsonl.1": 1,
+        "e.jsonl.2": 1,
+    }  # a line is never lost to its size
+    assert lines_after(3, 2 * size) == {"e.jsonl": 1}
+    assert lines_after(9, 0, keep=3) == {"e.jsonl": 9}
+
+
+def test_what_stood_in_a_streams_buffer_comes_first_and_the_stream_goes_on(tmp_path):
+    with (tmp_path / "out").open("w") as stream:
+        stream.write("before ")
+        journal = JsonlSink(stream=stream)
+        journal.send(ALERT)
+        journal.close()
+        stream.write("after")
+    assert (tmp_path / "out").read_text() == f"before {json.dumps(to_json(ALERT))}\nafter"
+
+
+def test_a_stream_is_written_past_its_lock(tmp_path):
+    """Whoever stalls while it holds that lock would keep the program from ending."""
+
+    class Locked(io.TextIOWrapper):
+        def write(self, text):
+            raise AssertionError("by its lock")
+
+    with Locked((tmp_path / "out").open("wb")) as stream:
+        JsonlSink(stream=stream).send(ALERT)
+    assert json.loads((tmp_path / "out").read_text()) == to_json(ALERT)
+
+
+def test_a_journals_troubles_are_one_sentence_each(tmp_path):
+    path = tmp_path / "e.jsonl"
+    with pytest.raises(SinkError) as caught:
+        JsonlSink(tmp_path)
+    assert str(caught.value) == f"JSON lines '{tmp_path}': cannot be opened for appending (Is a directory)"
+    journal, real = JsonlSink(path), JsonlSink(path)._file
+    with real:
+
+        class Broken:
+            def close(self):
+                raise OSError(5, "Input/output error")
+
+        journal._file.close()
+        with pytest.raises(SinkError) as caught:
+            journal.send(ALERT)
+        assert str(caught.value) == f"JSON lines '{path}': cannot be written (I/O operation on closed file)"
+        journal._file = Broken()
+        with pytest.raises(SinkError) as caught:
+            journal.close()
+        assert str(caught.value) == f"JSON lines '{path}': cannot be closed ([Errno 5] Input/output error)"
+    stream = io.StringIO()
+    journal = JsonlSink(stream=stream)
+    stream.close()
+    with pytest.raises(SinkError) as caught:
+        journal.send(ALERT)
+    assert str(caught.value) == "JSON lines 'standard output': cannot be written (I/O operation on closed file)"
 
 
 def test_a_journal_that_is_a_link_or_a_fifo_stays_one(tmp_path):
@@ -221,3 +331,29 @@ def test_a_stream_that_does_not_block_loses_nothing_and_takes_no_processor(tmp_p
         speaker.start()
         assert all(json.loads(reader.readline())["kind"] == ALERT.kind for _ in range(many))
         speaker.join(60)
+
+
+def test_a_pipe_that_is_full_and_does_not_block_is_waited_for(monkeypatch):
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    filled = 0
+    with suppress(BlockingIOError):
+        while True:
+            filled += os.write(writing, bytes(4096))
+    waits, wait = threading.Event(), select.select
+
+    def watched(*arguments):
+        waits.set()
+        return wait(*arguments)
+
+    def speak():
+        with open(writing, "w") as stream:
+            JsonlSink(stream=stream).send(ALERT)
+
+    monkeypatch.setattr(select, "select", watched)
+    speaker = threading.Thread(target=speak)
+    speaker.start()
+    assert waits.wait(10)
+    with open(reading, "rb") as reader:
+        assert json.loads(reader.read()[filled:]) == to_json(ALERT)
+    speaker.join()

@@ -62,6 +62,33 @@ def test_a_dark_light_is_closed_in_silence():
     assert (sink.pin.levels, said, sink.pin.closed, sink.name) == ([False], [], True, "LED J8:11 (mock, no pin)")
 
 
+def test_each_change_is_said_by_its_name_and_once():
+    said = []
+    sink = GpioSink(17, driver="mock", safe=True, announce=said.append)
+    sink.send(RAISED)  # lit already
+    sink.send(CLEAR)
+    sink.send(state("camera lost"))
+    sink.send(state("camera lost"))
+    sink.close()
+    name = "LED GPIO17 (mock, no pin)"
+    assert said == [f"{name}: OFF", f"{name}: blinks (camera lost)", f"{name}: ON"]
+
+
+def test_a_pin_is_not_set_to_what_it_is():
+    sink = GpioSink(17, driver="mock")
+    sink.send(state("starting"))
+    sink.send(state("blind"))  # also begins with light
+    assert sink.pin.levels == [False, True]
+
+
+def test_a_steady_light_needs_no_waking():
+    for event in (CLEAR, RAISED):
+        sink = GpioSink(17, driver="mock")
+        sink.send(event)
+        assert sink.advance(0.0) is None
+        assert sink.advance(1e9) is None
+
+
 def test_the_mock_remembers_when():
     clock = iter([1.0, 2.5]).__next__
     pin = pins.MockPin(4, active_high=False, clock=clock)
@@ -111,6 +138,7 @@ def test_a_lost_camera_is_more_urgent_than_the_alert_which_comes_back_with_the_c
     assert shown(state("camera lost"), RAISED) == "camera lost"
     assert shown(RAISED, state("camera lost"), state("ok")) == ALERT
     assert shown(RAISED, state("stopping")) == "stopping"
+    assert shown(RAISED, state("engine fault")) == "engine fault"
 
 
 @pytest.mark.fault("the day ends while the alert stands", "a summary and other news", "the light stays on", "-")
@@ -147,6 +175,9 @@ def test_the_self_test_runs_to_its_end_and_then_shows_what_holds():
     seen = watch(sink, 3.0)
     assert seen == [(0.2, False), (0.4, True), (0.6, False), (0.8, True)]
     assert sink.pattern == ON
+    sink.send(CLEAR)
+    assert sink.pattern == LIGHT["ok"]
+    assert watch(sink, 0.06, 3.0) == [(0.05, False)]
 
 
 def test_a_safe_state_may_be_lit():
@@ -170,11 +201,11 @@ def test_close_raises_nothing_and_releases_the_pin(caplog):
         sink.send(CLEAR)
     sink.close()
     assert sink.pin.closed
-    assert "LED GPIO17 (mock, no pin): is not left in its safe state" in caplog.text
+    light = "LED GPIO17 (mock, no pin)"
+    assert caplog.messages == [f"{light}: is not left in its safe state ({light} cannot be switched (I/O error))"]
 
 
 CRASH = """
-import atexit
 from edge.core.records import Event
 from edge.sinks.gpio import GpioSink
 sink = GpioSink(17, active_high=True, driver="mock")
@@ -188,6 +219,17 @@ def test_a_program_that_crashes_leaves_it_safe():
     done = subprocess.run([sys.executable, "-c", CRASH], capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.stdout == "set False\n"
     assert "RuntimeError: crash" in done.stderr
+
+
+def test_a_closed_light_is_left_alone_at_the_programs_end(monkeypatch):
+    """The pin may be another program's by then."""
+    at_the_end = []
+    exits = types.SimpleNamespace(register=at_the_end.append, unregister=at_the_end.remove)
+    monkeypatch.setattr("edge.sinks.gpio.atexit", exits)
+    sink = GpioSink(17, driver="mock")
+    assert at_the_end == [sink.close]
+    sink.close()
+    assert at_the_end == []
 
 
 def test_a_driver_nobody_knows():

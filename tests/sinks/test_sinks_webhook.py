@@ -4,7 +4,10 @@ import base64
 import contextlib
 import http.server
 import json
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 
@@ -66,6 +69,7 @@ def test_an_event_is_posted_as_json(server):
     [(path, headers, body)] = server.requests
     assert (path, headers["Content-Type"], body) == ("/hook?key=s3cret", "application/json", to_json(RAISED))
     assert "Authorization" not in headers
+    assert headers["User-Agent"] == "maskcam"
 
 
 def test_name_and_password_go_into_a_header_and_nowhere_else(server):
@@ -90,16 +94,21 @@ def test_nobody_there():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(SinkError, match=r"127.0.0.1 cannot be reached \(.*refused"):
+    with pytest.raises(SinkError, match=r"^127\.0\.0\.1 cannot be reached \(\[Errno 111\] Connection refused\)$"):
         WebhookSink(f"http://me:secret@127.0.0.1:{port}/s3cret").send(RAISED)
 
 
-def test_one_who_does_not_answer_is_given_up(monkeypatch):
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_one_who_does_not_answer_is_given_up(monkeypatch, scheme):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        url = f"http://127.0.0.1:{mute.getsockname()[1]}/s3cret"
-        with pytest.raises(SinkError, match=r"127.0.0.1 did not answer within 0.05 s"):
+        hangs_up = threading.Timer(10.0, mute.close)  # so that a sink that waits for ever is found out
+        hangs_up.start()
+        url = f"{scheme}://127.0.0.1:{mute.getsockname()[1]}/s3cret"
+        with pytest.raises(SinkError, match=r"^127\.0\.0\.1 did not answer within 0\.05 s$"):
             WebhookSink(url, timeout=0.05).send(RAISED)
+        hangs_up.cancel()
+        hangs_up.join()
 
 
 def test_one_who_speaks_something_else(monkeypatch):
@@ -114,14 +123,14 @@ def test_one_who_speaks_something_else(monkeypatch):
 
         thread = threading.Thread(target=greet)
         thread.start()
-        with pytest.raises(SinkError, match=r"127.0.0.1 does not speak HTTP \(BadStatusLine\)"):
+        with pytest.raises(SinkError, match=r"^127\.0\.0\.1 does not speak HTTP \(BadStatusLine\)$"):
             WebhookSink(f"http://127.0.0.1:{other.getsockname()[1]}/").send(RAISED)
         thread.join()
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/x", "host/path", "", "http://"])
 def test_what_is_no_web_address_is_refused_without_repeating_it(url):
-    with pytest.raises(ConfigError, match=r"^sinks\.webhook\.url: expected http:// or https://"):
+    with pytest.raises(ConfigError, match=r"^sinks\.webhook\.url: expected http:// or https:// and a host$"):
         WebhookSink(url)
 
 
@@ -168,7 +177,33 @@ def test_one_who_drips_has_one_deadline_for_all(monkeypatch, greeting, drip):
         thread.join()
 
 
-def test_a_password_that_no_header_can_carry_is_not_said(server):
+def test_an_address_that_cannot_be_sent_is_not_said(server):
     with pytest.raises(SinkError) as caught:
-        WebhookSink(server.url(login="me:s3c%0Aret@").replace("/hook", "/s3c\x00ret")).send(RAISED)
-    assert "s3c" not in str(caught.value)
+        WebhookSink(server.url("/s3c\x00ret", "me:s3c%0Aret@")).send(RAISED)
+    assert str(caught.value) == "127.0.0.1: the address cannot be used (InvalidURL)"
+    name = "n" * 64  # longer than a part of a host's name may be
+    with pytest.raises(SinkError) as caught:
+        WebhookSink(f"http://me:s3cret@{name}.example/s3cret").send(RAISED)
+    assert str(caught.value).startswith(f"{name}.example: the address cannot be used (Unicode")
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed: apt install openssl")
+def test_a_certificate_that_nobody_vouches_for_gets_no_event(server, tmp_path, monkeypatch):
+    """SSL_CERT_FILE takes the place of the system's authorities."""
+    pem, key = tmp_path / "server.pem", tmp_path / "server.key"
+    made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(pem)]
+    subprocess.run(["openssl", *made.split(), *names], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    https = f"https://localhost:{server.server_port}/hook"
+    with pytest.raises(SinkError, match=r"^localhost cannot be reached \(.*certificate verify failed"):
+        WebhookSink(https).send(RAISED)
+    assert server.requests == []
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    WebhookSink(https).send(RAISED)
+    assert [body for _, _, body in server.requests] == [to_json(RAISED)]
+    with pytest.raises(SinkError, match=r"^127\.0\.0\.1 cannot be reached \(.*IP address mismatch"):
+        WebhookSink(https.replace("localhost", "127.0.0.1")).send(RAISED)

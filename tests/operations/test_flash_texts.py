@@ -1,0 +1,223 @@
+"""The texts that go onto a card, to the letter, and the sentence for each wish that cannot come true."""
+
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from edge.core.errors import FlashError
+from edge.operations.flash import firmware, firstrun, places
+from edge.operations.flash.host import Host
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 lab"
+
+
+def section(*lines, eol="\n"):
+    return eol.join(["# maskcam: begin", "[all]", *lines, "# maskcam: end", ""])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", section("gpu_mem=64")),
+        ("a=1\n", "a=1\n" + section("gpu_mem=64")),
+        ("a=1", "a=1\n" + section("gpu_mem=64")),
+        ("a=1\r\nb=2\r\n", "a=1\r\nb=2\r\n" + section("gpu_mem=64", eol="\r\n")),
+        ("a=1\r\nb=2", "a=1\r\nb=2\r\n" + section("gpu_mem=64", eol="\r\n")),
+        ("a=1\r\nb=2\n", "a=1\r\nb=2\n" + section("gpu_mem=64")),  # of both kinds: ours are plain
+        (section("other=1") + "a=1\n", "a=1\n" + section("gpu_mem=64")),
+        ("a=1\r\n" + section("x", eol="\r\n") + "b=2\r\n", "a=1\r\nb=2\r\n" + section("gpu_mem=64", eol="\r\n")),
+        ("a=1\n" + section("x").rstrip("\n"), "a=1\n" + section("gpu_mem=64")),
+        (section("x") + "a=1\n" + section("y"), "a=1\n" + section("gpu_mem=64")),
+        ("a=1\n" + section("x") + "gpu_mem=64\n", "a=1\ngpu_mem=64\n"),
+        ("gpu_mem=16\n  gpu_mem=64 # mine\n", "gpu_mem=16\n  gpu_mem=64 # mine\n"),
+    ],
+)
+def test_config_txt_to_the_letter(old, new):
+    assert firmware.config_txt(old, False) == (new, [])
+    assert firmware.config_txt(new, False) == (new, [])
+
+
+def test_the_ribbons_camera_and_a_remark_stand_in_the_order_of_the_file():
+    assert firmware.config_txt("a=1\n", True) == ("a=1\n" + section("gpu_mem=64", "camera_auto_detect=1"), [])
+    assert firmware.config_txt("gpu_mem=16\n", True) == (
+        "gpu_mem=16\n" + section("camera_auto_detect=1"),
+        ["config.txt has gpu_mem=16: it stays; maskcam would set gpu_mem=64"],
+    )
+    assert firmware.config_txt("gpu_mem=64\ncamera_auto_detect=0\n", True)[1] == [
+        'config.txt has camera_auto_detect=0 and no overlay of a camera: it stays, but camera.source = "pi" finds '
+        "a camera only with camera_auto_detect=1 or the overlay that its maker names"
+    ]
+
+
+@pytest.mark.parametrize("half", ["# maskcam: begin\n", "# maskcam: end\n"])
+def test_half_a_section_is_left_to_its_owner(half):
+    with pytest.raises(FlashError) as caught:
+        firmware.config_txt(half, False)
+    assert str(caught.value) == (
+        "config.txt: '# maskcam: begin' and '# maskcam: end' do not frame a section any more: remove these lines"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "parameters", "new"),
+    [
+        ("root=/dev/x a=1 quiet\n", {"a": "2"}, "root=/dev/x a=2 quiet\n"),
+        ("root=/dev/x a=1 a=3", {"a": "2"}, "root=/dev/x a=2 a=2"),
+        ("root=/dev/x xa=1 a.b=2", {"a": "2", "a+b": "3"}, "root=/dev/x xa=1 a.b=2 a=2 a+b=3"),
+        ("root=/dev/x  ", {"a": r"\1"}, r"root=/dev/x a=\1"),
+        ("a= root=/dev/x\r\n# a=7\r\n", {"a": "2"}, "a=2 root=/dev/x\r\n# a=7\r\n"),
+        ("root=/dev/x\rsecond a=1", {"a": "2"}, "root=/dev/x a=2\rsecond a=1"),
+        ("root=/dev/x", {}, "root=/dev/x"),
+    ],
+)
+def test_the_command_line_to_the_letter(old, parameters, new):
+    assert firmware.cmdline(old, parameters) == new
+
+
+@pytest.mark.parametrize("old", ["", "root= quiet", "xroot=/dev/x", "quiet\nroot=/dev/x"])
+def test_without_a_root_the_remedy_is_named(old):
+    with pytest.raises(FlashError) as caught:
+        firmware.cmdline(old, {"a": "1"})
+    assert str(caught.value) == (
+        "cmdline.txt: no root=, so the system would not start: write the system again with the Imager"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("a ds=nocloud;i=old b", "a ds=nocloud;i=new b"),
+        ("ds=nocloud;h=x;i=old;s=y i=stays", "ds=nocloud;h=x;i=new;s=y i=stays"),
+        ("ds=nocloud b", "ds=nocloud b"),
+        ("ads=nocloud;i=old", "ads=nocloud;i=old"),
+        ("", ""),
+    ],
+)
+def test_the_imagers_instance_is_renamed_where_it_stands(old, new):
+    assert firmware.instance(old, "new") == new
+
+
+ALL = Host("door", "eve", "$6$salt$hash", KEY, "My Café's", "a" * 64, "DE", "Europe/Berlin")
+OURS = f"""\
+# maskcam: begin
+sh /boot/firmware/maskcam/systemd/first-boot.sh enable
+/usr/lib/raspberrypi-sys-mods/imager_custom set_hostname door
+/usr/lib/userconf-pi/userconf eve '$6$salt$hash'
+/usr/lib/raspberrypi-sys-mods/imager_custom enable_ssh -k '{KEY}'
+/usr/lib/raspberrypi-sys-mods/imager_custom set_wlan 'My Café'"'"'s' {"a" * 64} DE
+/usr/lib/raspberrypi-sys-mods/imager_custom set_timezone Europe/Berlin
+# maskcam: end
+"""
+
+
+def test_the_first_boot_of_bookworm_to_the_letter():
+    assert firstrun.script("", ALL) == f"#!/bin/sh\n{OURS}" + firstrun.OWN.partition("\n")[2]
+    assert firstrun.script("#!/bin/bash\r\necho theirs\r\n", ALL) == f"#!/bin/bash\n{OURS}echo theirs\n"
+    assert firstrun.script(f"#! /bin/dash\n# maskcam: begin\nold\n# maskcam: end\necho b\n{OURS}", ALL) == (
+        f"#! /bin/dash\n{OURS}echo b\n"
+    )
+    enabled = "# maskcam: begin\nsh /boot/firmware/maskcam/systemd/first-boot.sh enable\n# maskcam: end\n"
+    assert firstrun.script("#!/bin/sh\nx\n", Host()) == f"#!/bin/sh\n{enabled}x\n"
+    done = subprocess.run(["sh", "-n"], input=firstrun.script("", ALL), text=True, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_open_network_and_a_country_alone():
+    open_network = firstrun.script("#!/bin/sh\n", Host(ssid="Cafe", country="NO")).splitlines()[-2]
+    assert shlex.split(open_network)[1:] == ["set_wlan", "Cafe", "", "NO"]
+    said = firstrun.script("#!/bin/sh\n", Host(country="NO")).splitlines()
+    assert said[-2:] == ["/usr/lib/raspberrypi-sys-mods/imager_custom set_wlan_country NO", "# maskcam: end"]
+    by_key = firstrun.script("#!/bin/sh\n", Host(user="eve", ssh_key=KEY))
+    assert "/usr/lib/userconf-pi/userconf eve ''\n" in by_key
+
+
+@pytest.mark.parametrize("old", ["echo a\n", "#!/usr/bin/python3\n", " #!/bin/sh\n", "#!/bin/zsh\n"])
+def test_a_first_run_that_is_no_shell_script_is_left_alone(old):
+    with pytest.raises(FlashError) as caught:
+        firstrun.script(old, Host())
+    assert str(caught.value) == "firstrun.sh: not a shell script: nothing can be added to it; remove it"
+
+
+def test_somebody_elses_first_boot_is_named():
+    for own in ("", "a systemd.run=/boot/firstrun.sh b", 'systemd.run="/boot/firmware/firstrun.sh"', "asystemd.run=/x"):
+        firstrun.check(own)
+    for kernel in ("a systemd.run=/boot/own.sh now", 'systemd.run="/boot/own.sh now"'):
+        with pytest.raises(FlashError) as caught:
+            firstrun.check(kernel)
+        assert str(caught.value) == (
+            "cmdline.txt: runs /boot/own.sh at the first boot, whose place maskcam's part would take: let firstrun.sh "
+            "run it, or remove systemd.run"
+        )
+    with pytest.raises(FlashError, match=r"^cmdline\.txt: runs x{80} at"):
+        firstrun.check("systemd.run=" + "x" * 90)
+
+
+LETTERS = "letters a to z, digits and '-', at most 63"
+WISHES = [
+    ({"hostname": "Door"}, f"--hostname 'Door': expected {LETTERS}"),
+    ({"hostname": "-door"}, f"--hostname '-door': expected {LETTERS}"),
+    ({"hostname": "x" * 64}, f"--hostname '{'x' * 40}': expected {LETTERS}"),
+    ({"hostname": ""}, f"--hostname '': expected {LETTERS}"),
+    ({"user": "1eve"}, "--user '1eve': expected letters a to z, digits, '-' and '_', at most 32"),
+    ({"country": "de"}, "--wifi-country 'de': expected two capitals, such as GB"),
+    ({"timezone": "Berlin!"}, "--timezone 'Berlin!': expected an IANA name, such as Europe/Berlin"),
+    ({"user": "maskcam"}, "--user maskcam: the system has this user for itself: expected another name"),
+    ({"ssid": "a\nb"}, "--wifi 'a\\nb': expected a name without line breaks and control characters"),
+    ({"ssid": "a\ud800"}, "--wifi 'a\\ud800': expected a name without line breaks and control characters"),
+    ({"ssid": "a\u2029"}, "--wifi 'a\\u2029': expected a name without line breaks and control characters"),
+    ({"password": "$6$x"}, "a password or --ssh-key belongs to a user: add --user NAME"),
+    ({"ssh_key": KEY}, "a password or --ssh-key belongs to a user: add --user NAME"),
+    ({"user": "eve"}, "--user eve: nobody could log in: add --ssh-key or a password"),
+    (
+        {"ssid": "Cafe"},
+        "--wifi needs --wifi-country, such as GB: without it Raspberry Pi OS keeps Wi-Fi off",
+    ),
+    (
+        {"user": "eve", "ssh_key": "-----BEGIN OPENSSH PRIVATE KEY-----"},
+        "--ssh-key: that is a private key: expected the public one, in the file that ends in .pub",
+    ),
+    (
+        {"user": "eve", "ssh_key": "PuTTY-User-Key-File-3: x"},
+        "--ssh-key: that is a private key: expected the public one, in the file that ends in .pub",
+    ),
+    (
+        {"user": "eve", "ssh_key": "rubbish"},
+        "--ssh-key: expected one public key on one line, such as ssh-ed25519 AAAA...",
+    ),
+    ({"country": "UK"}, "--wifi-country UK: expected GB, the code of ISO 3166 for the United Kingdom"),
+    ({"country": "XX"}, "--wifi-country XX: no country has this code (ISO 3166), such as DE, GB or US"),
+    (
+        {"timezone": "Mars/Olympus"},
+        "--timezone Mars/Olympus: there is no such time zone: expected an IANA name, such as Europe/Berlin",
+    ),
+    (
+        {"timezone": "Europe/Berlni"},
+        "--timezone Europe/Berlni: there is no such time zone: did you mean Europe/Berlin?",
+    ),
+    ({"timezone": "US/Eastern"}, "--timezone US/Eastern: an old name: did you mean America/New_York?"),
+]
+
+
+@pytest.mark.parametrize(("wishes", "said"), WISHES, ids=lambda value: re.sub(r"\W+", "-", str(value))[:40])
+def test_a_wish_that_cannot_come_true_is_one_sentence(wishes, said):
+    if {"country", "timezone"} & set(wishes) and not places.countries():
+        pytest.skip("the package tzdata is not installed")
+    with pytest.raises(FlashError) as caught:
+        Host(**wishes)
+    assert str(caught.value) == said
+
+
+def test_what_every_system_has_needs_no_database(monkeypatch):
+    """Without the list of countries and zones nothing is refused that may be right."""
+    monkeypatch.setattr(places, "countries", frozenset)
+    monkeypatch.setattr(places, "timezones", frozenset)
+    assert Host(country="XX", timezone="Mars/Olympus").country == "XX"
+
+
+def test_a_host_of_nothing_and_a_host_of_everything_are_fine():
+    assert Host() == Host(None, None, None, None, None, None, None, None)
+    assert ALL.country == "DE"
+    assert Host(country="DE").ssid is None
+    assert Host(user="eve", password="$6$x").ssh_key is None
