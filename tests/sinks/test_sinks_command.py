@@ -1,10 +1,13 @@
 """Programs run at events: real ones, by the Python that runs the tests."""
 
 import os
+import subprocess
 import sys
 import threading
 import time
 import tracemalloc
+import types
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,7 @@ from edge.config import sink_sections
 from edge.core.errors import ConfigError, SinkError
 from edge.core.labels import Mask
 from edge.core.records import Decision, Event
+from edge.sinks import command
 from edge.sinks.command import CommandSink
 from edge.testing.defaults import with_defaults
 
@@ -139,3 +143,106 @@ def test_nothing_of_the_arguments_is_said():
         with pytest.raises(SinkError) as caught:
             CommandSink(argv).send(RAISED)
         assert "S3CRET" not in str(caught.value)
+
+
+def said_of(argv, timeout=10.0, event=RAISED):
+    """What is said about a failure."""
+    with pytest.raises(SinkError) as caught:
+        CommandSink(argv, timeout).send(event)
+    return str(caught.value)
+
+
+def test_each_trouble_is_one_sentence(tmp_path):
+    for argv in ([], [""]):
+        with pytest.raises(ConfigError) as caught:
+            CommandSink(argv)
+        assert str(caught.value) == "sinks.command.argv = []: expected a program and its arguments"
+    assert said_of(["/no/such program"]) == (
+        "/no/such cannot be run (No such file or directory): expected a program for this user"
+    )
+    assert said_of(["sh", "a\0b"]) == (
+        "sh cannot be run (its arguments cannot be passed on): expected a program for this user"
+    )
+    assert said_of(["sleep", "60"], 0.05) == "sleep took longer than 0.05 s and was killed"
+    assert said_of(["sh", "-c", "exec 2>&-; exec sleep 60"], 0.3) == "sh took longer than 0.3 s and was killed"
+    assert said_of(["sh", "-c", "printf 'a\\n\\377b \\n\\n' >&2; exit 4"]) == "sh ended with 4: \ufffdb"
+    assert said_of(["sh", "-c", "kill -TERM $$"]) == "sh ended with -15: no output"
+
+
+def test_of_a_long_line_two_hundred_characters_and_of_many_lines_the_last():
+    code = "import sys; sys.stderr.write('first\\n' * 999 + 'z' * 300); sys.exit(1)"
+    assert said_of(python(code)).endswith(" ended with 1: " + "z" * 200)
+    code = "import sys; sys.stderr.write('x' * 4000 + '\\n' + 'y' * 199); sys.exit(1)"
+    assert said_of(python(code)).endswith(" ended with 1: " + "y" * 199)
+
+
+def test_the_program_has_no_input_a_session_of_its_own_and_no_decision_is_unsure(tmp_path):
+    out = tmp_path / "out"
+    code = (
+        "import os, sys\n"
+        "facts = sys.stdin.read(), os.getsid(0) == os.getpid(), len(os.environ['MASKCAM_RUN'])\n"
+        f"open({str(out)!r}, 'w').write(repr((*facts, os.environ['MASKCAM_MASK'], os.environ['MASKCAM_OUTCOME'])))"
+    )
+    CommandSink(python(code)).send(Event("snooze", 1.0))
+    assert out.read_text() == repr(("", True, 32, "unsure", "unsure"))
+
+
+def test_what_runs_on_in_the_background_is_killed_when_the_program_ends(tmp_path):
+    """It would still sound when the next event comes."""
+    pid = tmp_path / "pid"
+    CommandSink(["sh", "-c", f"sleep 300 2>/dev/null & echo $! > {pid}"]).send(RAISED)
+    before = time.monotonic()
+    while running(int(pid.read_text())):
+        assert time.monotonic() - before < 30
+
+
+def test_what_starts_another_one_while_it_is_killed_is_killed_with_it(monkeypatch):
+    rounds = iter([2, 1, 0, 7])
+    marks = []
+    monkeypatch.setattr("edge.sinks.command._kill_all", lambda mark: marks.append(mark) or next(rounds))
+    sink = CommandSink(["true"])
+    sink.send(RAISED)
+    assert len(marks) == 3  # until none is left
+    assert len(set(marks)) == 1
+    assert marks[0].startswith(b"MASKCAM_RUN=")
+    assert len(marks[0]) == len(b"MASKCAM_RUN=") + 32
+    sink.close()
+    assert len(marks) == 3  # nothing runs any more
+
+
+def test_what_cannot_be_killed_keeps_nobody_for_ever(monkeypatch):
+    marks = []
+    monkeypatch.setattr("edge.sinks.command._kill_all", lambda mark: marks.append(mark) or 1)
+    CommandSink(["true"]).send(RAISED)
+    assert len(marks) == 10
+
+
+def test_at_the_programs_end_nothing_is_left_to_do_for_a_closed_sink(monkeypatch):
+    at_the_end = []
+    exits = types.SimpleNamespace(register=at_the_end.append, unregister=at_the_end.remove)
+    monkeypatch.setattr("edge.sinks.command.atexit", exits)
+    sink = CommandSink(["true"])
+    assert len(at_the_end) == 1
+    sink.close()
+    assert at_the_end == []
+
+
+def test_only_marked_processes_are_killed():
+    strangers = subprocess.Popen(["sleep", "300"], env=os.environ | {"MARK": "b"})
+    ours = [subprocess.Popen(["sleep", "300"], env=os.environ | {"MARK": "a"}) for _ in range(2)]
+    try:
+        wait_for_environments(strangers, *ours)
+        assert command._kill_all(b"MARK=a") == 2
+        assert [each.wait(30) for each in ours] == [-9, -9]
+        assert strangers.poll() is None
+        assert command._kill_all(b"MARK=a") == 0
+    finally:
+        strangers.kill()
+        strangers.wait()
+
+
+def wait_for_environments(*processes):
+    """Popen returns when the program is in place; this makes sure of it."""
+    before = time.monotonic()
+    while not all(b"MARK=" in Path(f"/proc/{each.pid}/environ").read_bytes() for each in processes):
+        assert time.monotonic() - before < 30

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import threading
 import time
+import types
 
 import pytest
 
@@ -207,3 +208,30 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_event(server, tmp_path, m
     assert [body for _, _, body in server.requests] == [to_json(RAISED)]
     with pytest.raises(SinkError, match=r"^127\.0\.0\.1 cannot be reached \(.*IP address mismatch"):
         WebhookSink(https.replace("localhost", "127.0.0.1")).send(RAISED)
+
+
+def test_a_deadline_before_there_is_a_connection_and_after_it_is_gone():
+    sink = WebhookSink("http://127.0.0.1/")
+    with socket.socket() as unconnected:  # to shut it down is an error
+        for connection in (None, types.SimpleNamespace(sock=None), types.SimpleNamespace(sock=unconnected)):
+            sink._connection, late = connection, threading.Event()
+            sink._cut(late)
+            assert late.is_set()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_one_whose_door_is_full_is_given_up(monkeypatch, scheme):
+    """No connection comes about, so there is nothing that the deadline could shut down."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(5):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        hangs_up = threading.Timer(10.0, full.close)
+        hangs_up.start()
+        with pytest.raises(SinkError, match=r"^127\.0\.0\.1 did not answer within 0\.05 s$"):
+            WebhookSink(f"{scheme}://127.0.0.1:{full.getsockname()[1]}/", timeout=0.05).send(RAISED)
+        hangs_up.cancel()
+        hangs_up.join()
