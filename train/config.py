@@ -117,6 +117,9 @@ class Augmentation(TomlModel):
     )
     drawn: Share = Field(0.25, description="masked faces made by drawing a mask on a bare one")
     drawn_low: Share = Field(0.25, description="incorrectly worn masks made by drawing one that hangs too low")
+    drawn_profiles: Share = Field(
+        0.3, description="drawn masks on heads seen from the side, where annotations name any (nose_left, nose_right)"
+    )
     drawn_things: Share = Field(0.25, description="things that are no faces made by drawing: wheels, signs, windows")
 
 

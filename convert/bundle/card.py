@@ -54,7 +54,7 @@ def card(values: dict[str, Any]) -> str:
         "",
         "| network | input, RGB | output | operating point |",
         "| --- | --- | --- | --- |",
-        f"| face detector | {size['detector']} | score and box per cell | score {d['score_threshold']} |",
+        f"| face detector | {size['detector']} | score and box per cell | {_operating(d)} |",
         f"| mask classifier | {size['classifier']}, margin {c['margin']} | {', '.join(c['labels'])} | the largest |",
         "",
         USE,
@@ -99,6 +99,12 @@ def card(values: dict[str, Any]) -> str:
         lines[-1] += f"{alarms:.0%} as no face, and of {veto['faces']} that show one {faces:.1%}."
     lines += _hard_cases(values["training"].get("classifier", {}).get("val", {}).get("hard_cases", {}))
     return "\n".join([*lines, "", SEEN])
+
+
+def _operating(detector: dict[str, Any]) -> str:
+    """The detector's operating points in words."""
+    joint = detector.get("joint_threshold")
+    return f"score {detector['score_threshold']}" + (f", with the classifier's doubt {joint}" if joint else "")
 
 
 def _compared(said: dict[str, Any] | None) -> list[str]:

@@ -226,7 +226,12 @@ class Judgement(_Section):
     )
     recheck_every: float = _setting(0.5, "s", "interval between two classifications of a settled person", ge=0, le=600)
     not_a_face: float = _setting(
-        0.5, "", "probability of 'no face' from which a detection is ignored; 1: never", gt=0, le=1
+        0.5,
+        "",
+        "probability of 'no face' from which a detection is ignored; a bundle with a joint threshold weighs it against "
+        "the detector's score; a higher value ignores less; 1: nothing",
+        gt=0,
+        le=1,
     )
     doubt_after: float = _setting(
         3.0, "s", "time with only unsure verdicts after which a decision is dropped", ge=0, le=600

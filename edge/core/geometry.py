@@ -101,10 +101,13 @@ class Letterbox:
 
 
 def iou_matrix(a: Array, b: Array) -> Array:
-    """Intersection over union of boxes `a` (N, 4) and `b` (M, 4), x0 y0 x1 y1: (N, M)."""
+    """Intersection over union of boxes `a` (N, 4) and `b` (M, 4), x0 y0 x1 y1: (N, M); further columns do not count.
+
+    A box whose corners are the wrong way round overlaps nothing.
+    """
     low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    high = np.minimum(a[:, None, 2:4], b[None, :, 2:4])
     common = np.clip(high - low, 0, None).prod(-1)
-    area_a, area_b = ((each[:, 2:] - each[:, :2]).prod(1) for each in (a, b))
+    area_a, area_b = ((each[:, 2:4] - each[:, :2]).prod(1) for each in (a, b))
     result: Array = common / np.maximum(area_a[:, None] + area_b[None] - common, 1e-9)
     return result

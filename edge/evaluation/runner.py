@@ -31,6 +31,8 @@ NOT_A_FACE_FROM = Judgement().not_a_face
 """Probability of "not a face" from which a box is rejected: the device's default."""
 NAMED_FROM = 0.03
 """Faces below this score are not classified: their label stays -1."""
+UNASKED = 0.5
+"""Probability of "not a face" of a box that is not classified: it must not rank above those that were."""
 
 
 OF_FINDING = ("face_ap", "recall_masked", "recall_bare", "false_per_image", "ap_with_mask", "ap_without_mask")
@@ -71,7 +73,7 @@ class BundleDetector:
     def answers(self, image: Image) -> tuple[Rows, Rows]:
         """The same rows with the detector's own score, and the probabilities (N,) that they are not faces."""
         found = self._detector.rows(image)
-        labels, things = np.full(len(found), float(UNSAID)), np.zeros(len(found))
+        labels, things = np.full(len(found), float(UNSAID)), np.full(len(found), UNASKED if self._joint else 0.0)
         for i in np.flatnonzero(found[:, 4] >= NAMED_FROM):
             labels[i], things[i] = self._say(image, Box(*found[i, :4].tolist()))
         return np.c_[found, labels], things

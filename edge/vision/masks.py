@@ -27,10 +27,16 @@ NOSE_FREE = 0.2
 Floats = NDArray[np.float32]
 
 
-def draw(image: Image, face: Box, rng: np.random.Generator, lowered: float = 0.0) -> Image:
-    """A copy of `image` (RGB) with a random mask over the lower half of `face`, `lowered` face heights too low."""
+def draw(image: Image, face: Box, rng: np.random.Generator, lowered: float = 0.0, nose: str = "") -> Image:
+    """A copy of `image` (RGB) with a random mask over the lower half of `face`, `lowered` face heights too low.
+
+    `nose`: "left" or "right", the side of the picture that a head in profile looks to; "": the face is seen from the
+    front.
+    """
     face = face.moved(0, lowered * face.height)
-    cloth, alpha = _cloth(rng), _outline(rng)
+    cloth, alpha = _cloth(rng), _profile(rng) if nose else _outline(rng)
+    if nose == "left":
+        alpha = np.ascontiguousarray(alpha[:, ::-1])
     mx, my = face.width * OUTSIDE, face.height * OUTSIDE
     left, top = round(face.x0 - mx), round(face.y0 - my)
     width, height = max(round(face.width + 2 * mx), 2), max(round(face.height + 2 * my), 2)
@@ -83,6 +89,29 @@ def _outline(rng: np.random.Generator) -> Floats:
             for low in (y, side_low - 0.04):
                 ends = _pixels(np.array([(x, low), (x + out, y - 0.1)], np.float32))
                 cv2.line(alpha, tuple(map(int, ends[0])), tuple(map(int, ends[1])), 200, 1, cv2.LINE_AA)
+    blurred: Floats = np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.9), np.float32) / np.float32(255)
+    return blurred
+
+
+def _profile(rng: np.random.Generator) -> Floats:
+    """Like `_outline`, of a mask on a head that looks to the right: from nose and chin back over the cheek, and the ear
+    loops."""
+    back, low = rng.uniform(0.3, 0.52), rng.uniform(0.82, 0.95)
+    top, chin = rng.uniform(0.4, 0.54), rng.uniform(0.96, 1.08)
+    front, cheek = rng.uniform(0.98, 1.1), rng.uniform(0.5, 0.64)
+    points = [
+        (front - 0.16, top), (front - 0.03, (top + 0.62) / 2), (front, rng.uniform(0.62, 0.7)),
+        (front - 0.05, 0.82), (front - 0.2, chin), (0.62, chin), (back + 0.1, low), (back, (cheek + low) / 2),
+        (back + 0.05, cheek), (0.68, (top + cheek) / 2 + 0.02),
+    ]  # fmt: skip
+    outline = _smooth(np.array(points, np.float32) + rng.normal(0, 0.012, (10, 2)).astype(np.float32))
+    alpha = np.zeros((PATCH, PATCH), np.uint8)
+    cv2.fillPoly(alpha, [_pixels(outline)], 255, cv2.LINE_AA)
+    if rng.random() < 0.8:
+        ear = rng.uniform(-0.05, 0.15)
+        for start, y in (((back + 0.06, cheek + 0.02), 0.38), ((back + 0.08, low - 0.02), 0.56)):
+            ends = _pixels(np.array([start, (ear, y + rng.uniform(-0.06, 0.06))], np.float32))
+            cv2.line(alpha, tuple(map(int, ends[0])), tuple(map(int, ends[1])), 220, 1, cv2.LINE_AA)
     blurred: Floats = np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.9), np.float32) / np.float32(255)
     return blurred
 

@@ -91,3 +91,15 @@ def test_the_matrix_has_a_row_for_each_of_the_first_and_a_column_for_each_of_the
     assert iou_matrix(ones, others).tolist() == [[2 / 6, 0.0], [0.0, 0.0], [2 / 6, 0.0]]
     assert iou_matrix(np.zeros((1, 4)), np.zeros((1, 4))).tolist() == [[0.0]]  # no area, no division by zero
     assert iou_matrix(np.array([[0, 0, 0.5, 0.5]]), np.array([[0, 0, 0.5, 0.5]])).tolist() == [[1.0]]
+
+
+def test_rows_with_a_score_and_a_label_are_boxes_too():
+    rows = np.array([[0, 0, 10, 10, 0.9, 1.0], [0, 0, 5, 10, 0.2, 0.0]])
+    assert iou_matrix(rows, rows[:1]).tolist() == [[1.0], [0.5]]
+    assert iou_matrix(rows[:, :4], rows[:, :5]).tolist() == [[1.0, 0.5], [0.5, 1.0]]
+
+
+def test_corners_the_wrong_way_round_overlap_nothing():
+    assert iou_matrix(np.array([[10.0, 10.0, 0.0, 0.0]]), np.array([[0.0, 0.0, 10.0, 20.0]])).tolist() == [[0.0]]
+    inverted, far = np.array([[60.0, 60.0, 0.0, 0.0]]), np.array([[0.0, 0.0, 10.0, 10.0], [80.0, 80.0, 90.0, 90.0]])
+    assert iou_matrix(np.r_[inverted, far], far).tolist() == [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]

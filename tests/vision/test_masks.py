@@ -50,3 +50,14 @@ def test_a_mask_in_the_dark_is_dark():
 )
 def test_at_the_edge_outside_or_tiny_it_does_not_fail(face):
     assert draw(portrait(), face, np.random.default_rng(1)).shape == (120, 120, 3)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_on_a_head_in_profile_the_mask_lies_where_the_nose_is(seed):
+    image = portrait()
+    right = changed(image, draw(image, FACE, np.random.default_rng(seed), nose="right"))
+    assert right[70:90, 72:86].mean() > 0.8, "mouth and chin, at the right edge of the face"
+    assert right[56:96, 34:46].mean() < 0.3, "jaw and ear, but for the loops"
+    assert not right[20:44].any(), "forehead and eyes"
+    left = changed(image, draw(image, FACE, np.random.default_rng(seed), nose="left"))
+    assert left[70:90, 34:48].mean() > 0.8

@@ -42,7 +42,7 @@ def augmented(patch: Patch, drawn: float | None, size: int, how: Augmentation, r
     """
     image, box = patch.image, patch.box
     if drawn is not None:
-        image = masks.draw(image, box, rng, drawn)
+        image = masks.draw(image, box, rng, drawn, patch.sample.nose)
     if patch.sample.box is not None:  # where the whole picture is the face, nobody knows where the mouth is
         bare = drawn is None and patch.sample.label == WITHOUT_MASK
         if bare and rng.random() < how.covered:
@@ -139,6 +139,7 @@ class Augmented(keras.utils.PyDataset):
         self.per_epoch = config.per_epoch or len(patches)
         self.classes = [Pool([p for p in patches if p.sample.label == label]) for label in config.labels]
         self.drawable = Pool([p for p in self.classes[BARE].patches if p.sample.box is not None])
+        self.profiles = Pool([p for p in self.drawable.patches if p.sample.nose])
         how, bare = config.augmentation, bool(self.drawable.patches)
         self.drawn = (how.drawn * bare, 0.0, how.drawn_low * bare, how.drawn_things)
         for label, share, pool, drawn in zip(config.labels, config.balance, self.classes, self.drawn, strict=False):
@@ -162,4 +163,5 @@ class Augmented(keras.utils.PyDataset):
         if label == THING:
             return augmented(drawn_objects.draw(rng), None, size, how, rng)
         lowered = rng.uniform(*LOWERED) if label == WRONGLY else 0.0
-        return augmented(self.drawable.draw(rng), lowered, size, how, rng)
+        aside = self.profiles.patches and rng.random() < how.drawn_profiles
+        return augmented((self.profiles if aside else self.drawable).draw(rng), lowered, size, how, rng)

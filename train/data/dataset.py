@@ -27,6 +27,8 @@ from train.data.shelf import keep
 
 NOTHING = np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, bool)
 """No boxes, categories and regions to ignore."""
+NOSES = {"left": "nose_left", "right": "nose_right"}
+"""Side of the picture that a head in profile looks to -> attribute of its annotation."""
 SURROUNDINGS = 0.65
 """Kept around a face, in sides of its box: enough for a margin of 0.35, a shift and a turn."""
 
@@ -46,6 +48,8 @@ class Sample:
     """"train", "val", or "" where the data does not say."""
     size: tuple[int, int] | None = None
     """Width and height of the picture as the annotations say, where they do."""
+    nose: str = ""
+    """"left" or "right" where the annotations say that the head is seen from the side; else ""."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,9 +91,16 @@ def of_pictures(pictures: Iterable[Annotated]) -> list[Sample]:
             p.cluster,
             p.split,
             p.size,
+            next((side for side, name in NOSES.items() if name in said), ""),
         )
         for p in pictures
-        for box, category, ignored in zip(p.boxes.tolist(), p.categories.tolist(), p.ignored.tolist(), strict=True)
+        for box, category, ignored, said in zip(
+            p.boxes.tolist(),
+            p.categories.tolist(),
+            p.ignored.tolist(),
+            p.attributes or [frozenset()] * len(p.boxes),
+            strict=True,
+        )
         if labels[category] in CLASSIFIER_LABELS and (not ignored or labels[category] == NOT_A_FACE)
     ]
 

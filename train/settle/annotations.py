@@ -7,7 +7,8 @@ wrong. Here two detectors that were trained by others (the teachers) and the one
 - in a source that mostly draws whole heads, a head in which they agree on nothing is ignored;
 - a place that nobody annotated is ignored when one of the three is sure of a face there. Of 60 such faces on which two
   agreed, looked at one by one, ten were hands, sleeves and dogs: good enough to ignore, not to teach;
-- what only the bundle sees, and no teacher even doubts, is a false alarm.
+- what only the bundle sees, and no teacher even doubts, is a false alarm;
+- a bare face that is seen from the side is marked with the side that it looks to (`train.settle.profiles`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from edge.core.geometry import iou_matrix
 from edge.core.progress import track
 from edge.evaluation import coco
 from train.data import dataset
+from train.settle import profiles
 from train.settle.agreement import AGREED_IOU, Findings, faces_in_heads, near
 from train.settle.teachers import Finder, Rows, of_bundle, ultralight, yunet
 
@@ -49,25 +51,35 @@ def run(path: Path, out: Path, teachers: Sequence[Path], bundle: Path | None, tr
     coco.read(path)  # refuses what is no annotation with the reason
     cv2.setNumThreads(1)  # three small networks in turn: threads would wait for one another
     found = [make(teacher) for make, teacher in zip((yunet, ultralight), teachers, strict=True)]
-    result, said = settled(json.loads(path.read_text()), path.parent / "images", of_bundle(bundle), found, trusted)
+    raw, noses = json.loads(path.read_text()), profiles.noses(teachers[0])
+    result, said = settled(raw, path.parent / "images", of_bundle(bundle), found, trusted, noses)
     files.write(out, json.dumps(result))
     print(f"{out}: " + ", ".join(f"{n} {what}" for what, n in sorted(said.items())))
 
 
 def settled(
-    annotated: dict[str, Any], images: Path, mine: Finder, teachers: Sequence[Finder], trusted: Sequence[str]
+    annotated: dict[str, Any],
+    images: Path,
+    mine: Finder,
+    teachers: Sequence[Finder],
+    trusted: Sequence[str],
+    noses: Finder = lambda image: np.zeros((0, 5)),
 ) -> tuple[dict[str, Any], Counter[str]]:
-    """The annotations as the training should read them, with the list `false_alarms`; and how often what was done."""
+    """The annotations as the training should read them, with the list `false_alarms`; and how often what was done.
+
+    `noses`: see `train.settle.profiles`.
+    """
     rows: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for annotation in annotated["annotations"]:
         rows[annotation["image_id"]].append(annotation)
-    looks, said = {}, Counter[str]()
+    looks, aside, said = {}, {}, Counter[str]()
     for entry in track(annotated["images"], "two teachers look"):
         image = dataset.picture(images / entry["file_name"])
         if image is None:
             said["pictures that cannot be read"] += 1
             continue
         looks[entry["id"]] = Findings(mine(image), [teacher(image) for teacher in teachers])
+        aside[entry["id"]] = noses(image)
     if not looks:
         raise DataError(f"{images}: none of {len(annotated['images'])} pictures can be read")
     sources = {entry["id"]: entry.get("source", "") for entry in annotated["images"]}
@@ -82,6 +94,7 @@ def settled(
         if key in looks:
             if sources[key] not in trusted:
                 own_rows = _settle(own_rows, looks[key], inside[key], sources[key] in loose, said)
+            profiles.mark(own_rows, _boxes(own_rows), aside[key], said)
             boxes = looks[key].alarms[~near(looks[key].alarms, _boxes(own_rows))]
             alarms += [{"image_id": key, "bbox": _xywh(b), "score": round(float(b[4]), 3)} for b in boxes]
         annotations += [a | {"image_id": key} for a in own_rows]

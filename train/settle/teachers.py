@@ -21,6 +21,13 @@ Finder = Callable[[Image], Rows]
 
 def yunet(path: Path, side: int = 640) -> Finder:
     """OpenCV's FaceDetectorYN (MIT), the longer side of the picture scaled to `side` pixels."""
+    every = landmarks(path, side)
+    return lambda image: every(image)[:, [0, 1, 2, 3, 14]]
+
+
+def landmarks(path: Path, side: int = 640) -> Finder:
+    """The same with all that YuNet says: rows (N, 15) of a box, x and y of right eye, left eye, nose tip and both
+    corners of the mouth, and the score."""
     net = cv2.FaceDetectorYN.create(str(path), "", (side, side), 0.05, 0.4, 5000)
 
     def find(image: Image) -> Rows:
@@ -29,8 +36,8 @@ def yunet(path: Path, side: int = 640) -> Finder:
         net.setInputSize((small.shape[1], small.shape[0]))
         found = net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1]
         if found is None:
-            return np.zeros((0, 5))
-        return np.c_[found[:, :2] / k, (found[:, :2] + found[:, 2:4]) / k, found[:, 14]]
+            return np.zeros((0, 15))
+        return np.c_[found[:, :2] / k, (found[:, :2] + found[:, 2:4]) / k, found[:, 4:14] / k, found[:, 14]]
 
     return find
 

@@ -4,6 +4,7 @@ import pytest
 pytest.importorskip("keras", reason="needs the extra 'train'")
 pytest.importorskip("tensorflow", reason="needs the extra 'train'")
 
+from dataclasses import replace
 from pathlib import Path
 
 from edge.core.geometry import Box
@@ -200,6 +201,23 @@ def test_a_mask_that_is_worn_wrongly_is_drawn_lower_than_one_that_is_worn():
         return np.where(changed.any(1), changed.argmax(1), 32).mean()
 
     assert highest(worn) + 3 < highest(low)
+
+
+def test_masks_are_drawn_from_the_side_where_the_annotations_name_it():
+    bare = patch()
+    aside = replace(bare, sample=replace(bare.sample, nose="right"))
+    plain = InputSpec(32, 32).normalise(batches.augmented(bare, None, 32, PLAIN, rng()))
+    other = [patch(MASKED)]
+
+    def middle(faces, **how):
+        drawn = shown(MASKED, faces, drawn=1.0, drawn_low=1.0, **how)
+        changed = (np.abs(drawn - plain).max(-1) > 0.1).any(1)
+        return (changed * np.arange(32)).sum(1) / changed.sum(1)
+
+    assert middle([aside, *other]).mean() > middle([bare, *other]).mean() + 1.5
+    mixed = [*[bare] * 50, aside, *other]
+    assert middle(mixed, drawn_profiles=1.0).mean() == pytest.approx(middle([aside, *other]).mean(), abs=1)
+    assert middle(mixed, drawn_profiles=0.0).mean() == pytest.approx(middle([bare, *other]).mean(), abs=1)
 
 
 def test_things_are_drawn_where_no_picture_shows_one_and_differ():

@@ -77,6 +77,14 @@ def test_coco_gives_known_mask_states_with_source_cluster_and_split(tmp_path):
     assert dataset.read(coco(tmp_path / "other.json"))[0].split == ""
 
 
+def test_coco_says_to_which_side_a_face_looks(tmp_path):
+    file = coco(tmp_path / "t.json", (1, 2))
+    content = json.loads(file.read_text())
+    content["annotations"][1]["attributes"] = {"nose_left": True, "beard": True}
+    file.write_text(json.dumps(content))
+    assert [s.nose for s in dataset.read(file)] == ["", "left"]
+
+
 def test_coco_crowd_boxes_are_no_samples(tmp_path):
     assert [s.label for s in dataset.read(coco(tmp_path / "t.json", (1, 2), crowd=1))] == ["with_mask"]
 

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from train.settle import profiles
 from train.settle import teachers as detectors
 from train.settle.annotations import settled as settle
 
@@ -101,3 +102,24 @@ def test_the_command_wants_two_teachers_and_says_so(tmp_path, capsys):
     assert cli.main([*arguments, "--teacher", str(path)]) == 2
     assert "none.onnx: no such file" in capsys.readouterr().err
     assert not (tmp_path / "out.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("offset", "category", "crowd", "attribute"),
+    [(0.2, 2, 0, "nose_right"), (-0.2, 2, 0, "nose_left"), (0.1, 2, 0, None), (0.2, 1, 0, None), (0.2, 2, 1, None)],
+)
+def test_bare_faces_seen_from_the_side_are_marked_with_it(tmp_path, offset, category, crowd, attribute):
+    raw = coco(tmp_path, [([40.0, 40.0, 20.0, 24.0], crowd), ([90.0, 10.0, 20.0, 30.0], crowd)])
+    for annotation in raw["annotations"]:
+        annotation["category_id"] = category
+    nose = says(FACE, score=offset)
+    result, said = settle(raw, tmp_path / "images", says(), [says(), says()], ("heads",), nose)
+    marked = [a.get("attributes") for a in result["annotations"]]
+    assert marked == [{attribute: True} if attribute else None, None] * 4
+    assert said["faces seen from the side"] == 4 * bool(attribute)
+
+
+def test_the_noses_place_is_told_in_widths_of_the_face(monkeypatch):
+    row = np.array([[10, 20, 50, 70, 38, 35, 46, 35, 50, 45, 42, 55, 48, 55, 0.9]], float)
+    monkeypatch.setattr(profiles, "landmarks", lambda path: lambda image: row)
+    assert profiles.noses("yunet.onnx")(None).tolist() == [[10, 20, 50, 70, 0.2]]
