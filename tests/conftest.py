@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import random
 import shutil
 import struct
 import subprocess
@@ -12,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from edge.vision.decode import cells
 
 # Machines differ in speed, and the same commit must give the same result wherever CI runs.
-settings.register_profile("here", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
 # For .ci/mutation, where any failure will do, and the smallest one would take longer than all else.
-settings.register_profile("mutation", deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
+settings.register_profile("mutation", settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "here"))
 
 WIDTH, HEIGHT = 64, 32
@@ -80,6 +81,15 @@ def digests(folder):
 def write_bundle():
     """The function `write` above."""
     return write
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Every test draws the same random numbers in every run, whichever tests ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    if keras := sys.modules.get("keras"):  # imported where a test needs it
+        keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(autouse=True)

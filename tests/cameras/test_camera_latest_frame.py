@@ -11,7 +11,7 @@ from edge.cameras.latest_frame import LatestFrame
 from edge.core.errors import CameraError
 from edge.core.records import Frame
 
-PATIENCE = 10.0  # seconds until a test gives up on a thread that hangs
+PATIENCE = 60.0  # seconds until a test gives up on a thread that hangs
 
 
 class Staged:

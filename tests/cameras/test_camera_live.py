@@ -13,7 +13,7 @@ from edge.cameras.reconnecting import ReconnectingCamera
 from edge.core.errors import ConfigError, MissingPackage
 from edge.core.records import Frame
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Device:

@@ -218,7 +218,8 @@ def test_a_disk_that_is_full_for_a_while_costs_nothing(path, monkeypatch):
 
     monkeypatch.setattr(history_store.Store, "write", full)
     kept: dict[int, Row] = {}
-    sink = Isolated("sinks.history", lambda: HistorySink(path, every=0.01, kept=kept), kinds=("person",), pause=0.01)
+    history = lambda: HistorySink(path, every=0.01, kept=kept)  # noqa: E731
+    sink = Isolated("sinks.history", history, kinds=("person",), attempts=1000, pause=0.01, longest=0.01, patience=60)
     sink.send(person(1, 10.0, 20.0))
     while not sink.failed:
         pass

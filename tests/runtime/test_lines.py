@@ -10,7 +10,7 @@ import pytest
 
 from edge.runtime.lines import Apart, logged_apart
 
-SOON = 10.0
+SOON = 60.0
 
 
 @pytest.fixture

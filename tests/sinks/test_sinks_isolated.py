@@ -15,7 +15,7 @@ from edge.testing.sink import MemorySink
 
 GpioSink = with_defaults(gpio.GpioSink, sink_sections.Gpio())
 
-SOON = 10.0
+SOON = 60.0
 """Seconds after which a test that waits for a thread has failed."""
 RAISED, CLEAR, OK, LOST = (
     Event("no_mask", 1.0),

@@ -137,10 +137,10 @@ def test_what_is_no_web_address_is_refused_without_repeating_it(url):
 
 def test_behind_a_thread_a_server_that_is_down_for_a_while_misses_nothing(server, caplog):
     server.answers = [503, 503]
-    sink = Isolated("sinks.webhook", lambda: WebhookSink(server.url(login="me:secret@")), pause=0.001)
+    sink = Isolated("sinks.webhook", lambda: WebhookSink(server.url(login="me:secret@")), pause=0.001, patience=60)
     sink.send(RAISED)
     for _ in range(3):
-        assert server.served.acquire(timeout=10)
+        assert server.served.acquire(timeout=60)
     sink.close()
     assert [body for _, _, body in server.requests] == [to_json(RAISED)] * 3
     assert (sink.failed, sink.dropped) == (2, 0)
@@ -173,7 +173,7 @@ def test_one_who_drips_has_one_deadline_for_all(monkeypatch, greeting, drip):
         before = time.monotonic()
         with pytest.raises(SinkError, match=r"^127\.0\.0\.1 did not answer within 0\.3 s$"):
             WebhookSink(f"http://127.0.0.1:{other.getsockname()[1]}/s3cret", timeout=0.3).send(RAISED)
-        assert time.monotonic() - before < 10
+        assert time.monotonic() - before < 30
         over.set()
         thread.join()
 

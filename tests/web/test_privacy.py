@@ -141,11 +141,11 @@ class Run:
                 run = subprocess.Popen(
                     command, cwd=self.folder, env=self._environment(), stdout=out, stderr=subprocess.STDOUT
                 )
-            end = time.monotonic() + 120
+            end = time.monotonic() + 300
             while run.poll() is None and time.monotonic() < end and b"all_clear" not in Receiver.heard:
                 self._look(port)
             run.terminate()
-            run.wait(30)
+            run.wait(120)
             self.code, self.said = run.returncode, output.read_bytes()
             web.shutdown()
 
@@ -158,7 +158,7 @@ class Run:
     def _look(self, port):
         for path in ANSWERS:
             try:
-                with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as link:
+                with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as link:
                     link.request("GET", path)
                     self.answered[path] = link.getresponse().read()
             except OSError:

@@ -96,7 +96,7 @@ def server(stand, seen, tmp_path):
         def ask(path, **query):
             url = f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
             try:
-                with urllib.request.urlopen(url, timeout=10) as answer:
+                with urllib.request.urlopen(url, timeout=60) as answer:
                     return json.load(answer)["data"]
             except urllib.error.HTTPError as error:
                 with error:
@@ -107,11 +107,11 @@ def server(stand, seen, tmp_path):
 
         yield place, ask
         running.terminate()
-        running.wait(30)
+        running.wait(120)
 
 
 def until(true):
-    end = time.monotonic() + 90
+    end = time.monotonic() + 180
     while not (found := true()):
         assert time.monotonic() < end, "it has not come to pass"
         time.sleep(0.2)  # a real program needs real time
