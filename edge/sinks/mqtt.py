@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +241,7 @@ def wish(payload: bytes) -> float | None:
     try:
         seconds = float(text)
     except ValueError:
-        seconds = -1.0
+        seconds = nan
     if not 0 <= seconds <= 86400:
         raise ValueError(f"{text!r}: expected on, off or 0 to 86400 seconds")
     return seconds

@@ -145,7 +145,7 @@ def _no_passphrase() -> str:
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _first_line(path: str | Path) -> str:

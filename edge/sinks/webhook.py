@@ -49,7 +49,7 @@ class WebhookSink:
 
     def send(self, event: Event) -> None:
         body = json.dumps(to_json(event)).encode()
-        request = urllib.request.Request(self._url, body, self._headers, method="POST")
+        request = urllib.request.Request(self._url, body, self._headers)  # a body: POST
         late = threading.Event()
         deadline = threading.Timer(self._timeout, self._cut, [late])
         deadline.daemon = True

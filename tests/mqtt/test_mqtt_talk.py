@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 import ssl
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from edge.core.records import Counts, Event, Origin, Stamp
 from edge.sinks import mqtt, mqtt_client
 from edge.testing.defaults import with_defaults
 
+Bounded = mqtt_client._Bounded
 MqttSink = with_defaults(mqtt.MqttSink, sink_sections.Mqtt())
 AVAILABLE = "door/available"
 RAISED, CLEAR = Event("no_mask", 1.0), Event("all_clear", 2.0)
@@ -354,9 +356,48 @@ def test_tls_verifies_the_broker_and_its_name(client):
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
     door()
     assert client().called("tls_set_context") == []
-    for files in ({"ca_file": "/none"}, {"cert_file": "/none"}, {"cert_file": "/none", "tls": True}):
-        with pytest.raises(SinkError, match=r"cannot be used .No such file or directory"):
+
+
+def test_files_for_tls_that_cannot_be_used(tmp_path):
+    certificate = (
+        "cert_file '/none' and key_file '{}' cannot be used (No such file or directory): expected a certificate and "
+        "its key as PEM, without a passphrase, for this user to read"
+    )
+    for files, said in (
+        (
+            {"ca_file": "/none"},
+            "ca_file '/none' cannot be used (No such file or directory): expected certificates as PEM",
+        ),
+        ({"cert_file": "/none"}, certificate.format("")),
+        ({"cert_file": "/none", "key_file": "/key", "tls": True}, certificate.format("/key")),
+    ):
+        with pytest.raises(SinkError) as caught:
             door(**files)
+        assert str(caught.value) == said
+    (tmp_path / "ca.pem").write_text("rubbish")
+    with pytest.raises(SinkError, match=r"ca\.pem' cannot be used \(\[X509.*\): expected certificates as PEM$"):
+        door(ca_file=tmp_path / "ca.pem")
+    with pytest.raises(ValueError, match=r"^the key has a passphrase$"):
+        mqtt_client._no_passphrase()
+
+
+def test_a_handshake_that_fails_closes_its_socket():
+    near, far = socket.socketpair()
+    with far, mqtt_client.context().wrap_socket(near, server_hostname="h", do_handshake_on_connect=False) as wrapped:
+        far.sendall(b"220 this is no TLS\r\n")
+        with pytest.raises(ssl.SSLError):
+            wrapped.do_handshake()
+        assert wrapped.fileno() == -1
+
+
+def test_a_message_is_taken_in_up_to_a_megabyte(monkeypatch):
+    client = Bounded(mqtt_client.CallbackAPIVersion.VERSION2)
+    monkeypatch.setattr(mqtt_client.Client, "_sock_recv", lambda self, size: b"x" * size)
+    assert len(client._sock_recv(1 << 20)) == 1 << 20
+    assert client.too_large is False
+    with pytest.raises(ConnectionError, match=r"^a message of 1048577 bytes$"):
+        client._sock_recv((1 << 20) + 1)
+    assert client.too_large is True
 
 
 @pytest.mark.parametrize("error", [OSError(111, "Connection refused"), ValueError("bad host")])

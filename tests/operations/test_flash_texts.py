@@ -7,8 +7,10 @@ import subprocess
 import pytest
 
 from edge.core.errors import FlashError
-from edge.operations.flash import firmware, firstrun, places
+from edge.operations.flash import cloudinit, firmware, firstrun, places
 from edge.operations.flash.host import Host
+
+pytest.importorskip("ruamel.yaml", reason="needs the extra 'flash'")
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 lab"
 
@@ -221,3 +223,41 @@ def test_a_host_of_nothing_and_a_host_of_everything_are_fine():
     assert ALL.country == "DE"
     assert Host(country="DE").ssid is None
     assert Host(user="eve", password="$6$x").ssh_key is None
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("", False),
+        ("# only comments\n", False),
+        ("version: 2\n", False),
+        ("version: 2\nwifis: {}\n", False),
+        ("version: 2\nwifis: {wlan0: {}}\n", True),
+        ("version: 2\nmodems: {m: {}}\n", True),
+        ("network: {version: 2}\n", False),
+        ("network: {ethernets: {eth0: {}}}\n", True),
+        ("network: {config: disabled}\n", True),
+        ("wifis: {wlan0: {}}\n", False),  # neither of the two forms: netplan reads none of it
+        ("network: [wifis]\n", False),
+        ("network: {\n", True),  # unknown
+    ],
+)
+def test_whether_a_network_is_named(text, known):
+    assert cloudinit.has_network(text) is known
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("", False),
+        ("#cloud-config\nhostname: a\n", False),
+        ("users:\n", False),
+        ("users: [ann]\n", True),
+        ("user: ann\n", True),
+        ("chpasswd: {list: ['a:b']}\n", True),
+        ("password: x\n", True),
+        ("users: [\n", True),  # unknown
+    ],
+)
+def test_whether_somebody_will_be_able_to_log_in(text, known):
+    assert cloudinit.has_user(text) is known

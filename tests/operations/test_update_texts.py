@@ -77,6 +77,22 @@ def test_a_package_may_be_as_large_as_its_longest_names_make_it(keys, tmp_path):
     assert (tmp_path / "out.tar").stat().st_size <= made.packed
 
 
+def test_a_file_of_more_than_a_megabyte_is_copied_by_megabytes(keys, tmp_path):
+    (tmp_path / "x").write_bytes(b"x" * ((1 << 20) + 1))
+    made = package.pack(tmp_path / "out.tar", {"x": tmp_path / "x"}, keys[0], kind="bundle", version="1")
+    package.unpack(tmp_path / "out.tar", made, tmp_path / "there")
+    assert (tmp_path / "there" / "x").stat().st_size == (1 << 20) + 1
+    asked = []
+
+    class Source(io.BytesIO):
+        def read(self, size=None):
+            asked.append(size)
+            return super().read(size)
+
+    package._copy(Source(b"x" * (1 << 20)), tmp_path / "copy")
+    assert asked == [1 << 20] * 2
+
+
 def test_a_secret_key_with_a_password_and_one_that_is_none(keys, tmp_path):
     secret = minisign.SecretKey.from_file(keys[0])
     secret.encrypt("open sesame")

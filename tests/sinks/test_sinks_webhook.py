@@ -7,6 +7,7 @@ import json
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -45,7 +46,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.requests.append((self.path, dict(self.headers), json.loads(body)))
         code = self.server.answers.pop(0) if self.server.answers else 200
-        self.send_response(code)
+        self.send_response(*code) if isinstance(code, tuple) else self.send_response(code)
         if code == 302:
             self.send_header("Location", "/elsewhere")
         self.end_headers()
@@ -91,6 +92,13 @@ def test_any_other_answer_than_success_is_a_failure(server, code):
     assert len(server.requests) == 1  # a redirect is not followed
 
 
+def test_of_a_reason_a_hundred_characters(server):
+    server.answers = [(500, "r" * 101)]
+    with pytest.raises(SinkError) as caught:
+        WebhookSink(server.url()).send(RAISED)
+    assert str(caught.value) == "127.0.0.1 answered 500 " + "r" * 100
+
+
 def test_nobody_there():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -133,6 +141,14 @@ def test_one_who_speaks_something_else(monkeypatch):
 def test_what_is_no_web_address_is_refused_without_repeating_it(url):
     with pytest.raises(ConfigError, match=r"^sinks\.webhook\.url: expected http:// or https:// and a host$"):
         WebhookSink(url)
+
+
+@pytest.mark.parametrize("url", ["http://[::1/s3cret", "http://h:s3cret/"])
+def test_what_cannot_be_an_address_is_told_how_one_is_written(url):
+    with pytest.raises(ConfigError) as caught:
+        WebhookSink(url)
+    assert str(caught.value).startswith("sinks.webhook.url: no address: expected https://NAME:PASSWORD@HOST:PORT/")
+    assert "s3cret" not in str(caught.value)
 
 
 def test_behind_a_thread_a_server_that_is_down_for_a_while_misses_nothing(server, caplog):
@@ -204,7 +220,10 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_event(server, tmp_path, m
         WebhookSink(https).send(RAISED)
     assert server.requests == []
     monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    kept = []
+    monkeypatch.setattr("edge.sinks.webhook.WebhookSink._keep", lambda self, made: kept.append(made) or made)
     WebhookSink(https).send(RAISED)
+    assert [type(made).__name__ for made in kept] == ["HTTPSConnection"]  # for its deadline
     assert [body for _, _, body in server.requests] == [to_json(RAISED)]
     with pytest.raises(SinkError, match=r"^127\.0\.0\.1 cannot be reached \(.*IP address mismatch"):
         WebhookSink(https.replace("localhost", "127.0.0.1")).send(RAISED)
@@ -219,10 +238,13 @@ def test_a_deadline_before_there_is_a_connection_and_after_it_is_gone():
             assert late.is_set()
 
 
+@pytest.mark.parametrize("deadline", [True, False])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_one_whose_door_is_full_is_given_up(monkeypatch, scheme):
-    """No connection comes about, so there is nothing that the deadline could shut down."""
+def test_one_whose_door_is_full_is_given_up(monkeypatch, scheme, deadline):
+    """No connection comes about: there is nothing that the deadline could shut down, and the socket's own time ends."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    if not deadline:
+        monkeypatch.setattr("edge.sinks.webhook.WebhookSink._cut", lambda self, late: None)
     with contextlib.ExitStack() as stack:
         full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(5):
@@ -235,3 +257,34 @@ def test_one_whose_door_is_full_is_given_up(monkeypatch, scheme):
             WebhookSink(f"{scheme}://127.0.0.1:{full.getsockname()[1]}/", timeout=0.05).send(RAISED)
         hangs_up.cancel()
         hangs_up.join()
+
+
+def test_a_deadline_does_not_keep_the_program_from_ending(server, monkeypatch):
+    daemons = []
+
+    class Timer(threading.Timer):
+        def start(self):
+            daemons.append(self.daemon)
+            super().start()
+
+    monkeypatch.setattr(threading, "Timer", Timer)
+    WebhookSink(server.url()).send(RAISED)
+    assert daemons == [True]
+
+
+def test_one_who_hangs_up_is_told_with_the_systems_words(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def hang_up():
+            connection = other.accept()[0]
+            connection.recv(65536)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(SinkError) as caught:
+            WebhookSink(f"http://127.0.0.1:{other.getsockname()[1]}/").send(RAISED)
+        assert str(caught.value) == "127.0.0.1 cannot be reached ([Errno 104] Connection reset by peer)"
+        thread.join()

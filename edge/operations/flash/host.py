@@ -82,6 +82,6 @@ def _check_timezone(name: str) -> None:
     zones = places.timezones()
     if zones and name not in zones:
         now = places.renamed().get(name)
-        close = [now] if now else difflib.get_close_matches(name, zones, n=1)
+        close = [now] if now else difflib.get_close_matches(name, zones)
         remedy = f"did you mean {close[0]}?" if close else "expected an IANA name, such as Europe/Berlin"
         raise FlashError(f"--timezone {name}: {'an old name' if now else 'there is no such time zone'}: {remedy}")

@@ -150,7 +150,8 @@ def runs(path: Path) -> bool:
 
 def heal(root: Path, unit: Unit) -> str:
     """Points the link to something complete; returns what. Raises UpdateError if nothing is left."""
-    for link in (root / "bundle", *root.glob("releases/*/bundle")):
+    for environment in (root, *root.glob("releases/*")):
+        link = environment / "bundle"  # glob finds no link that leads nowhere
         if link.is_symlink() and not link.exists():
             link.unlink()  # the environment's own bundle is used instead
     entry = root / "bin" / "maskcam"
