@@ -184,10 +184,10 @@ class Detector(_Section):
         lt=1,
     )
     windows: _Windows = _setting(
-        1,
+        "auto",
         "",
-        "windows per frame, side by side, each a run of the network; auto: two for tall frames, otherwise one: finds "
-        "more people far away and raises more false boxes",
+        "windows per frame, side by side, each a run of the network: more find more people far away and take longer; "
+        "auto: two for tall frames, otherwise one",
     )
     min_face: float = _setting(
         20.0, "px", "faces with a shorter side below this are tracked but not classified", ge=1, le=4320

@@ -64,7 +64,7 @@ class BundleDetector:
         """(N, 6) rows of an RGB picture, best first; labels as in `edge.evaluation.scoring`."""
         found, things = self.answers(image)
         if self._joint:
-            found[:, 4] = joint_score(found[:, 4], things)
+            found[:, 4] = joint_score(found[:, 4], things, NOT_A_FACE_FROM)
         else:
             vetoed = things >= NOT_A_FACE_FROM
             found[vetoed, 4] = np.minimum(found[vetoed, 4], self.operating) * (1 - things[vetoed])
@@ -81,7 +81,7 @@ class BundleDetector:
     def rejected(self, rows: Rows, things: Rows) -> NDArray[np.bool_]:
         """Which of the `answers` the device drops as "not a face"."""
         if self._joint:
-            return joint_score(rows[:, 4], things) < self.operating
+            return joint_score(rows[:, 4], things, NOT_A_FACE_FROM) < self.operating
         return things >= NOT_A_FACE_FROM
 
     def named(self, image: Image, truth: Annotated) -> Rows:

@@ -59,7 +59,7 @@ class FaceDetector:
         threshold: float | None = None,
         nms_iou: float | None = None,
         timers: Timers | None = None,
-        count: int | None = 1,
+        count: int | None = None,
         min_face: float = 0.0,
     ):
         """`threshold` (score 0..1) and `nms_iou` default to the bundle's operating point.

@@ -19,7 +19,7 @@ NO_DOUBT = 0.004
 _LEAST = 1e-4
 
 
-def joint_score(score: Any, thing: Any, not_a_face: float = 0.5) -> NDArray[np.float64]:
+def joint_score(score: Any, thing: Any, not_a_face: float) -> NDArray[np.float64]:
     """The score (0..1) of boxes with the classifier's doubt taken from it; never higher than the detector's.
 
     score, thing: probabilities 0..1 of the same shape: the detector's that it is a face, the classifier's that it is

@@ -1,8 +1,8 @@
 """Divides a frame of another shape than the network's input into windows, so that faces are not scaled down more than
 needed.
 
-A tall frame fills only a strip of a wide input: a portrait frame of 480 x 848 is scaled to a third for 416 x 288. Two
-windows, one above the other, are scaled to two thirds. Each window takes a run of the network.
+A tall frame fills only a strip of a wide input: a portrait frame of 480 x 848 is scaled to 0.34 for 416 x 288. Two
+windows, one above the other, are scaled to 0.47. Each window takes a run of the network.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-OVERLAP = 0.15
-"""Share of the frame's divided side by which windows overlap: a face of that size is whole in one of them."""
-WORTH = 1.5
+OVERLAP = 0.45
+"""Share of the frame's divided side by which two windows overlap: a face of that size is whole in one of them.
+
+On 205 tall held-out photos 0.15 finds 58 of the 73 faces below a tenth of the height, 0.45 finds 52 and one window 38;
+but of the 126 from a fifth to half of it 0.15 finds 101, 0.45 and one window 116.
+"""
+WORTH = 1.25
 """Gain in the size of faces from which "auto" uses a second window."""
 SEAM = 0.02
 """Share of a window's side: a box that ends this close to a seam counts as cut."""

@@ -70,7 +70,7 @@ def test_with_a_joint_threshold_rows_have_the_joint_score_and_the_device_rejects
         assert rows[0, 4] == pytest.approx(score, abs=1e-6)
         assert both.rejected(rows, things).tolist() == [rejected]
         assert both.operating == 0.4
-        assert both.rows(picture)[0, 4] == pytest.approx(joint_score(score, thing), abs=1e-6)
+        assert both.rows(picture)[0, 4] == pytest.approx(joint_score(score, thing, 0.5), abs=1e-6)
 
 
 def door(folder, categories, truncated=False):

@@ -38,9 +38,9 @@ def test_each_window_is_one_run_and_boxes_are_in_pixels_of_the_frame(tmp_path, w
     detector, engine = finder(tmp_path, write_bundle, answers, 2)
     rows = detector.rows(np.zeros((400, 200, 3), np.uint8))
     assert len(engine.seen) == 2
-    scale = 32 / 230  # a window is 200 x 230
+    scale = 32 / 290  # a window is 200 x 290
     upper = np.array([20, 4, 36, 20]) / scale
-    expected = sorted([upper.tolist(), (upper + np.array([0, 170, 0, 170])).tolist()], key=lambda box: box[1])
+    expected = sorted([upper.tolist(), (upper + np.array([0, 110, 0, 110])).tolist()], key=lambda box: box[1])
     assert np.allclose(sorted(rows[:, :4].tolist(), key=lambda box: box[1]), np.clip(expected, 0, [200, 400, 200, 400]))
 
 

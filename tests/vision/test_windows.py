@@ -14,7 +14,15 @@ NETWORK = (416, 288)
 
 @pytest.mark.parametrize(
     ("frame", "count"),
-    [((640, 480), 1), ((1280, 720), 1), ((1920, 1080), 1), ((600, 600), 1), ((480, 640), 2), ((480, 848), 2)],
+    [
+        ((640, 480), 1),
+        ((1280, 720), 1),
+        ((1920, 1080), 1),
+        ((600, 600), 2),
+        ((1280, 1024), 1),
+        ((480, 640), 2),
+        ((480, 848), 2),
+    ],
 )
 def test_a_second_window_is_paid_where_faces_become_much_larger(frame, count):
     assert len(windows.place(*frame, *NETWORK, None)) == count
