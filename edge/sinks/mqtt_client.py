@@ -120,10 +120,10 @@ class _ClosedSocket(ssl.SSLSocket):
             raise
 
 
-def context(ca_file: str | Path = "", cert_file: str | Path = "", key_file: str | Path = "") -> ssl.SSLContext:
+def context(ca_file: str | Path, cert_file: str | Path, key_file: str | Path) -> ssl.SSLContext:
     """A TLS context that verifies the broker. Raises SinkError, which names the file that cannot be used."""
     try:
-        made = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+        made = ssl.create_default_context(cafile=str(ca_file))
     except OSError as error:  # includes ssl.SSLError
         raise SinkError(
             f"ca_file '{ca_file}' cannot be used ({_reason(error)}): expected certificates as PEM"

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import shutil
 import socket
 import ssl
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -260,6 +262,9 @@ def test_a_long_wish_is_judged_by_its_beginning():
         mqtt.wish(b"9" * 5000)
     assert mqtt.wish(b"60" + b" " * 40) == 60.0
     assert mqtt.wish(b"off") == 0.0
+    for none in (b"86400.5", b"-0.5", b""):
+        with pytest.raises(ValueError, match=r"expected on, off or 0 to 86400 seconds$"):
+            mqtt.wish(none)
     with pytest.raises(ValueError, match="�"):
         mqtt.wish(b"\xff")
 
@@ -339,6 +344,9 @@ def test_a_name_and_the_first_line_of_the_password_file(client, tmp_path):
     (tmp_path / "secret").write_text("pass word \nanother line\n")
     door(username="eve", password_file=tmp_path / "secret")
     assert client().called("username_pw_set") == [("eve", "pass word ")]
+    (tmp_path / "secret").write_text("päss")
+    door(username="eve", password_file=tmp_path / "secret")
+    assert client().called("username_pw_set") == [("eve", "päss")]
     door(username="eve")
     assert client().called("username_pw_set") == [("eve", None)]
     door(password_file=tmp_path / "secret")
@@ -356,6 +364,20 @@ def test_tls_verifies_the_broker_and_its_name(client):
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
     door()
     assert client().called("tls_set_context") == []
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed: apt install openssl")
+def test_an_authority_and_a_certificate_of_ours(client, tmp_path):
+    pem, key = tmp_path / "door.pem", tmp_path / "door.key"
+    made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=ours"
+    subprocess.run(["openssl", *made.split(), "-keyout", key, "-out", pem], check=True, capture_output=True)
+    door(ca_file=pem)
+    [(context,)] = client().called("tls_set_context")
+    assert [dict(pair for (pair,) in known["subject"])["commonName"] for known in context.get_ca_certs()] == ["ours"]
+    door(cert_file=pem, key_file=key)
+    assert len(client().called("tls_set_context")) == 1
+    pem.write_text(pem.read_text() + key.read_text())
+    door(cert_file=pem)  # with its key in it
 
 
 def test_files_for_tls_that_cannot_be_used(tmp_path):
@@ -383,7 +405,12 @@ def test_files_for_tls_that_cannot_be_used(tmp_path):
 
 def test_a_handshake_that_fails_closes_its_socket():
     near, far = socket.socketpair()
-    with far, mqtt_client.context().wrap_socket(near, server_hostname="h", do_handshake_on_connect=False) as wrapped:
+    with (
+        far,
+        mqtt_client.context("", "", "").wrap_socket(
+            near, server_hostname="h", do_handshake_on_connect=False
+        ) as wrapped,
+    ):
         far.sendall(b"220 this is no TLS\r\n")
         with pytest.raises(ssl.SSLError):
             wrapped.do_handshake()

@@ -309,6 +309,9 @@ def test_a_manifests_limit_counts_from_its_end_on_and_is_asked_once(address, tmp
     said = sentence(lambda: fetched(f"{address}/bare/{HEAD + (1 << 20)}", tmp_path, bound=bound))
     assert said == f"{address}/...: larger than the {HEAD + 100} bytes that it may have: nothing was installed"
     assert asked == [True, True]
+    long = HEAD + (1 << 19)
+    assert fetched(f"{address}/bare/{long}", tmp_path, bound=lambda path: bound(path) and long) == long
+    assert asked == [True] * 3
 
 
 def test_a_cut_is_told_from_an_end(address, tmp_path):

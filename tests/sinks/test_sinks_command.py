@@ -172,6 +172,11 @@ def test_of_a_long_line_two_hundred_characters_and_of_many_lines_the_last():
     assert said_of(python(code)).endswith(" ended with 1: " + "y" * 199)
 
 
+def test_what_it_says_in_the_last_second_is_heard(monkeypatch):
+    monkeypatch.setattr("edge.sinks.command.time", types.SimpleNamespace(monotonic=lambda: 100.0))  # it stands still
+    assert said_of(["sh", "-c", "echo why >&2; exit 4"], 0.5) == "sh ended with 4: why"
+
+
 def test_the_program_has_no_input_a_session_of_its_own_and_no_decision_is_unsure(tmp_path):
     out = tmp_path / "out"
     code = (
