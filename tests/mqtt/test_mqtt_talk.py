@@ -104,6 +104,7 @@ def test_a_connection_begins_with_the_will_and_ends_with_being_there(client):
     assert client().called("connect") == [("host", 1883)]
     assert client().called("subscribe") == [([(AVAILABLE, 1), ("door/snooze/set", 1)],)]
     assert client().connect_timeout == 2.5
+    assert client().version is mqtt_client.CallbackAPIVersion.VERSION2
     assert sorted(topic for topic, *_ in client().told[:-1]) == sorted(HEARD_AT_FIRST)
     assert client().told[-1] == (AVAILABLE, "online", 0, True)
     assert {(qos, retain) for *_, qos, retain in client().told} == {(0, True)}
@@ -378,6 +379,10 @@ def test_an_authority_and_a_certificate_of_ours(client, tmp_path):
     assert len(client().called("tls_set_context")) == 1
     pem.write_text(pem.read_text() + key.read_text())
     door(cert_file=pem)  # with its key in it
+    locked = [*made.replace(" -nodes", " -passout pass:s3cret").split(), "-keyout", key, "-out", pem]
+    subprocess.run(["openssl", *locked], check=True, capture_output=True)
+    with pytest.raises(SinkError, match=r" cannot be used \(the key has a passphrase\): expected a certificate"):
+        door(cert_file=pem, key_file=key)
 
 
 def test_files_for_tls_that_cannot_be_used(tmp_path):
@@ -462,6 +467,14 @@ def test_a_broker_that_says_nothing(monkeypatch, first, said):
     with pytest.raises(SinkError) as caught:
         door(timeout=0.01)
     assert str(caught.value) == f"broker host:1883 refused the connection ({said})"
+
+
+def test_one_who_only_looks_needs_no_name_and_no_files(client):
+    """Such as the list of a fleet."""
+    heard = []
+    broker = mqtt_client.Broker("host", 1883, "me", lambda client, may: client.subscribe(may), 1.0, heard.append)
+    assert [call[0] for call in client().calls] == ["reconnect_delay_set", "connect", "loop_start", "subscribe"]
+    broker.close()
 
 
 def test_what_the_broker_said_is_told_though_it_hangs_up_then(monkeypatch):

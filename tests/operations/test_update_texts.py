@@ -247,6 +247,14 @@ def test_what_is_no_key(text, said):
     assert sentence(lambda: keys.public(text)) == said
 
 
+def test_a_key_with_a_stroke_of_the_pen_in_it_is_none():
+    """Python's base64 skips what is no part of it."""
+    key = "RWQ" + "A" * 53
+    assert keys.public(f" comment\n{key} ") == key
+    for broken in (f"{key[:9]}!{key[9:]}", f"{key}!", f"{key[:55]}é"):
+        assert "not a public key of minisign" in sentence(lambda broken=broken: keys.public(broken))
+
+
 class Server(http.server.BaseHTTPRequestHandler):
     """Gives as many bytes as the path says, with or without their number before."""
 

@@ -177,6 +177,23 @@ def test_what_it_says_in_the_last_second_is_heard(monkeypatch):
     assert said_of(["sh", "-c", "echo why >&2; exit 4"], 0.5) == "sh ended with 4: why"
 
 
+@pytest.mark.parametrize(("now", "left"), [(103.0, 2.0), (109.0, 0.0)])
+def test_what_is_left_of_the_time_is_waited_for_the_end(monkeypatch, now, left):
+    asked, times = [], iter([100.0, 101.0, now])
+    monkeypatch.setattr("edge.sinks.command.time", types.SimpleNamespace(monotonic=lambda: next(times)))
+    reading, writing = os.pipe()
+    os.close(writing)
+
+    def wait(timeout):
+        asked.append(timeout)
+        raise subprocess.TimeoutExpired("x", timeout)
+
+    with open(reading, "rb") as stderr:
+        process = types.SimpleNamespace(stderr=stderr, wait=wait)
+        assert CommandSink(["x"], 5.0)._follow(process) == (b"", False)
+    assert asked == [left]
+
+
 def test_the_program_has_no_input_a_session_of_its_own_and_no_decision_is_unsure(tmp_path):
     out = tmp_path / "out"
     code = (
@@ -216,6 +233,18 @@ def test_what_cannot_be_killed_keeps_nobody_for_ever(monkeypatch):
     monkeypatch.setattr("edge.sinks.command._kill_all", lambda mark: marks.append(mark) or 1)
     CommandSink(["true"]).send(RAISED)
     assert len(marks) == 10
+
+
+def test_one_that_another_user_runs_by_then_is_waited_for():
+    """Such as sudo: it cannot be killed."""
+    done = []
+
+    def kill():
+        raise PermissionError(1, "Operation not permitted")
+
+    stderr = types.SimpleNamespace(close=lambda: done.append("closed"))
+    CommandSink(["x"])._kill(types.SimpleNamespace(kill=kill, wait=lambda: done.append("waited"), stderr=stderr))
+    assert done == ["waited", "closed"]
 
 
 def test_at_the_programs_end_nothing_is_left_to_do_for_a_closed_sink(monkeypatch):
