@@ -72,7 +72,7 @@ class MqttSink:
     ) -> None:
         self._topic, self._timeout, self._discovery, self._snooze = topic, timeout, discovery, snooze
         self._origin = Origin(device, camera, __version__)
-        self._told: Origin | None = None
+        self._told: Origin
         self._closing = False
         self._deaf = False
         self._refused = False

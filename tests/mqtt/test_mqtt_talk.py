@@ -132,6 +132,9 @@ def test_who_it_is(client):
     assert own == "my-own"
     assert one != two
     assert {len(id) for id in (first, other, one, two)} == {23}
+    for _ in range(2):
+        MqttSink("host", 1883, "door", timeout=2.5)
+    assert FakeClient.made[-1].id != FakeClient.made[-2].id
 
 
 def test_a_visitor_has_no_will_no_name_and_says_nothing_but_events(client):
@@ -328,6 +331,10 @@ def test_the_camera_is_introduced_again_when_it_is_known_better(client):
         "software": "0.2.0",
         "bundle": "maskcam 2026-11-21",
     }
+    client().told.clear()
+    same = Origin("hall", "left", "0.2.0", "maskcam 2026-11-21")
+    sink.send(Event("all_clear", 2.5, stamp=Stamp("0-1", same)))  # the names that it had anyway
+    assert [topic for topic, *_ in client().told] == ["door/alert", "door/event"]
     sink.send(Event("all_clear", 3.0, stamp=Stamp("0-1", Origin("gate", "right", "0.2.0"))))
     info = json.loads(payloads(client().told)["door/info"])
     assert (info["device"], info["camera"], info["bundle"]) == ("gate", "right", None)
@@ -335,9 +342,11 @@ def test_the_camera_is_introduced_again_when_it_is_known_better(client):
 
 def test_home_assistant_is_told_under_its_prefix(client):
     door(discovery="ha")
-    found = {topic for topic, *_ in client().told if topic.startswith("ha/")}
+    found = {topic: payload for topic, payload, *_ in client().told if topic.startswith("ha/")}
     assert found
     assert all("9f98a7973afa438a" in topic for topic in found)
+    assert all("door/" in payload for payload in found.values())
+    assert set(HEARD_AT_FIRST) <= set(payloads(client().told))
     assert client().told[-1][0] == AVAILABLE
 
 
@@ -378,7 +387,7 @@ def test_an_authority_and_a_certificate_of_ours(client, tmp_path):
     door(cert_file=pem, key_file=key)
     assert len(client().called("tls_set_context")) == 1
     pem.write_text(pem.read_text() + key.read_text())
-    door(cert_file=pem)  # with its key in it
+    mqtt_client.Broker("host", 1883, "me", lambda client, may: None, 1.0, cert_file=pem)  # with its key in it
     locked = [*made.replace(" -nodes", " -passout pass:s3cret").split(), "-keyout", key, "-out", pem]
     subprocess.run(["openssl", *locked], check=True, capture_output=True)
     with pytest.raises(SinkError, match=r" cannot be used \(the key has a passphrase\): expected a certificate"):
@@ -475,6 +484,8 @@ def test_one_who_only_looks_needs_no_name_and_no_files(client):
     broker = mqtt_client.Broker("host", 1883, "me", lambda client, may: client.subscribe(may), 1.0, heard.append)
     assert [call[0] for call in client().calls] == ["reconnect_delay_set", "connect", "loop_start", "subscribe"]
     broker.close()
+    mqtt_client.Broker("host", 1883, "me", lambda client, may: None, 1.0, username="eve")
+    assert client().called("username_pw_set") == [("eve", None)]
 
 
 def test_what_the_broker_said_is_told_though_it_hangs_up_then(monkeypatch):

@@ -1,9 +1,11 @@
 """The steps of an update one by one: what is asked of pip and the service, what is said, what is left on the disk."""
 
+import contextlib
 import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -97,6 +99,7 @@ def test_a_link_is_pointed_and_removed_whatever_a_cut_left(root):
 def test_the_journal_holds_the_trial(root):
     journal = root / "update.json"
     assert activate.pending(journal) is None
+    (root / "update.json.part").write_text("what a cut left")
     activate.write(journal, trial(root, tries=1))
     assert json.loads(journal.read_text()) == {
         "link": str(root / "bin" / "maskcam"),
@@ -204,23 +207,23 @@ def test_a_start_with_a_damaged_journal_and_a_whole_entry(root):
 def test_a_start_with_an_entry_that_names_nothing(root, starts, ends):
     """The newest release first, a complete one, then what install.sh made."""
     entry_ = root / "bin" / "maskcam"
-    for age, version in enumerate(("0.0.9", "0.1.0", "0.2.0")):
+    for age, version in enumerate(("0.1.0", "0.0.9", "0.2.0")):
         path = program(root / "releases" / version / "bin" / "maskcam", complete=version != "0.2.0")
         os.utime(path, (1000 + age, 1000 + age))
     (root / "releases/0.2.0/complete").unlink()
     program(root / "bin" / "maskcam-0.0.1")
     (root / "bundle").symlink_to("gone")
     (root / "releases/0.1.0/bundle").symlink_to("gone")
-    (root / "releases/0.0.9/bundle").symlink_to(root)
+    (root / "releases/0.2.0/bundle").symlink_to(root)
     activate.flip(entry_, "../gone")
     service = Service(starts)
-    found = root / "releases/0.1.0/bin/maskcam"
+    found = root / "releases/0.0.9/bin/maskcam"
     assert resumed(root, service) == [f"{entry_} named nothing that runs; {found} {ends}"]
-    assert entry(root) == "../releases/0.1.0/bin/maskcam"
+    assert entry(root) == "../releases/0.0.9/bin/maskcam"
     assert service.asked == ["restart"]
     assert not os.path.lexists(root / "bundle")
     assert not os.path.lexists(root / "releases/0.1.0/bundle")
-    assert os.path.lexists(root / "releases/0.0.9/bundle")
+    assert os.path.lexists(root / "releases/0.2.0/bundle")
     shutil.rmtree(root / "releases")
     activate.flip(entry_, "../gone")
     assert resumed(root, service) == [f"{entry_} named nothing that runs; {root / 'bin/maskcam-0.0.1'} {ends}"]
@@ -260,6 +263,22 @@ def test_an_installation_is_where_this_python_runs(root, monkeypatch):
     assert sentence(stage.here) == f"{root}: not an installation of install.sh: expected {home.entry}"
 
 
+@contextlib.contextmanager
+def typed(text):
+    """Somebody types at this process."""
+    reading, writing = os.pipe()
+    os.write(writing, text.encode())
+    os.close(writing)
+    kept = os.dup(0)
+    os.dup2(reading, 0)
+    os.close(reading)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+
+
 def test_a_command_runs_apart_from_whoever_called(tmp_path, monkeypatch):
     for name in ("PIP_INDEX_URL", "PYTHONPATH", "PYTHONHOME_", "OTHER"):
         monkeypatch.setenv(name, "x")
@@ -269,7 +288,8 @@ def test_a_command_runs_apart_from_whoever_called(tmp_path, monkeypatch):
         "import os, sys; names = sorted(n for n in os.environ if n.startswith(('PIP_', 'PYTHON', 'OTHER')));"
         f"open({str(out)!r}, 'w').write(repr((os.getcwd(), names, os.environ['PIP_CONFIG_FILE'], sys.stdin.read())))"
     )
-    stage.run([sys.executable, "-c", code])
+    with typed("yes"):
+        stage.run([sys.executable, "-c", code])
     assert out.read_text() == repr(("/", ["OTHER", "PIP_CONFIG_FILE"], "/dev/null", ""))
 
 
@@ -289,6 +309,14 @@ def test_a_command_that_fails_is_told_with_its_end(script, said):
 def test_a_command_that_hangs_is_told_with_its_time(monkeypatch):
     monkeypatch.setattr(stage, "LONGEST", 0.05)
     assert sentence(stage.run, ["sleep", "60"]) == "sleep 60 took longer than 0 min and was killed"
+
+
+def test_a_command_has_an_hour(monkeypatch):
+    def late(command, timeout, **options):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", late)
+    assert sentence(stage.run, ["pip"]) == "pip took longer than 60 min and was killed"
 
 
 def manifest(version="0.2.0", size=1000, name="maskcam-0.2.0.whl", **facts):
@@ -349,12 +377,13 @@ def test_leftovers_go_and_what_runs_stays(root):
     home = stage.Installation(root, root / "releases/0.1.0")
     (root / "releases/0.1.0/complete").unlink()  # runs: it stays all the same
     program(root / "releases/0.3.0/bin/maskcam", complete=False)
-    for name in ("bundles/1/x", "bundles/2.part/x", ".update-abc", "update.json", ".update.lock"):
+    for name in ("bundles/1/x", "bundles/2.part/x", ".update-abc", "update.json", ".update.lock", "releases/a-file"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("x")
-    stage.sweep(home)
-    assert sorted(p.name for p in (root / "releases").iterdir()) == ["0.1.0", "0.2.0"]
-    assert sorted(p.name for p in (root / "bundles").iterdir()) == ["1"]
+    (root / "bundles/3.part").write_text("a file")
+    stage.sweep(home)  # what cannot be removed as a folder does not keep an update out
+    assert sorted(p.name for p in (root / "releases").iterdir()) == ["0.1.0", "0.2.0", "a-file"]
+    assert sorted(p.name for p in (root / "bundles").iterdir()) == ["1", "3.part"]
     assert sorted(p.name for p in root.iterdir() if p.is_file()) == [".update.lock", "update.json"]
 
 
@@ -418,7 +447,7 @@ def test_a_release_that_cannot_be_installed_is_removed(root, pack, keys, no_part
     assert not (root / "releases" / "0.3.0").exists()
 
 
-def test_packages_with_parts_are_carried_over(root, pack, keys, monkeypatch):
+def test_packages_with_parts_are_carried_over(root, keys, monkeypatch):
     asked = []
 
     def parts(names, folder, there):
@@ -431,10 +460,12 @@ def test_packages_with_parts_are_carried_over(root, pack, keys, monkeypatch):
     monkeypatch.setattr(plugins, "providers", lambda: ["maskcam-bell"])
     monkeypatch.setattr("edge.operations.repack.parts", parts)
     home, pip = stage.Installation(root, root / "releases/0.1.0"), Pip()
-    path = pack("0.3.0")
+    (root / "x").write_text("x")
+    path, names = root / "p.tar", ("maskcam-0.3.0-py3-none-any.whl", "Foo.Bar-1-py3-none-any.whl")
+    package.pack(path, dict.fromkeys(names, root / "x"), keys[0], kind="release", version="0.3.0")
     folder = stage.release(path, package.verify(path, keys[1]), home, pip)
     wheels = folder / "wheels"
-    assert asked == [(["maskcam-bell"], wheels / "parts", {"maskcam"})]
+    assert asked == [(["maskcam-bell"], wheels / "parts", {"maskcam", "foo_bar"})]
     links = ["--find-links", str(wheels), "--find-links", f"{wheels}/parts/needed"]
     found = [f"{wheels}/parts/{name}-1-py3-none-any.whl" for name in "ab"]
     assert pip.asked[-1][8:] == ["--no-index", *links, *found]
@@ -492,12 +523,29 @@ def test_an_update_says_what_it_does_and_arms_before_it_switches(root, pack, key
     )
 
 
+def test_a_download_lies_in_the_installation_and_may_have_what_its_manifest_says(root, pack, keys, monkeypatch):
+    home, asked, path = stage.Installation(root, root / "releases/0.1.0"), [], pack("0.0.1")
+
+    @contextlib.contextmanager
+    def fetched(address, folder, bound):
+        asked.append((address, folder, bound(pack("0.3.0"))))
+        yield path
+
+    monkeypatch.setattr("edge.operations.update.fetch.fetched", fetched)
+    arguments = ("http://h/x", home, keys[1], ("0.1.0", "2026.1.1"), Service(), lambda: None)
+    assert "older than 0.1.0" in sentence(apply.apply, *arguments)
+    assert asked == [("http://h/x", root, package.verify(pack("0.3.0"), keys[1]).packed)]
+
+
 def test_a_bundle_is_proven_by_the_release_that_runs(root, keys, tmp_path, write_bundle):
     home, said, done = stage.Installation(root, root / "releases/0.1.0"), [], []
     files = {p.name: p for p in write_bundle(tmp_path / "new").iterdir()}
     package.pack(tmp_path / "b.tar", files, keys[0], kind="bundle", version="2026.2.1")
-    for name in ("2026.1.1", "2026.1.0"):
+    for name in ("2026.1.1", "2026.1.0", "2025.1.1", "2025.1.2"):
         (root / "bundles" / name).mkdir(parents=True)
+    (root / "bundles" / "a-file").write_text("x")
+    (root / "bundle").symlink_to("bundles/2025.1.1")
+    (root / "releases/0.2.0/bundle").symlink_to("../../bundles/2025.1.2")
     (home.environment / "bundle").symlink_to("../../bundles/2026.1.1")
     arguments = (tmp_path / "b.tar", home, keys[1], ("0.1.0", "2026.1.1"), Service(), lambda: None)
     apply.apply(*arguments, say=said.append, execute=done.append)
@@ -506,9 +554,34 @@ def test_a_bundle_is_proven_by_the_release_that_runs(root, keys, tmp_path, write
     assert done == [[python, "-I", "-m", "edge", "update", "--prove", "--set", f"model.bundle={new}"]]
     assert said[-2:] == ["bundle 2026.2.1: switched; watching it for 60 s", "bundle 2026.2.1: healthy, kept"]
     assert os.readlink(home.environment / "bundle") == "../../bundles/2026.2.1"
-    assert sorted(p.name for p in (root / "bundles").iterdir()) == ["2026.1.1", "2026.2.1"]
+    kept = ["2025.1.1", "2025.1.2", "2026.1.1", "2026.2.1", "a-file"]  # what some environment names
+    assert sorted(p.name for p in (root / "bundles").iterdir()) == kept
     apply.apply(*arguments, say=said.append, execute=done.append)  # the same again is no harm
     assert new.is_dir()
+
+
+def test_a_bundle_is_placed_whole_or_not_at_all(root, keys, tmp_path, write_bundle, monkeypatch):
+    from edge.vision import bundle
+
+    home, seen = stage.Installation(root, root / "releases/0.1.0"), []
+    files = {p.name: p for p in write_bundle(tmp_path / "new").iterdir()}
+    found = package.pack(tmp_path / "b.tar", files, keys[0], kind="bundle", version="2026.2.1")
+    (root / "bundles/2026.2.1.part/half").mkdir(parents=True)  # what a cut left
+
+    def look(folder):
+        seen.append((folder.name, sorted(p.name for p in folder.iterdir()) == sorted(files)))
+        if len(seen) == 1:
+            raise ValueError("wrong digest")
+
+    monkeypatch.setattr(bundle, "load", look)
+    with pytest.raises(ValueError, match="wrong digest"):
+        stage.bundle(tmp_path / "b.tar", found, home)
+    assert list((root / "bundles").iterdir()) == []
+    assert stage.bundle(tmp_path / "b.tar", found, home) == root / "bundles" / "2026.2.1"
+    assert seen == [("2026.2.1.part", True)] * 2
+    assert [p.name for p in (root / "bundles").iterdir()] == ["2026.2.1"]
+    assert stage.bundle(tmp_path / "b.tar", found, home) == root / "bundles" / "2026.2.1"
+    assert len(seen) == 2  # it is there
 
 
 def test_what_fails_is_removed_but_never_what_runs_or_ran(root, keys, tmp_path, write_bundle):
