@@ -110,7 +110,8 @@ class CommandSink:
         self._kill()
 
 
-def _kill_all(mark: bytes) -> int:
+# Without its condition it kills every process on the machine: no change of it may ever be tried.
+def _kill_all(mark: bytes) -> int:  # pragma: no mutate block
     """Kills the processes whose environment contains `mark`; returns their number."""
     killed = 0
     for folder in Path("/proc").glob("[0-9]*"):

@@ -7,6 +7,7 @@ import threading
 import time
 import tracemalloc
 import types
+import uuid
 from pathlib import Path
 
 import pytest
@@ -258,17 +259,18 @@ def test_at_the_programs_end_nothing_is_left_to_do_for_a_closed_sink(monkeypatch
 
 
 def test_only_marked_processes_are_killed():
-    strangers = subprocess.Popen(["sleep", "300"], env=os.environ | {"MARK": "b"})
-    ours = [subprocess.Popen(["sleep", "300"], env=os.environ | {"MARK": "a"}) for _ in range(2)]
+    mine, other = uuid.uuid4().hex, uuid.uuid4().hex
+    stranger = subprocess.Popen(["sleep", "300"], env=os.environ | {"MARK": other})
+    ours = [subprocess.Popen(["sleep", "300"], env=os.environ | {"MARK": mine}) for _ in range(2)]
     try:
-        wait_for_environments(strangers, *ours)
-        assert command._kill_all(b"MARK=a") == 2
+        wait_for_environments(stranger, *ours)
+        assert command._kill_all(f"MARK={mine}".encode()) == 2
         assert [each.wait(30) for each in ours] == [-9, -9]
-        assert strangers.poll() is None
-        assert command._kill_all(b"MARK=a") == 0
+        assert stranger.poll() is None
+        assert command._kill_all(f"MARK={mine}".encode()) == 0
     finally:
-        strangers.kill()
-        strangers.wait()
+        stranger.kill()
+        stranger.wait()
 
 
 def wait_for_environments(*processes):
