@@ -153,7 +153,7 @@ class KilledError(Exception):
 def test_a_killed_training_goes_on_in_the_phase_and_epoch_where_it_stood(faces, settings, tmp_path, monkeypatch):
     phases, plain = [], loop.fit
     settings = settings.with_name("one.toml")
-    settings.write_text(SETTINGS.replace(', "random"]', "]"))
+    settings.write_text(SETTINGS.replace(', "random"]', "]").replace("per_epoch = 320", "per_epoch = 32"))
 
     def dies_in_tune(model, batches, workdir, epochs, *rest, **more):
         phases.append(workdir.name)
@@ -239,7 +239,7 @@ def test_the_temperature_of_four_labels_is_found_too():
 def test_a_network_of_four_labels_is_trained_on_drawn_things_alone(faces, settings, tmp_path):
     path = tmp_path / "four.toml"
     path.write_text(
-        SETTINGS.replace(', "random"]', "]").replace("per_epoch", "balance = [0.4, 0.4, 0, 0.2]\nper_epoch")
+        SETTINGS.replace(', "random"]', "]").replace("per_epoch = 320", "balance = [0.4, 0.4, 0, 0.2]\nper_epoch = 32")
     )
     result = training.run(path, [faces], tmp_path / "work")
     assert result["labels"] == ["with_mask", "without_mask", "mask_worn_incorrectly", "not_a_face"]

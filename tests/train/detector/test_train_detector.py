@@ -53,6 +53,13 @@ def faces(folder, count=8):
 
 
 @pytest.fixture
+def small_network(monkeypatch):
+    from tests.train import small
+
+    small.use(monkeypatch)
+
+
+@pytest.fixture
 def setup(tmp_path):
     (tmp_path / "c.toml").write_text(CONFIG.format(epochs=2))
     return tmp_path, faces(tmp_path / "data")
@@ -226,21 +233,23 @@ def test_a_face_smaller_than_a_cell_still_has_one():
     assert np.allclose(np.asarray(chosen)[0, won], [29, 29, 34, 34])
 
 
-SCRIPT = """
+KILLED = """
 import os, signal, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 from pathlib import Path
-import keras
+import keras, pytest
+from tests.train import small
 from train.detector import training
 from train.fitting import loop
 
+small.use(pytest.MonkeyPatch())
+
 class Killed(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
-        if os.environ.get("KILL") and self.params and self.epoch == 1 and batch == 1:
+        if self.epoch == 1 and batch == 1:
             os.kill(os.getpid(), signal.SIGKILL)
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
-        print("begins epoch", epoch + 1, flush=True)
 
 fit = loop.fit
 loop.fit = lambda *a, callbacks=(), **k: fit(*a, callbacks=[*callbacks, Killed()], **k)
@@ -249,31 +258,39 @@ training.run(folder / "c.toml", [folder / "data" / "coco.json"], folder / "data"
 """
 
 
-def train(folder, script=SCRIPT, **more):
-    environment = {**os.environ, "KILL": "", **more, "PYTHONPATH": str(Path.cwd())}
+def child(script, folder):
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     command = [sys.executable, "-c", textwrap.dedent(script), str(folder)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
 
 
-def test_a_killed_training_resumes_at_the_epoch_it_had_finished(setup):
-    folder, _ = setup
+def test_a_killed_training_resumes_at_the_epoch_it_had_finished(setup, small_network, monkeypatch):
+    import keras
+
+    from train.detector import training
+    from train.fitting import loop
+
+    folder, data = setup
     (folder / "c.toml").write_text(CONFIG.format(epochs=3))
-    first = train(folder, KILL="1")
-    assert first.returncode == -signal.SIGKILL, first.stderr[-2000:]
+    killed = child(KILLED, folder)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     assert not (folder / "run" / "detector.keras").exists()
-    second = train(folder)
-    assert second.returncode == 0, second.stderr[-2000:]
-    assert [line for line in second.stdout.splitlines() if line.startswith("begins")] == [
-        "begins epoch 2",
-        "begins epoch 3",
-    ]
+    begun, fit = [], loop.fit
+
+    def noted(*args, callbacks=(), **more):
+        note = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(epoch))
+        return fit(*args, callbacks=[*callbacks, note], **more)
+
+    monkeypatch.setattr(loop, "fit", noted)
+    training.run(folder / "c.toml", [data], data, folder / "run")
+    assert begun == [1, 2], "the first one was finished"
     report = json.loads((folder / "run" / "report.json").read_text())
     assert [h["epoch"] for h in report["history"]] == [0, 1, 2]
     assert report["skipped"] == ["3.jpg"]
     for name in ("detector.keras", "history.png"):
         assert (folder / "run" / name).stat().st_size > 1000
-    third = train(folder)
-    assert "begins" not in third.stdout, "a finished training does not start again"
+    training.run(folder / "c.toml", [data], data, folder / "run")
+    assert begun == [1, 2], "a finished training does not start again"
 
 
 DISTRIBUTED = """
@@ -304,7 +321,7 @@ print("slope", float(model.get_weights()[0][0, 0]), "epochs", len(history))
 
 def test_several_devices_share_a_training(setup):
     """Two logical CPUs stand for two GPUs: the same MirroredStrategy, the same loop."""
-    run = train(setup[0], script=DISTRIBUTED)
+    run = child(DISTRIBUTED, setup[0])
     assert run.returncode == 0, run.stderr[-2000:]
     assert "variable is MirroredVariable" in run.stdout
     words = run.stdout.split("slope")[1].split()
@@ -358,7 +375,7 @@ def line():
     return Line()
 
 
-def test_evaluate_measures_bundles_and_keras_files(setup, capsys):
+def test_evaluate_measures_bundles_and_keras_files(setup, small_network, capsys):
     from edge.vision import bundle
     from train import cli
     from train.detector import network
@@ -456,7 +473,7 @@ epochs = 2
 """
 
 
-def test_stages_go_on_from_one_another_and_resume_with_the_same_command(setup):
+def test_stages_go_on_from_one_another_and_resume_with_the_same_command(setup, small_network):
     from train.config import load_stages
     from train.detector import training
 

@@ -138,7 +138,14 @@ def data(tmp_path):
     return tmp_path
 
 
-def test_a_training_goes_on_from_a_detector(data):
+@pytest.fixture
+def small_network(monkeypatch):
+    from tests.train import small
+
+    small.use(monkeypatch)
+
+
+def test_a_training_goes_on_from_a_detector(data, small_network):
     import keras
 
     from train import cli
@@ -159,7 +166,7 @@ def test_a_training_goes_on_from_a_detector(data):
     assert len(json.loads((data / "run" / "report.json").read_text())["start"]) == 64
 
 
-def test_a_start_that_does_not_fit_is_one_line(data, capsys):
+def test_a_start_that_does_not_fit_is_one_line(data, small_network, capsys):
     from train import cli
     from train.detector import network
 

@@ -23,7 +23,7 @@ from train.fitting import checkpoint, loop
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
-HEAD, TUNE = 3, 2
+HEAD, TUNE = 2, 2
 
 
 class Killed(BaseException):
@@ -117,7 +117,7 @@ EPOCHS = range(1, HEAD + TUNE + 1)
 POINTS = [
     *(pytest.param(loop.TakeState, "on_epoch_end", n, False, id=f"epoch {n} is not written") for n in EPOCHS),
     *(pytest.param(os, "replace", 2 * n - 1, False, id=f"epoch {n} is half written") for n in (1, HEAD, HEAD + 1)),
-    *(pytest.param(checkpoint, "write", n, True, id=f"epoch {n} is written, its history not") for n in EPOCHS),
+    pytest.param(checkpoint, "write", HEAD, True, id=f"epoch {HEAD} is written, its history not"),  # each: see below
     *(pytest.param(loop, "fit", n, True, id=f"phase {n} has ended") for n in (1, 2)),
 ]
 
