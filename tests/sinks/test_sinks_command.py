@@ -278,3 +278,16 @@ def wait_for_environments(*processes):
     before = time.monotonic()
     while not all(b"MARK=" in Path(f"/proc/{each.pid}/environ").read_bytes() for each in processes):
         assert time.monotonic() - before < 30
+
+
+def test_the_first_argument_is_not_said_either(tmp_path):
+    script = tmp_path / "S3CRET"
+    script.write_text("echo $0 is wrong >&2; exit 3")
+    assert said_of(["sh", str(script)]) == "sh ended with 3: *** is wrong"
+
+
+def test_a_program_cannot_read_what_somebody_types(monkeypatch):
+    asked, start = {}, subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda argv, **options: asked.update(options) or start(argv, **options))
+    CommandSink(["true"]).send(RAISED)
+    assert asked["stdin"] == subprocess.DEVNULL
