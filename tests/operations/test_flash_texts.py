@@ -1,5 +1,6 @@
 """The texts that go onto a card, to the letter, and the sentence for each wish that cannot come true."""
 
+import hashlib
 import re
 import shlex
 import subprocess
@@ -261,3 +262,54 @@ def test_whether_a_network_is_named(text, known):
 )
 def test_whether_somebody_will_be_able_to_log_in(text, known):
     assert cloudinit.has_user(text) is known
+
+
+CAFE = Host(ssid="Cafe", wifi_key="a" * 64, country="DE")
+
+
+def test_a_network_to_the_letter():
+    assert cloudinit.network_config("version: 2\n", CAFE) == (
+        "version: 2\nwifis:\n  wlan0:\n    dhcp4: true\n    optional: true\n    regulatory-domain: DE\n"
+        f"    access-points:\n      Cafe:\n        password: {'a' * 64}\n"
+    )
+    for known in ("dhcp4: false", "dhcp6: true", "addresses: [10.0.0.2/24]"):
+        text = cloudinit.network_config(f"version: 2\nwifis: {{wlan0: {{{known}, optional: false}}}}\n", CAFE)
+        assert "dhcp4: true" not in text
+        assert "optional: false" in text
+    numbers = "version: 2\nwifis: {wlan0: {access-points: {123: {}, 5: {}}}}\n"
+    assert "5: {}" in cloudinit.network_config(numbers, Host(ssid="123", country="DE"))
+
+
+def test_an_instance_is_new_when_anything_changes():
+    digest = hashlib.sha256(b"a" + bytes(1) + b"b").hexdigest()[:12]
+    assert cloudinit.meta_data("# theirs\ninstance_id: x\n", "a", "b") == (
+        f"# theirs\ninstance_id: x\ndsmode: local\ninstance-id: maskcam-{digest}\n"
+    )
+    assert cloudinit.meta_data("dsmode: net\n", "a").startswith("dsmode: net\ninstance-id: maskcam-")
+    assert cloudinit.instance("a", "b") != cloudinit.instance("ab")
+
+
+@pytest.mark.parametrize(
+    ("work", "said"),
+    [
+        (
+            lambda: cloudinit.network_config("version: 1\n", CAFE),
+            "network-config: not of netplan's version 2 (or switched off), so there is no place for --wifi: remove the "
+            "file, or write the Wi-Fi into it and leave --wifi out",
+        ),
+        (
+            lambda: cloudinit.network_config("version: 2\nwifis: {wlan0: {access-points: 2026-01-01}}\n", CAFE),
+            "network-config: wifis: wlan0: access-points: expected keys and values, found something else: nothing can "
+            "be added to it",
+        ),
+        (
+            lambda: cloudinit.network_config("- a\n", CAFE),
+            "network-config: expected keys and values, found a list",
+        ),
+        (lambda: cloudinit.meta_data("- a\n", "x"), "meta-data: expected keys and values, found a list"),
+    ],
+)
+def test_a_file_of_cloud_init_that_cannot_be_added_to_is_named(work, said):
+    with pytest.raises(FlashError) as caught:
+        work()
+    assert str(caught.value) == said

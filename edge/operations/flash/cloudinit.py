@@ -234,7 +234,7 @@ def _load(name: str, text: str) -> Any:
         reason = " ".join(str(error).split())
         raise FlashError(f"{name}: not YAML, so nothing can be added to it: {reason}") from None
     if not isinstance(data, dict):
-        raise FlashError(f"{name}: expected keys and values, found a {type(data).__name__}")
+        raise FlashError(f"{name}: expected keys and values, found {_kind(data)}")
     return data
 
 
