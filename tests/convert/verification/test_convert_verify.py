@@ -20,9 +20,12 @@ class Says:
         rows = [[0, 0, 20, 20, 0.9, 1], [40, 0, 60, 20, 0.8, 0], [12, 0, 32, 20, 0.7, 0], [40, 40, 60, 60, 0.4, 0]]
         return np.array(rows, float), self.things
 
+    def rejected(self, rows, things):
+        return things >= 0.5
+
     def rows(self, image):
         rows, things = self.answers(image)
-        rows[things >= 0.5, 4] = 0.0
+        rows[self.rejected(rows, things), 4] = 0.0
         return rows
 
 
