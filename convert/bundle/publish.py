@@ -114,13 +114,13 @@ def publish(
 
 def _choose_thresholds(values: dict[str, Any], folder: Path, held_out: list[Annotated], false_alarms: float) -> None:
     """The operating points of the int8 networks: of the detector, and of both if the classifier knows "not a face"."""
-    detector = values["detector"]
-    both = verify.detectors(bundles.load(folder))["int8"]
-    detector["score_threshold"] = verify.operating_point(lambda image: both.answers(image)[0], held_out, false_alarms)
-    if NOT_A_FACE in values["classifier"]["labels"]:
+    detector, joint = values["detector"], NOT_A_FACE in values["classifier"]["labels"]
+    if joint:
         detector["joint_threshold"] = detector["score_threshold"]  # that there is one, while it is chosen
         _write(folder, values)
-        both = verify.detectors(bundles.load(folder))["int8"]
+    both = verify.detectors(bundles.load(folder))["int8"]
+    detector["score_threshold"] = verify.operating_point(lambda image: both.answers(image)[0], held_out, false_alarms)
+    if joint:
         detector["joint_threshold"] = verify.operating_point(both.rows, held_out, false_alarms)
 
 

@@ -66,7 +66,7 @@ class BundleDetector:
         if self._joint:
             found[:, 4] = joint_score(found[:, 4], things, NOT_A_FACE_FROM)
         else:
-            vetoed = things >= NOT_A_FACE_FROM
+            vetoed = self.rejected(found, things)
             found[vetoed, 4] = np.minimum(found[vetoed, 4], self.operating) * (1 - things[vetoed])
         return found[np.argsort(-found[:, 4], kind="stable")]
 
@@ -80,9 +80,8 @@ class BundleDetector:
 
     def rejected(self, rows: Rows, things: Rows) -> NDArray[np.bool_]:
         """Which of the `answers` the device drops as "not a face"."""
-        if self._joint:
-            return joint_score(rows[:, 4], things, NOT_A_FACE_FROM) < self.operating
-        return things >= NOT_A_FACE_FROM
+        rejected: NDArray[np.bool_] = self._classifier.rejects(rows[:, 4], things)
+        return rejected
 
     def named(self, image: Image, truth: Annotated) -> Rows:
         """The classifier's rows for the annotated boxes of `truth`, each with a score of 1."""

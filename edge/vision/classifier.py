@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,11 +64,14 @@ class MaskClassifier:
             return Verdict(Mask.ON, best)
         return Verdict(Mask.OFF, best, incorrectly_worn=incorrectly > off)
 
-    def rejects(self, score: float | None, thing: float) -> bool:
-        """Whether a box is no face: `score` is the detector's, `thing` the probability of "not a face", 0..1."""
+    def rejects(self, score: Any, thing: Any) -> Any:
+        """Whether a box is no face: `score` is the detector's, `thing` the probability of "not a face", 0..1.
+
+        Of arrays (N,) of both, an array.
+        """
         if self._joint_threshold is None or score is None:
             return thing >= self._not_a_face
-        return bool(joint_score(score, thing, self._not_a_face) < self._joint_threshold)
+        return joint_score(score, thing, self._not_a_face) < self._joint_threshold
 
     def _of(self, p: NDArray[np.float32], label: str) -> float:
         """The probability of a label; 0 if the bundle does not have it."""

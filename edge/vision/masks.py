@@ -7,6 +7,7 @@ Everything is drawn on a small patch and scaled into place, so a 10-pixel face c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -81,16 +82,12 @@ def _outline(rng: np.random.Generator) -> Floats:
         (right - 0.02, side_low), (middle + 0.26, chin - 0.05), (middle, chin),
         (middle - 0.26, chin - 0.05), (left + 0.02, side_low),
     ]  # fmt: skip
-    outline = _smooth(np.array(points, np.float32) + rng.normal(0, 0.012, (10, 2)).astype(np.float32))
-    alpha = np.zeros((PATCH, PATCH), np.uint8)
-    cv2.fillPoly(alpha, [_pixels(outline)], 255, cv2.LINE_AA)
+    alpha = _filled(points, rng)
     if rng.random() < 0.6:
         for x, y, out in ((left, side_top + 0.04, -0.1), (right, side_top + 0.04, 0.1)):
             for low in (y, side_low - 0.04):
-                ends = _pixels(np.array([(x, low), (x + out, y - 0.1)], np.float32))
-                cv2.line(alpha, tuple(map(int, ends[0])), tuple(map(int, ends[1])), 200, 1, cv2.LINE_AA)
-    blurred: Floats = np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.9), np.float32) / np.float32(255)
-    return blurred
+                _strap(alpha, (x, low), (x + out, y - 0.1), 200)
+    return _soft(alpha)
 
 
 def _profile(rng: np.random.Generator) -> Floats:
@@ -104,14 +101,30 @@ def _profile(rng: np.random.Generator) -> Floats:
         (front - 0.05, 0.82), (front - 0.2, chin), (0.62, chin), (back + 0.1, low), (back, (cheek + low) / 2),
         (back + 0.05, cheek), (0.68, (top + cheek) / 2 + 0.02),
     ]  # fmt: skip
-    outline = _smooth(np.array(points, np.float32) + rng.normal(0, 0.012, (10, 2)).astype(np.float32))
-    alpha = np.zeros((PATCH, PATCH), np.uint8)
-    cv2.fillPoly(alpha, [_pixels(outline)], 255, cv2.LINE_AA)
+    alpha = _filled(points, rng)
     if rng.random() < 0.8:
         ear = rng.uniform(-0.05, 0.15)
         for start, y in (((back + 0.06, cheek + 0.02), 0.38), ((back + 0.08, low - 0.02), 0.56)):
-            ends = _pixels(np.array([start, (ear, y + rng.uniform(-0.06, 0.06))], np.float32))
-            cv2.line(alpha, tuple(map(int, ends[0])), tuple(map(int, ends[1])), 220, 1, cv2.LINE_AA)
+            _strap(alpha, start, (ear, y + rng.uniform(-0.06, 0.06)), 220)
+    return _soft(alpha)
+
+
+def _filled(points: Sequence[tuple[float, float]], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Opacity 0..255 of the cloth within ten `points` (box units), each a little off, rounded."""
+    outline = _smooth(np.array(points, np.float32) + rng.normal(0, 0.012, (10, 2)).astype(np.float32))
+    alpha = np.zeros((PATCH, PATCH), np.uint8)
+    cv2.fillPoly(alpha, [_pixels(outline)], 255, cv2.LINE_AA)
+    return alpha
+
+
+def _strap(alpha: NDArray[np.uint8], start: tuple[float, float], end: tuple[float, float], opacity: int) -> None:
+    """Draws a strap between two points in box units."""
+    ends = _pixels(np.array([start, end], np.float32))
+    cv2.line(alpha, tuple(map(int, ends[0])), tuple(map(int, ends[1])), opacity, 1, cv2.LINE_AA)
+
+
+def _soft(alpha: NDArray[np.uint8]) -> Floats:
+    """The same opacity as 0..1, its edges blurred."""
     blurred: Floats = np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.9), np.float32) / np.float32(255)
     return blurred
 
