@@ -1,8 +1,8 @@
 """Whether a box is a face, by what both networks say of it.
 
 The detector's score alone must be high before a box counts, since things are many. The classifier looks closer, and
-knows things: with its doubt taken from the score, the score may be lower. On held-out pictures at 0.1 false alarms per
-picture 93 % of the masked faces are found in place of 90 %.
+knows things: with its doubt taken from the score, the score may be lower. On 171 held-out photos, of a source that
+others were trained on, at 0.1 false alarms per picture 93 % of the masked faces are found in place of 90 %.
 """
 
 from __future__ import annotations

@@ -17,8 +17,9 @@ Array = NDArray[Any]
 OVERLAP = 0.45
 """Share of the frame's divided side by which two windows overlap: a face of that size is whole in one of them.
 
-On 205 tall held-out photos 0.15 finds 58 of the 73 faces below a tenth of the height, 0.45 finds 52 and one window 38;
-but of the 126 from a fifth to half of it 0.15 finds 101, 0.45 and one window 116.
+On 205 tall held-out photos, of sources that others were trained on, 0.15 finds 58 of the 73 faces below a tenth of the
+height, 0.45 finds 52 and one window 38; but of the 126 from a fifth to half of it 0.15 finds 101, 0.45 and one
+window 116.
 """
 WORTH = 1.25
 """Gain in the size of faces from which "auto" uses a second window."""
