@@ -13,7 +13,7 @@ import atheris
 sys.path.insert(0, str(Path(__file__).parents[2]))
 with atheris.instrument_imports(include=["edge"]):
     from tests.fuzz import targets
-from tests.fuzz.test_fuzz_targets import NASTY, seeds
+from tests.fuzz.seeds import NASTY, seeds
 
 
 def main() -> None:
