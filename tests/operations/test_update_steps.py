@@ -63,8 +63,8 @@ def sentence(work, *arguments):
 
 
 def trial(root, **changes):
-    facts = {"old": "../releases/0.1.0/bin/maskcam", "label": "release 0.2.0"}
-    return Trial(str(root / "bin" / "maskcam"), "../releases/0.2.0/bin/maskcam", **facts | changes)
+    facts = {"link": str(root / "bin" / "maskcam"), "old": "../releases/0.1.0/bin/maskcam", "label": "release 0.2.0"}
+    return Trial(new="../releases/0.2.0/bin/maskcam", **facts | changes)
 
 
 def entry(root):
@@ -112,6 +112,25 @@ def test_the_journal_holds_the_trial(root):
     journal.write_text("{")
     assert sentence(activate.pending, journal) == f"{journal} is damaged: repair it with: maskcam update --resume"
     assert sorted(p.name for p in root.iterdir()) == ["bin", "releases", "update.json"]
+
+
+@pytest.mark.parametrize("link", ["/etc/passwd", "bin/maskcan", "bin/sub/maskcam", "../bundle", "", "\0", "x" * 5000])
+def test_a_journal_that_names_a_link_that_is_none_of_ours_is_damaged(root, link):
+    journal, service, said = root / "update.json", Service(), []
+    activate.write(journal, trial(root, link=str(root / link)))
+    assert sentence(activate.pending, journal) == f"{journal} is damaged: repair it with: maskcam update --resume"
+    activate.resume(journal, service, 60, said.append)
+    assert said == [f"update.json was damaged: it is removed, and what {root / 'bin' / 'maskcam'} names stays"]
+    assert entry(root) == "../releases/0.1.0/bin/maskcam"
+
+
+@pytest.mark.parametrize("link", ["bin/maskcam", "bundle", "releases/0.1.0/bundle"])
+def test_the_links_of_an_update_under_another_name_of_its_folder(root, tmp_path_factory, link):
+    other = tmp_path_factory.mktemp("other") / "installation"
+    other.symlink_to(root)
+    activate.write(root / "update.json", trial(root, link=str(other / link)))
+    assert activate.pending(root / "update.json") == trial(root, link=str(other / link))
+    assert activate.pending(other / "update.json") == trial(root, link=str(other / link))
 
 
 def test_a_healthy_update_is_kept(root):

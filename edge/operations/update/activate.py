@@ -101,11 +101,22 @@ def write(journal: Path, trial: Trial) -> None:
 def pending(journal: Path) -> Trial | None:
     """The interrupted trial, if there was one. Raises Damaged."""
     try:
-        return TypeAdapter(Trial).validate_json(journal.read_bytes())
+        trial = TypeAdapter(Trial).validate_json(journal.read_bytes())
+        if _ours(Path(trial.link), journal.parent.resolve()):
+            return trial
     except FileNotFoundError:
         return None
     except (ValidationError, ValueError):
-        raise Damaged(f"{journal} is damaged: repair it with: maskcam update --resume") from None
+        pass
+    raise Damaged(f"{journal} is damaged: repair it with: maskcam update --resume")
+
+
+def _ours(link: Path, root: Path) -> bool:
+    """Whether it is a link that an update changes: the program's, or the bundle's of an environment."""
+    folder = link.parent.resolve()
+    if link.name == "maskcam":
+        return folder == root / "bin"
+    return link.name == "bundle" and (folder == root or folder.parent == root / "releases")
 
 
 def attempt(journal: Path, trial: Trial, unit: Unit, health: float, say: Reporter) -> None:
