@@ -8,6 +8,9 @@ from urllib.parse import unquote
 
 from edge.vision import pictures
 
+LONGEST = 255
+"""Characters of a name that are shown if there is no such picture."""
+
 
 class Places:
     """Finds pictures by the names in annotations beside, above or below them."""
@@ -38,7 +41,10 @@ class Places:
             for found in pictures.find(self.root):
                 self._by_name.setdefault(found.name, []).append(found)
         found_by_name = self._by_name.get(parts[-1], [])
-        return found_by_name[0] if len(found_by_name) == 1 else likely[0]
+        if len(found_by_name) == 1:
+            return found_by_name[0]
+        missing = "/".join(tail)  # a line of the annotations that lost its end can be the name
+        return likely[0] if len(missing) <= LONGEST else self.root / "images" / f"{missing[:LONGEST]}..."
 
 
 def split_of(*names: str) -> str:

@@ -349,3 +349,12 @@ def test_a_set_of_which_half_is_missing_says_so(tmp_path):
     assert np.array_equal(truth.boxes, [CORNERS])
     assert str(skipped).startswith("skipped 1 of 2 pictures, the first is ")
     assert str(skipped).endswith("gone.jpg: no such file")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "folder/" * 900 + "x.jpg"])
+def test_a_name_without_an_end_is_not_repeated_whole(tmp_path, name):
+    path = coco(tmp_path / "a.json", name)
+    with pytest.raises(DataError) as caught:
+        list(annotated.each(formats.read(path), annotated.Skipped()))
+    assert len(str(caught.value)) < 600
+    assert str(caught.value).endswith("...: no such file")
