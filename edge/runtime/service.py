@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -95,7 +96,11 @@ class Service:
         self._clock, self._controls = clock, controls or Controls()
         loaded = load("")
         self._t = 0.0
-        """`Frame.t` of the newest frame."""
+        """The run's time in seconds: `Frame.t` of the newest frame or, while none comes, what it would be by now."""
+        self._seen_at: float | None = None
+        """When the newest frame came, by `clock`."""
+        self._opened: tuple[Live | None, float] = None, 0.0
+        """The camera of the newest frame, and what is added to its time."""
         self._ready = False
         notifier.status("starting: loading the networks")
         self._page = page
@@ -199,11 +204,32 @@ class Service:
         camera = self._camera
         with self.runtime.timers("camera"):
             frame = camera.poll(wait)
+        self._tick(frame)
         if frame is not None:
-            self._process(frame)
+            self._process(replace(frame, t=self._t))
         elif camera.state.startswith("lost: "):
             self._enter("camera lost", camera.state.removeprefix("lost: "))
+            self._idle()
         return frame is not None or camera.state != ENDED
+
+    def _tick(self, frame: Frame | None) -> None:
+        """Advances the time. It does not stand still without frames, and a camera that new settings have opened, whose
+        own time begins with zero, continues it: a snooze would last longer, and visits would end when they did not."""
+        now = self._clock()
+        if self._seen_at is not None and frame is None:
+            self._t, self._seen_at = self._t + now - self._seen_at, now
+        elif frame is not None:
+            if self._opened[0] is not self._camera:
+                passed = 0.0 if self._seen_at is None else self._t + now - self._seen_at - frame.t
+                self._opened = self._camera, passed
+            self._t, self._seen_at = frame.t + self._opened[1], now
+
+    def _idle(self) -> None:
+        """What happens without frames: a snooze ends, people have left, a day is over."""
+        runtime = self.runtime
+        over = [] if runtime.policy.snoozed(self._t) else runtime.policy.snooze(0, self._t)
+        for event in [*over, *(runtime.tally.idle(self._t) if runtime.tally else [])]:
+            self._step.send(event)
 
     def _begin_again(self, error: Exception) -> None:
         """Continues with other settings if the requested ones fail before the first verdict."""
@@ -214,7 +240,7 @@ class Service:
 
     def _process(self, frame: Frame) -> None:
         """Processes one frame; the first one goes through both networks even without a face."""
-        pipeline, self._t = self.runtime.pipeline, frame.t
+        pipeline = self.runtime.pipeline
         if not self._ready:
             pipeline.warm_up(frame.image)
         self._seen = observation = pipeline.process(frame)

@@ -100,6 +100,14 @@ class Tally:
                 if decision and decision.mask is not Mask.UNSURE:
                     person.decision = decision
                 person.visit = replace(person.visit, last=t, outcome=outcome(person.decision))
+        return events + self._due(t)
+
+    def idle(self, t: float) -> list[Event]:
+        """The events that are due while no frames come: people who are not seen any more have left, a day ends."""
+        return self._midnight(t) + self._due(t)
+
+    def _due(self, t: float) -> list[Event]:
+        events = []
         for id, person in list(self._present.items()):
             if not 0 <= t - person.visit.last <= self.max_gap:
                 events.append(self._leave(id, t))

@@ -200,10 +200,7 @@ def test_sinks_hear_of_every_state_once():
     run, _ = service(assembly)
     run.run(Flag(), Flag())
     assert told(assembly) == ["starting", "camera lost", "ok", "camera lost", "ok", "stopping"]
-    assert [(e.t, e.detail) for e in assembly.sink.events if e.state == "camera lost"] == [
-        (0.0, "unplugged"),
-        (0.0, "gone"),
-    ]
+    assert [e.detail for e in assembly.sink.events if e.state == "camera lost"] == ["unplugged", "gone"]
 
 
 def test_both_networks_have_run_before_it_is_ready_though_nobody_is_there():
@@ -264,6 +261,81 @@ def test_whoever_is_there_at_a_reload_and_at_the_end_is_told():
     run.run(Flag(), reload)
     assert [(e.visit.number, e.visit.outcome) for e in assembly.sink.events if e.visit] == [(1, "off"), (2, "off")]
     assert assembly.sink.events[-1].state == "stopping"
+
+
+class Timed(Camera):
+    """A camera with a clock, `now`: 0.1 s for each frame, and what `passes` adds. Its first frame has the time zero."""
+
+    def __init__(self, *script) -> None:
+        super().__init__(*script)
+        self.now, self.first = 0.0, None
+
+    def poll(self, timeout):
+        frame = super().poll(timeout)
+        if frame is None:
+            return None
+        self.now += 0.1
+        self.first = self.now if self.first is None else self.first
+        return replace(frame, t=self.now - self.first)
+
+    def passes(self, seconds):
+        def step():
+            self.now += seconds
+
+        return step
+
+
+def test_time_goes_on_while_no_frame_comes():
+    """Whoever was seen last has left, with the time of that; a snooze ends; what is told has the time of its telling."""
+    controls, camera = Controls(), Timed()
+    camera.script = [
+        *(10, lambda: controls.snooze(60.0), 5, "lost: gone", camera.passes(0.5), "lost: gone"),
+        *(camera.passes(3600.0), "lost: no reply", camera.passes(60.0), 1),
+    ]
+    assembly = Assembly(camera)
+    assembly.tally = Tally(3, 1.0, lambda: 1795630000.0 + camera.now, lambda: True)
+    run, _ = service(assembly, clock=lambda: camera.now, controls=controls)
+    run.run(Flag(), Flag())
+    events = assembly.sink.events
+    said = [(e.state or e.kind, round(e.t, 1)) for e in events if e.kind in ("state", "snooze", "person")]
+    assert said[1:] == [
+        *(("ok", 0.0), ("on", 1.0), ("camera lost", 1.4)),
+        *(("camera lost", 3601.9), ("off", 3601.9), ("person", 3601.9)),
+        *(("ok", 3662.0), ("stopping", 3662.0)),
+    ]
+    [left] = [e.visit for e in events if e.visit]
+    assert round(left.last, 1) == 1.4
+    assert [e.counts.present for e in events if e.counts][-1] == 0
+
+
+def test_a_stop_while_the_camera_is_lost_does_not_move_the_visit():
+    stop, camera = Flag(), Timed()
+    camera.script = [10, "starting", camera.passes(4.0), "starting", stop.request]
+    assembly = Assembly(camera)
+    assembly.tally = Tally(3, 10.0, lambda: 1795630000.0 + camera.now, lambda: True)
+    run, _ = service(assembly, clock=lambda: camera.now)
+    run.run(stop, Flag())
+    [left] = [e for e in assembly.sink.events if e.visit]
+    assert (round(left.t, 1), round(left.visit.last, 1)) == (4.9, 0.9)
+
+
+def test_a_camera_that_a_reload_opened_continues_the_time_and_the_snooze():
+    controls, reload, camera = Controls(), Flag(), Timed()
+    camera.script = [33, lambda: controls.snooze(5.05), 3, reload.request, 1]
+    other = Timed(65)
+
+    class Moved(Assembly):
+        def apply(self, settings):
+            if self.fitted:
+                self.camera = other
+            return super().apply(settings)
+
+    assembly = Moved(camera)
+    loads = Loaded(Settings(raise_after=0.5)), Loaded(Settings(raise_after=0.5))
+    run, _ = service(assembly, *loads, clock=lambda: camera.now + other.now, controls=controls)
+    run.run(Flag(), reload)
+    said = [(e.state or e.kind, round(e.t, 1)) for e in assembly.sink.events if e.kind in ("snooze", "no_mask")]
+    assert said == [("no_mask", 0.8), ("on", 3.3), ("on", 3.6), ("off", 8.4), ("no_mask", 8.4)]
 
 
 def test_networks_that_fail_are_never_ready_and_never_feed_the_watchdog():

@@ -169,6 +169,19 @@ def test_at_midnight_the_day_is_summed_up_and_nobody_counts_twice():
     assert scene.tally.counts == Counts("2026-11-26", on=1)
 
 
+def test_days_end_while_no_frame_comes():
+    scene = Scene(wall=MIDNIGHT - 10)
+    scene.play(5, {1: ON})
+    told = []
+    for scene.t in (6.5, 20.0, 86_420.0):
+        told.append([(e.kind, e.counts and e.counts.day) for e in scene.tally.idle(scene.t)])
+    assert told == [
+        [("person", None), ("counts", "2026-11-25")],
+        [("summary", "2026-11-25"), ("counts", "2026-11-26")],
+        [("summary", "2026-11-26"), ("counts", "2026-11-27")],
+    ]
+
+
 def test_a_day_on_which_nobody_was_judged_has_no_share():
     assert sentence(Counts("2026-11-25", unsure=2)) == (
         "2026-11-25: 2 people, 0 with a mask, 0 without, 0 worn incorrectly, 2 unsure (nobody was judged)"
