@@ -32,7 +32,11 @@ def add(commands: Any) -> None:
     settings(parser)
     parser.add_argument("--file", type=Path, help="instead of sinks.history.path or /var/lib/maskcam/history.db")
     parser.add_argument(
-        "--since", type=_since, default=None, metavar="AGO", help="30m, 12h, 7d, 4w or 2026-11-25 (the beginning)"
+        "--since",
+        type=_since,
+        default=None,
+        metavar="AGO",
+        help="30m, 12h, 7d, 4w or 2026-11-25 (the beginning)",
     )
     parser.add_argument("--by", choices=("day", "hour", "visit"), default="day", help="a line for each (day)")
     parser.add_argument("--csv", action="store_true", help="for spreadsheets and programs")

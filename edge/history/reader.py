@@ -24,7 +24,8 @@ _SOUND = " AND ".join(
 )
 """Condition for a plausible row: SQLite detects a damaged page, but not a flipped bit in a number. 2**37 s is beyond
 the year 6000."""
-_BY = {"day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H:00"}
+BY = {"day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H:00"}
+"""How the beginning of a day or an hour is written, for strftime."""
 
 
 class History:
@@ -45,14 +46,15 @@ class History:
         ]
 
     def counts(self, by: str = "day", since: float = 0.0, until: float = FOREVER) -> Sequence[Counts]:
-        """Counts for each "day" or "hour" (local time) in which somebody came; `Counts.day` is its start."""
+        """Counts for each "day" or "hour" (local time) in which somebody came; `Counts.day` is its start. The first one
+        is whole too: `since` is taken as its beginning."""
         found: dict[str, Counts] = {}
         rows = self._ask(
             "SELECT strftime(?, first, 'unixepoch', 'localtime') AS begin, outcome, count(*) FROM visits WHERE {} "
             "GROUP BY begin, outcome ORDER BY begin",
-            since,
+            beginning(by, since),
             until,
-            _BY[by],
+            BY[by],
         )
         for begin, outcome, number in rows:
             found[begin] = replace(found.get(begin) or Counts(begin), **{VISIT_OUTCOMES[outcome]: number})
@@ -81,6 +83,12 @@ class History:
                 yield from db.execute(query, arguments).fetchall()
         except (sqlite3.Error, OverflowError) as error:
             raise DataError(f"history '{self.path}' cannot be read ({error})") from None
+
+
+def beginning(by: str, t: float) -> float:
+    """When the day or the hour of `t` begins by the local clock; all are seconds since 1970."""
+    moment = datetime.fromtimestamp(max(t, 0.0)).replace(minute=0, second=0, microsecond=0)
+    return (moment.replace(hour=0, fold=0) if by == "day" else moment).timestamp()
 
 
 class Past:

@@ -17,7 +17,9 @@ from edge.core.errors import ConfigError, DataError
 from edge.history.reader import History
 from edge.web import aim, cameras, lights, passwords, support, update, views
 from edge.web.access import LASTS
+from edge.web.editor import without_secrets
 from edge.web.guard import COOKIE, refused, too_often
+from edge.web.hub import LOST
 
 if TYPE_CHECKING:
     from edge.web.app import Page
@@ -63,17 +65,20 @@ async def status(page: Page, request: Request) -> Response:
 async def aiming(page: Page, request: Request) -> Response:
     observation = page.hub.snapshot.observation
     if observation is None:
-        return JSONResponse({"faces": [], "region": page.settings().camera.region, "blind": None})
+        report = page.hub.snapshot.report
+        why = report.get("detail") or report.get("state") if report.get("state") == LOST else None
+        return JSONResponse({"faces": [], "region": page.settings().camera.region, "blind": why})
     faces = await page.work(aim.advice, observation)
     return JSONResponse({"faces": faces, "region": page.settings().camera.region, "blind": observation.blind})
 
 
 async def events(page: Page, request: Request) -> Response:
-    return JSONResponse({"events": [views.event(told) for told in page.hub.told(_number(request, "after"))]})
+    told = [views.event(told) for told in page.hub.told(_number(request, "after"))]
+    return JSONResponse({"run": page.hub.run, "events": told})
 
 
 async def log(page: Page, request: Request) -> Response:
-    return JSONResponse({"lines": page.log.lines(_number(request, "after"))})
+    return JSONResponse({"run": page.hub.run, "lines": page.log.lines(_number(request, "after"))})
 
 
 async def frame(page: Page, request: Request) -> Response:
@@ -109,7 +114,8 @@ async def change(page: Page, request: Request) -> Response:
 
 
 async def listed_cameras(page: Page, request: Request) -> Response:
-    return JSONResponse({"cameras": await page.work(cameras.found, page.settings().camera.source)})
+    shown = without_secrets("source", page.settings().camera.source)
+    return JSONResponse({"cameras": await page.work(cameras.found, shown)})
 
 
 async def test_lights(page: Page, request: Request) -> Response:
@@ -117,6 +123,8 @@ async def test_lights(page: Page, request: Request) -> Response:
     shown = [f"{name} ({found.driver})" for name in ("gpio", "buzzer") if (found := getattr(chosen, name))]
     if not shown:
         raise ConfigError("no light is switched on: expected a section such as [sinks.gpio] in the settings")
+    if why := views.darkened(page.hub.snapshot, page.hub.clock()):
+        raise ConfigError(f"{why}: the light shows that and no alert; try again when it is over")
     lights.show(page.hub, 3.0)
     return JSONResponse({"shown": shown, "seconds": 3})
 
@@ -149,12 +157,13 @@ async def history(page: Page, request: Request) -> Response:
     section = page.settings().sinks.history
     if section is None:
         return JSONResponse({"kept": False, "by": by, "counts": []})
-    past = History(history_file(section))
+    past, now = History(history_file(section)), time.time()
+    since_then = now - 3600 * hours
     try:
-        counts = await page.work(past.counts, by, time.time() - 3600 * hours)
+        counts = await page.work(past.counts, by, since_then)
     except DataError:  # nothing has been written yet
         counts = []
-    return JSONResponse(views.history(counts, by))
+    return JSONResponse(views.history(counts, by, since_then, now))
 
 
 async def login(page: Page, request: Request) -> Response:

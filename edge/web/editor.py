@@ -40,7 +40,7 @@ FILES_ONLY = (
 )
 """Not changeable from a browser: what runs programs, writes files, or decides about access and updates."""
 SECRET = ("password", "token", "username", "url", "source", "key")
-"""Last parts of keys whose values may hold a secret, see `_shown`."""
+"""Last parts of keys whose values may hold a secret, see `without_secrets`."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 CAMERAS = ("synthetic", "pi", "pi:0", "pi:1", "csi", "csi:0", "csi:1")
 
@@ -70,11 +70,13 @@ class Editor:
     def change(self, values: Mapping[str, Any], trusted: bool = False) -> list[str]:
         """Sets new values by dotted key; None resets one that the page had set. Returns the keys that need a restart.
 
+        Without values the page's file is written as it is, so that it is there: the first visit is over.
         `trusted`: for calls by our own code, which may also set what a browser may not. Raises ConfigError.
         """
         with self._turn:
             self._write(self._changed(values, trusted))
-        self._reload()
+        if values:
+            self._reload()
         return [dotted for dotted in values if dotted.startswith("web.")]
 
     def _changed(self, values: Mapping[str, Any], trusted: bool) -> dict[Key, Any]:
@@ -130,7 +132,7 @@ def _described(key: Key, info: FieldInfo, holder: Any, origins: Mapping[Key, str
         "key": ".".join(key),
         "section": ".".join(key[:-1]),
         "on": holder is not None,
-        "value": _shown(key, value),
+        "value": without_secrets(key[-1], value),
         "default": default,
         "help": info.description,
         "unit": extra.get("unit", ""),
@@ -166,9 +168,9 @@ def _editable(key: Key) -> bool:
     return not any(key[: len(start)] == start for start in FILES_ONLY) and not key[-1].endswith("_file")
 
 
-def _shown(key: Key, value: Any) -> Any:
-    """The value without its secrets."""
-    if not isinstance(value, str) or not value or key[-1] not in SECRET:
+def without_secrets(name: str, value: Any) -> Any:
+    """The value of a setting whose key ends with `name`, without its secrets."""
+    if not isinstance(value, str) or not value or name not in SECRET:
         return value
     if "://" in value:  # passwords can be before the host, in the path and in the query
         try:
@@ -176,7 +178,7 @@ def _shown(key: Key, value: Any) -> Any:
             return f"{parts.scheme}://{parts.hostname or ''}" + (f":{parts.port}" if parts.port else "") + "/***"
         except ValueError:
             return "***"
-    return value if key[-1] in ("source", "username") else "(set)"
+    return value if name in ("source", "username") else "(set)"
 
 
 def _checked(key: Key, value: Any, info: FieldInfo) -> Any:

@@ -6,6 +6,7 @@ formatted until it is requested.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
@@ -15,6 +16,8 @@ from typing import Any
 
 from edge.core.records import FIGURES, Event, Observation
 
+LOST = "camera lost"
+"""The state in which no frames come."""
 KEPT = 200
 """Number of events that are kept."""
 
@@ -26,7 +29,7 @@ class Snapshot:
     at: float
     """Time in seconds of the hub's monotonic clock."""
     observation: Observation | None
-    """The newest frame with its tracks and decisions; None before the first one."""
+    """The newest frame with its tracks and decisions; None before the first one, and while the camera is lost."""
     judged_at: float | None
     """When a frame last went through both networks, by the same clock."""
     alert: bool
@@ -59,6 +62,8 @@ class Hub:
     ) -> None:
         self.clock = clock
         self.started = clock()
+        self.run = secrets.token_hex(4)
+        """Identifies this run, in which events and log lines are numbered."""
         self.snapshot = Snapshot(self.started, None, None, False)
         self.outcomes: Counter[str] = Counter()
         """Decisions so far, by outcome."""
@@ -75,10 +80,13 @@ class Hub:
         backends: Mapping[str, Mapping[str, str]],
         timers: Any = None,
     ) -> None:
-        """Takes one step of the loop; without an observation the last one is kept."""
+        """Takes one step of the loop; without an observation the last one is kept, unless the camera is lost: then
+        nobody can be said to be in view."""
         before, now = self.snapshot, self.clock()
         judged = before.judged_at if observation is None or observation.blind else now
         shown = before.observation if observation is None else observation
+        if report.get("state") == LOST:
+            shown = None
         self.snapshot = Snapshot(now, shown, judged, alert, report, backends, timers)
 
     def send(self, event: Event) -> None:

@@ -33,7 +33,10 @@ async def events(page: Page, request: Request) -> Response:
     if _open["listeners"] >= LISTENERS:
         return refused(503, "too many listeners already")
     known = request.headers.get("last-event-id", "")
-    after = int(known) if known.isascii() and known.isdigit() and len(known) < 16 else page.hub.count
+    run, _, number = known.rpartition("-")
+    after = int(number) if number.isascii() and number.isdigit() and len(number) < 16 else page.hub.count
+    if run and run != page.hub.run:  # numbers of an earlier run
+        after = 0
     if "after" in request.query_params and not known:
         after = api._number(request, "after")
     return StreamingResponse(_counted("listeners", _events(page, after)), media_type="text/event-stream")
@@ -58,7 +61,7 @@ async def _counted(name: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[byt
 
 
 async def _events(page: Page, after: int) -> AsyncIterator[bytes]:
-    if after > page.hub.count:  # numbers of an earlier run
+    if after > page.hub.count:
         after = 0
     yield b"retry: 2000\n\n"
     quiet = 0.0
@@ -67,7 +70,7 @@ async def _events(page: Page, after: int) -> AsyncIterator[bytes]:
         for one in told:
             after = one.number
             record: dict[str, Any] = views.event(one)
-            yield f"id: {after}\nevent: {one.event.kind}\ndata: {json.dumps(record)}\n\n".encode()
+            yield f"id: {page.hub.run}-{after}\nevent: {one.event.kind}\ndata: {json.dumps(record)}\n\n".encode()
         quiet = 0.0 if told else quiet + EVERY
         if quiet >= SIGN_OF_LIFE:
             quiet = 0.0

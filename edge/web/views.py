@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from edge import __version__
 from edge.core.events import counts_json, to_json
 from edge.core.labels import Mask
 from edge.core.records import Counts, Observation
-from edge.web.hub import Snapshot, Told
+from edge.history.reader import BY
+from edge.web.hub import LOST, Snapshot, Told
 
-UNAVAILABLE = ("starting", "camera lost", "blind", "engine fault", "stopping")
+UNAVAILABLE = ("starting", LOST, "blind", "engine fault", "stopping")
 """States in which the sign cannot judge anybody."""
 STALE = 5.0
 """Seconds without a step of the loop after which its snapshot counts as outdated."""
@@ -73,6 +75,14 @@ def unhealthy(snapshot: Snapshot, now: float, within: float) -> str:
     return f"no verdict for {age:.0f} s" + (f": {detail}" if detail not in ("", "ok") else "")
 
 
+def darkened(snapshot: Snapshot, now: float) -> str:
+    """Why lights show something else than an alert, see `edge.sinks.gpio`; "" if they do not."""
+    if now - snapshot.at > STALE:
+        return "the loop stands still"
+    state = str(snapshot.report.get("state", ""))
+    return f"the state is '{state}'" if state in (LOST, "engine fault", "stopping") else ""
+
+
 def event(told: Told) -> dict[str, Any]:
     """An event as in every other output, with its number and clock time."""
     said = to_json(told.event)
@@ -80,9 +90,11 @@ def event(told: Told) -> dict[str, Any]:
     return {"number": told.number, **said}
 
 
-def history(counts: Sequence[Counts], by: str) -> dict[str, Any]:
-    """Counts for each "hour" or "day" in which somebody came."""
-    return {"kept": True, "by": by, "counts": [counts_json(one) for one in counts]}
+def history(counts: Sequence[Counts], by: str, since: float, now: float) -> dict[str, Any]:
+    """Counts for each "hour" or "day" in which somebody came; `begin`, `end`: the first and the last one of the period,
+    whose ends are seconds since 1970."""
+    begin, end = (datetime.fromtimestamp(max(t, 0.0)).strftime(BY[by]) for t in (since, now))
+    return {"kept": True, "by": by, "begin": begin, "end": end, "counts": [counts_json(one) for one in counts]}
 
 
 def sign(snapshot: Snapshot, now: float) -> dict[str, Any]:
@@ -92,7 +104,9 @@ def sign(snapshot: Snapshot, now: float) -> dict[str, Any]:
     if now - snapshot.at > STALE:
         return {"show": "unavailable", "why": "the camera has stopped"}
     if state in UNAVAILABLE:
-        return {"show": "unavailable", "why": str(snapshot.report.get("detail") or state)}
+        # Any visitor may read it, and the details of other states name addresses.
+        detail = snapshot.report.get("detail") if state == "blind" else ""
+        return {"show": "unavailable", "why": str(detail or state)}
     decisions = snapshot.observation.decisions if snapshot.observation else ()
     off = [decision for decision in decisions if decision.mask is Mask.OFF]
     if off:

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from datetime import date, datetime
 from pathlib import Path
 
@@ -61,9 +62,30 @@ def test_counts_by_day_and_by_hour(path):
     history = History(path)
     assert history.counts("day") == [Counts("2026-11-25", on=1, off=1, unsure=1), Counts("2026-11-26", on=1)]
     assert [c.day for c in history.counts("hour", until=MORNING + 86400)] == ["2026-11-25T08:00", "2026-11-25T09:00"]
+    assert history.counts("day", since=MORNING + 1800)[0] == Counts("2026-11-25", on=1, off=1, unsure=1), "a whole day"
+    assert history.counts("hour", since=MORNING + 30)[0] == Counts("2026-11-25T08:00", on=1, off=1), "a whole hour"
     assert history.day(date(2026, 11, 26)) == Counts("2026-11-26", on=1)
     assert history.day(date(2026, 11, 27)) == Counts("2026-11-27")
     store.close()
+
+
+def test_a_day_of_25_hours_is_counted_as_one(path, monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        store = Store(path)
+        midnight = datetime(2026, 10, 25).timestamp()
+        store.write([row(hour, midnight + 3600 * hour) for hour in range(-1, 26)])
+        store.close()
+        history, second = History(path), midnight + 3 * 3600  # when it is 2:00 for the second time
+        assert [(c.day, c.on) for c in history.counts()] == [("2026-10-24", 1), ("2026-10-25", 25), ("2026-10-26", 1)]
+        assert [(c.day, c.on) for c in history.counts("hour", second, second + 3600)] == [("2026-10-25T02:00", 1)]
+        assert history.counts("hour")[3] == Counts("2026-10-25T02:00", on=2)
+        assert history.counts("day", midnight + 20 * 3600)[0] == Counts("2026-10-25", on=25)
+        assert history.day(date(2026, 10, 25)) == Counts("2026-10-25", on=25)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_no_more_than_the_most_are_kept_and_the_newest_stay(path):

@@ -286,7 +286,7 @@ class Timed(Camera):
 
 
 def test_time_goes_on_while_no_frame_comes():
-    """Whoever was seen last has left, with the time of that; a snooze ends; what is told has the time of its telling."""
+    """Whoever was seen last has left, and at that time; a snooze ends; what is told has the time of its telling."""
     controls, camera = Controls(), Timed()
     camera.script = [
         *(10, lambda: controls.snooze(60.0), 5, "lost: gone", camera.passes(0.5), "lost: gone"),

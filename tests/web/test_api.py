@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import zipfile
+from datetime import date, datetime, timedelta
 
 import cv2
 import numpy as np
@@ -50,6 +51,39 @@ def test_status_tells_people_and_machine(stand, seen, masks):
     assert said["board"]["disk_free"] > 0
     place.show(seen(masks.UNSURE, size=30, min_face=50))
     assert place.client.get("/api/status").json()["people"][0]["too_small"]
+
+
+def test_while_the_camera_is_lost_nobody_is_said_to_be_there(stand, seen, masks):
+    place = stand(overrides=["sinks.gpio.driver=mock"])
+    place.show(seen(masks.OFF))
+    assert place.client.get("/api/frame.jpg").status_code == 200
+    assert place.client.post("/api/alert-test").status_code == 200
+    place.show(state="camera lost", detail="stream 'rtsp://10.0.0.9/...' is silent")
+    assert place.client.get("/api/status").json()["people"] == []
+    assert "maskcam_people 0.0" in place.client.get("/metrics").text
+    assert place.client.get("/api/aim").json()["blind"] == "stream 'rtsp://10.0.0.9/...' is silent"
+    assert place.client.get("/api/frame.jpg").status_code == 204
+    assert place.client.get("/api/sign").json() == {"show": "unavailable", "why": "camera lost"}, "for all to read"
+    assert "'camera lost': the light shows that" in place.client.post("/api/alert-test").json()["error"]
+    place.show(seen(masks.ON))
+    assert len(place.client.get("/api/status").json()["people"]) == 1
+    place.clock.now += 6
+    assert "stands still" in place.client.post("/api/alert-test").json()["error"]
+
+
+def test_the_camera_in_use_is_among_those_to_choose_from(stand):
+    for source, shown in (("synthetic", "synthetic"), ("rtsp://me:hunter2@10.0.0.9/x?pw=1", "rtsp://10.0.0.9/***")):
+        found = stand(overrides=[f"camera.source={source}"]).client.get("/api/cameras").json()["cameras"]
+        assert [item["source"] for item in found if item["now"]] == [shown]
+        assert found[-1]["source"] == "synthetic"
+
+
+def test_a_first_visit_that_changed_nothing_is_over_too(stand):
+    place = stand()
+    assert place.client.get("/api/status").json()["setup"]
+    assert place.client.patch("/api/settings", json={}).status_code == 200
+    assert not place.client.get("/api/status").json()["setup"]
+    assert place.reloads == 0
 
 
 def test_before_the_first_frame_every_address_answers(stand):
@@ -126,7 +160,9 @@ def test_a_listener_hears_what_it_missed(stand):
     for _ in range(3):
         place.hub.send(event())
     heard = listened(place, [("last-event-id", "1")])
-    assert [chunk.splitlines()[:2] for chunk in heard] == [["id: 2", "event: decision"], ["id: 3", "event: decision"]]
+    ids = [f"id: {place.hub.run}-{number}" for number in (2, 3)]
+    assert [chunk.splitlines()[:2] for chunk in heard] == [[id, "event: decision"] for id in ids]
+    assert listened(place, [("last-event-id", ids[0].removeprefix("id: "))], count=1)[0].startswith(ids[1])
     assert json.loads(heard[0].splitlines()[2].removeprefix("data: "))["track"] == 3
     assert stream._open["listeners"] == 0, "who has gone is not counted"
 
@@ -134,7 +170,14 @@ def test_a_listener_hears_what_it_missed(stand):
 def test_numbers_of_an_earlier_run_do_not_make_a_listener_deaf(stand):
     place = stand()
     place.hub.send(event())
-    assert listened(place, [("last-event-id", "900")], count=1)[0].startswith("id: 1\n")
+    for known in ("900", "0a1b2c3d-900", "0a1b2c3d-1"):
+        assert listened(place, [("last-event-id", known)], count=1)[0].startswith(f"id: {place.hub.run}-1\n"), known
+
+
+def test_a_program_notices_that_numbers_begin_anew(stand):
+    first, second = stand(), stand()
+    runs = [place.client.get(path).json()["run"] for place in (first, second) for path in ("/api/events", "/api/log")]
+    assert runs[0] == runs[1] != runs[2] == runs[3]
 
 
 def test_too_many_listeners_are_sent_away(stand, monkeypatch):
@@ -296,7 +339,11 @@ def test_that_was_wrong_is_handed_to_the_loop_where_pictures_are_collected(stand
 def test_history_is_what_the_history_keeps(stand, tmp_path):
     assert stand().client.get("/api/history").json() == {"kept": False, "by": "hour", "counts": []}
     place = stand(overrides=[f"sinks.history.path={tmp_path}/h.db"])
-    assert place.client.get("/api/history?since=7d").json() == {"kept": True, "by": "day", "counts": []}
+    said = place.client.get("/api/history?since=7d").json()
+    assert (said["kept"], said["by"], said["counts"]) == (True, "day", [])
+    assert date.fromisoformat(said["end"]) - date.fromisoformat(said["begin"]) == timedelta(days=7)
+    said = place.client.get("/api/history?since=24h").json()
+    assert datetime.fromisoformat(said["end"]) - datetime.fromisoformat(said["begin"]) == timedelta(days=1)
     for wrong in ("since=x", "since=99999h", "by=year"):
         assert place.client.get(f"/api/history?{wrong}").status_code == 422
 

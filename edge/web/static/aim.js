@@ -13,7 +13,7 @@ export function aim() {
     if (on) look(); else paint(null);
   };
   const canvas = $("overlay");
-  canvas.onpointerdown = (event) => { if (on) { start = place(event); canvas.setPointerCapture(event.pointerId); } };
+  canvas.onpointerdown = (event) => { if (on && !$("preview").hidden) { start = place(event); canvas.setPointerCapture(event.pointerId); } };
   canvas.onpointermove = (event) => { if (start) { drawn = box(start, place(event)); paint(drawn); } };
   canvas.onpointerup = () => { if (start && drawn && drawn[2] - drawn[0] > 0.03 && drawn[3] - drawn[1] > 0.03) fill(inside(drawn)); start = null; };
   $("region-save").onclick = () => save(fields.map((field) => field.valueAsNumber / 100));

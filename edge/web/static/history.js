@@ -1,12 +1,17 @@
-// Counts per hour or day and the share of masks, as a picture and as a table.
+// Counts per hour or day and the share of masks, as a picture over the time and as a table.
 import { $, ask, node } from "./common.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const parts = ["on", "incorrectly_worn", "off", "unsure"];
 const names = { on: "mask", incorrectly_worn: "worn incorrectly", off: "no mask", unsure: "unsure" };
+const HEIGHT = 220, LEFT = 34, TOP = 12, GROUND = 192;  // pixels
+const HOUR = 3600000;
+let shown = null;
 
 export async function showHistory() {
   $("since").onchange = load;
+  $("legend").replaceChildren(...parts.map((part) => node("span", {}, node("i", { className: `bar-${part}` }), ` ${names[part]}`)));
+  new ResizeObserver(() => { if (shown) chart(shown); }).observe($("chart"));
   await load();
   setInterval(() => { if (!document.hidden) load(); }, 60000);
 }
@@ -16,32 +21,57 @@ async function load() {
   try { said = await ask(`/api/history?since=${$("since").value}`); } catch { return; }
   $("history-none").hidden = said.kept;
   $("history-some").hidden = !said.kept;
-  if (said.kept) { chart(said); table(said); }
+  if (said.kept) { shown = said; chart(said); table(said); }
 }
 
-function element(tag, attributes, text) {
+function element(tag, attributes, ...children) {
   const made = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== undefined) made.textContent = text;
+  made.append(...children);
   return made;
 }
 
+// Clock time of the camera, whatever the zone of the browser: a number to count with, and a text again.
+const number = (begin) => Date.parse(begin.length > 10 ? `${begin}Z` : `${begin}T00:00Z`);
+const words = (time, by) => new Date(time).toISOString().slice(0, by === "hour" ? 16 : 10);
+
 function chart(said) {
-  const counts = said.counts, most = Math.max(1, ...counts.map((c) => c.people));
-  const svg = element("svg", { viewBox: "0 0 800 220", preserveAspectRatio: "none" });
-  const width = 780 / Math.max(counts.length, 1);
-  svg.append(element("line", { class: "axis", x1: 10, x2: 790, y1: 190, y2: 190 }));
-  counts.forEach((c, i) => {
-    let y = 190;
-    for (const part of parts) {
-      const height = (170 * c[part]) / most;
-      y -= height;
-      if (height) svg.append(element("rect", { class: part === "on" ? "bar-on" : part === "unsure" ? "bar-other" : "bar-off", x: 10 + i * width + 1, y, width: Math.max(width - 2, 1), height }));
-    }
-  });
-  const people = counts.reduce((sum, c) => sum + c.people, 0);
+  const step = said.by === "hour" ? HOUR : 24 * HOUR, begin = number(said.begin), slots = Math.round((number(said.end) - begin) / step) + 1;
+  const width = Math.max($("chart").clientWidth, 200), slot = (width - LEFT) / slots;
+  const most = Math.max(...said.counts.map((c) => c.people), 0), scale = (GROUND - TOP) / Math.max(most, 1);
+  const svg = element("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, "aria-hidden": "true" });
+  for (const count of new Set([0, Math.floor(most / 2), most])) {
+    const y = GROUND - count * scale;
+    svg.append(element("line", { class: "axis", x1: LEFT, x2: width, y1: y, y2: y }), element("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, count));
+  }
+  labels(svg, said.by, begin, step, slots, slot);
+  for (const c of said.counts) bar(svg, c, LEFT + Math.round((number(c.day) - begin) / step) * slot, slot, scale);
+  if (!most) svg.append(element("text", { x: LEFT + (width - LEFT) / 2, y: GROUND / 2, "text-anchor": "middle" }, "nobody came"));
   $("chart").replaceChildren(svg);
-  $("chart").setAttribute("aria-label", `${people} people; at most ${most} per ${said.by}`);
+  const people = said.counts.reduce((sum, c) => sum + c.people, 0);
+  $("chart").setAttribute("aria-label", `${people} people; at most ${most} per ${said.by}; the table below has the numbers`);
+}
+
+// As many times as fit below the axis, at even hours.
+function labels(svg, by, begin, step, slots, slot) {
+  const every = [1, 2, 3, 6, 12, 24, 48].find((n) => n * slot >= 52) ?? slots;
+  for (let i = 0; i < slots; i++) {
+    const time = begin + i * step, text = words(time, by), hour = new Date(time).getUTCHours();
+    if (by === "hour" ? hour % every : (slots - 1 - i) % every) continue;
+    const x = Math.min(LEFT + (i + 0.5) * slot, LEFT + slots * slot - 18);
+    svg.append(element("text", { x, y: GROUND + 18, "text-anchor": "middle" }, by === "day" || !hour ? text.slice(5, 10) : text.slice(11)));
+  }
+}
+
+function bar(svg, c, x, slot, scale) {
+  const made = element("g", {}, element("title", {}, `${c.day.replace("T", " ")}: ${c.people} people, ${parts.map((part) => `${c[part]} ${names[part]}`).join(", ")}`));
+  let y = GROUND;
+  for (const part of parts) {
+    const height = c[part] * scale;
+    y -= height;
+    if (height) made.append(element("rect", { class: `bar-${part}`, x: x + 1, y, width: Math.max(Math.min(slot - 2, 60), 2), height }));
+  }
+  svg.append(made);
 }
 
 function table(said) {

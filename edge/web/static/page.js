@@ -6,7 +6,7 @@ import { loadSettings } from "./settings.js";
 import { updates } from "./update.js";
 import { wizard } from "./wizard.js";
 
-let paused = false, lastEvent = 0, lastLine = 0, offered = false, guarded = false;
+let paused = false, run = null, lastEvent = 0, lastLine = 0, offered = false, guarded = false;
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 async function forever(every, work) {
@@ -107,8 +107,15 @@ function eventText(e) {
   return [tone(kind), `${marks[kind]} ${person}${words[kind]}`];
 }
 
+// Another run numbers anew, and may be another version: the page begins again with it.
+function follow(now) {
+  if (run !== null && run !== now) location.reload();
+  run = now;
+}
+
 async function events() {
-  const { events: told } = await ask(`/api/events?after=${lastEvent}`);
+  const { events: told, run: now } = await ask(`/api/events?after=${lastEvent}`);
+  follow(now);
   for (const e of told) {
     lastEvent = e.number;
     const [look, text] = eventText(e);
@@ -141,6 +148,7 @@ async function picture() {
   if (paused) return;
   const answer = await fetch("/api/frame.jpg", { signal: AbortSignal.timeout(8000), cache: "no-cache" });
   $("nothing").hidden = answer.status === 200;
+  $("preview").hidden = answer.status === 204;
   if (answer.status !== 200) return;
   const url = URL.createObjectURL(await answer.blob()), image = $("preview");
   await new Promise((done) => { image.onload = image.onerror = done; image.src = url; });

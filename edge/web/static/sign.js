@@ -25,7 +25,7 @@ function take(next, reason = "") {
 }
 
 function draw() {
-  if (!texts) { if (show === "disconnected") { document.body.dataset.show = show; write("…"); } return; }
+  if (!texts) { if (show === "disconnected") { document.body.dataset.show = show; write("No connection to the camera"); } return; }
   const tongue = language(), said = texts[tongue];
   document.documentElement.lang = tongue;
   document.documentElement.dir = said.direction ?? "ltr";

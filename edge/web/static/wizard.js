@@ -9,18 +9,18 @@ export async function wizard(said) {
   $("w-name").value = named ? named.value : "";
   $("w-old-label").hidden = !said.guarded;
   const { cameras } = await ask("/api/cameras");
-  $("w-cameras").replaceChildren(...cameras.map((camera, i) => node("label", {},
-    node("input", { type: "radio", name: "camera", value: camera.source, checked: i === 0 }), `${camera.name} (${camera.source})`)));
-  const first = cameras.length ? cameras[0].source : "";
+  $("w-cameras").replaceChildren(...cameras.map((camera) => node("label", {},
+    node("input", { type: "radio", name: "camera", value: camera.source, checked: camera.now }), `${camera.name} (${camera.source})`)));
+  const now = cameras.find((camera) => camera.now)?.source;
 
   const save = [
     async () => { const name = $("w-name").value.trim(); if (named && name !== named.value) await ask("/api/settings", "PATCH", { "device.name": name }); },
     async () => { if ($("w-password").value) await ask("/api/password", "POST", { old: $("w-old").value, new: $("w-password").value }); },
     async () => {
       const chosen = dialog.querySelector("[name=camera]:checked");
-      if (chosen && chosen.value !== first) await ask("/api/settings", "PATCH", { "camera.source": chosen.value });
+      if (chosen && chosen.value !== now) await ask("/api/settings", "PATCH", { "camera.source": chosen.value });
     },
-    async () => {},
+    async () => { await ask("/api/settings", "PATCH", {}); },  // it does not come again, though nothing was changed
   ];
 
   function show() {
