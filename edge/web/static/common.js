@@ -47,4 +47,8 @@ export function bytes(count) {
   return count >= 1e9 ? `${(count / 1e9).toFixed(1)} GB` : `${Math.round(count / 1e6)} MB`;
 }
 
-export function clock(iso) { return new Date(iso).toLocaleTimeString(); }
+// The time in the browser's zone, with the date unless it is today's.
+export function clock(iso) {
+  const time = new Date(iso);
+  return time.toDateString() === new Date().toDateString() ? time.toLocaleTimeString() : time.toLocaleString();
+}

@@ -17,8 +17,12 @@ export async function showHistory() {
 }
 
 async function load() {
+  const wanted = $("since").value;
   let said;
-  try { said = await ask(`/api/history?since=${$("since").value}`); } catch { return; }
+  $("history").ariaBusy = "true";
+  try { said = await ask(`/api/history?since=${wanted}`); } catch { return; }
+  if (wanted !== $("since").value) return;  // meanwhile another period was chosen
+  $("history").ariaBusy = "false";
   $("history-none").hidden = said.kept;
   $("history-some").hidden = !said.kept;
   if (said.kept) { shown = said; chart(said); table(said); }

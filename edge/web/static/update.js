@@ -31,6 +31,6 @@ async function tell() {
   if (!last) return true;
   const line = last.said.at(-1) ?? "";
   if (last.state === "installing") { say($("updated"), `Installing: ${line || "checking the signature again"} …`); return false; }
-  say($("updated"), `${last.state === "installed" ? "Installed" : "Not installed"}, ${new Date(last.time).toLocaleDateString()} ${clock(last.time)}: ${line}`, last.state === "failed");
+  say($("updated"), `${last.state === "installed" ? "Installed" : "Not installed"}, ${clock(last.time)}: ${line}`, last.state === "failed");
   return true;
 }
