@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
+import re
 import secrets
 import threading
 import time
@@ -12,7 +14,10 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 
+from edge.core import files
 from edge.web import passwords
+
+log = logging.getLogger(__name__)
 
 LASTS = 30 * 86400
 """Seconds that a browser stays logged in."""
@@ -21,7 +26,7 @@ FREE = 3
 LONGEST = 300.0
 """Longest wait between two attempts, in seconds."""
 REMEMBERED = 512
-"""Most addresses, and most accepted secrets, that are remembered."""
+"""Most addresses, most accepted secrets and most ended sessions that are remembered."""
 
 
 class Throttle:
@@ -70,6 +75,7 @@ class Access:
     password, token: hashes from `passwords.hashed`, empty for none. Without either access is open, which the settings
         allow only on the machine itself.
     key: 32 random bytes that sign the sessions. A new key, or another password, ends all of them.
+    ended: file with the sessions that were logged out, which stay so after a restart; None: they are in memory only.
     clock: seconds since 1970, for sessions; steady: monotonic seconds, for the throttle.
     """
 
@@ -80,10 +86,14 @@ class Access:
         key: bytes | None = None,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
+        ended: Path | None = None,
     ) -> None:
         self.password, self._token = password, token
         self._key = key or secrets.token_bytes(32)
+        self.cookie = f"maskcam-{hashlib.sha256(b'cookie' + self._key).hexdigest()[:8]}"
+        """Name of the cookie, another one for each camera of a board: browsers keep cookies per host, not per port."""
         self._clock = clock
+        self._file, self._ended = ended, _bodies(ended)
         self.throttle = Throttle(steady)
         self._right: OrderedDict[bytes, None] = OrderedDict()
         self._turn = threading.Lock()  # scrypt takes 16 MiB: one at a time, whatever the number of callers
@@ -98,19 +108,24 @@ class Access:
 
     def admits_token(self, secret: str) -> bool:
         """Accepts a program's token, or the password."""
-        return self._admits(secret, self._token) or self._admits(secret, self.password)
+        accepted = (self._token, self.password)
+        return any(self._digest(secret, kept) in self._right for kept in accepted) or any(
+            self._admits(secret, kept) for kept in accepted
+        )
+
+    def _digest(self, secret: str, kept: str) -> bytes:
+        return hmac.digest(self._key, f"{kept}\0{secret}".encode("utf-8", "surrogatepass"), "sha256")
 
     def _admits(self, secret: str, kept: str) -> bool:
         """Remembers an accepted secret by a keyed digest, because a monitoring program asks every few seconds."""
-        digest = hmac.digest(self._key, f"{kept}\0{secret}".encode("utf-8", "surrogatepass"), "sha256")
-        if digest in self._right:
+        if self._digest(secret, kept) in self._right:
             return True
-        if not kept:
+        if not kept or not secret:
             return False
         with self._turn:
             right = passwords.verify(secret, kept)
         if right:
-            self._right[digest] = None
+            self._right[self._digest(secret, kept)] = None
             if len(self._right) > REMEMBERED:
                 self._right.popitem(last=False)
         return right
@@ -123,13 +138,37 @@ class Access:
     def admits_session(self, session: str) -> bool:
         body, _, signature = session.rpartition(".")
         ends = body.partition(".")[0]
+        if body in self._ended:
+            return False
         if not (ends.isascii() and ends.isdigit()) or len(ends) > 12 or int(ends) < self._clock():
             return False
         return hmac.compare_digest(signature.encode("utf-8", "replace"), self._signature(body).encode())
 
+    def end(self, session: str) -> None:
+        """Ends one session: whoever has copied the cookie is logged out too."""
+        if not self.admits_session(session):
+            return
+        now = self._clock()
+        self._ended = [body for body in self._ended if int(body.partition(".")[0]) >= now][1 - REMEMBERED :]
+        self._ended.append(session.rpartition(".")[0])
+        if self._file is not None:
+            try:
+                files.write(self._file, "\n".join(self._ended) + "\n", mode=0o600)
+            except OSError as error:
+                log.warning("%s is not written (%s): a restart forgets who logged out", self._file, error.strerror)
+
     def _signature(self, body: str) -> str:
         bound = hashlib.sha256(self.password.encode()).digest()
         return hmac.new(self._key + bound, body.encode("utf-8", "replace"), "sha256").hexdigest()
+
+
+def _bodies(file: Path | None) -> list[str]:
+    """The sessions in a file of ended ones."""
+    try:
+        lines = file.read_text(encoding="ascii").splitlines() if file else []
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [line for line in lines if re.fullmatch(r"\d{1,12}\.[0-9a-f]{16}", line, re.ASCII)][-REMEMBERED:]
 
 
 def key_in(folder: Path | None) -> bytes | None:

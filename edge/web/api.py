@@ -18,7 +18,7 @@ from edge.history.reader import History
 from edge.web import aim, cameras, lights, passwords, support, update, views
 from edge.web.access import LASTS
 from edge.web.editor import without_secrets
-from edge.web.guard import COOKIE, refused, too_often
+from edge.web.guard import refused, too_often
 from edge.web.hub import LOST
 
 if TYPE_CHECKING:
@@ -167,21 +167,22 @@ async def history(page: Page, request: Request) -> Response:
 
 
 async def login(page: Page, request: Request) -> Response:
+    given = await body(request)
     address = request.client.host if request.client else ""
     wait = page.access.throttle.wait(address)
     if wait:
         return too_often(wait)
-    given = await body(request)
+    page.access.throttle.failed(address)  # counted first: many attempts at the same moment are as many
     if not await page.work(page.access.admits_password, str(given.get("password", ""))[:1000]):
-        page.access.throttle.failed(address)
         return refused(401, "wrong password")
     page.access.throttle.passed(address)
     return _logged_in(page, request)
 
 
 async def logout(page: Page, request: Request) -> Response:
+    await page.work(page.access.end, request.cookies.get(page.access.cookie, ""))
     response = JSONResponse({})
-    response.delete_cookie(COOKIE, path="/")
+    response.delete_cookie(page.access.cookie, path="/")
     return response
 
 
@@ -193,9 +194,11 @@ async def password(page: Page, request: Request) -> Response:
     wait = page.access.throttle.wait(address)
     if wait:
         return too_often(wait)
-    if page.access.password and not await page.work(page.access.admits_password, old):
+    if page.access.password:
         page.access.throttle.failed(address)
-        return refused(403, "the old password is wrong")
+        if not await page.work(page.access.admits_password, old):
+            return refused(403, "the old password is wrong")
+        page.access.throttle.passed(address)
     if not passwords.SHORTEST <= len(new) <= 1000:
         raise ConfigError(f"the new password is too short: expected {passwords.SHORTEST} characters or more")
     made = await page.work(passwords.hashed, new)
@@ -230,7 +233,7 @@ async def updates(page: Page, request: Request) -> Response:
 def _logged_in(page: Page, request: Request) -> Response:
     response = JSONResponse({})
     response.set_cookie(
-        COOKIE,
+        page.access.cookie,
         page.access.session(),
         max_age=LASTS,
         path="/",

@@ -72,7 +72,7 @@ def app(page: Page) -> ASGIApp:
     routes.append(Route("/favicon.ico", _file(static["/static/icon.svg"])))
     for path, method, call in [*api.ROUTES, *stream.ROUTES]:
         routes.append(Route(path, _bound(call, page), methods=[method]))
-    routes.append(Route("/api/openapi.json", lambda request: JSONResponse(openapi.document())))
+    routes.append(Route("/api/openapi.json", lambda request: JSONResponse(openapi.document(page.access.cookie))))
     inner = Starlette(routes=routes, exception_handlers={404: _missing, 405: _missing, 500: _broken})
     public = ("/sign", "/api/sign", "/api/sign/texts") if page.web.sign_public else ()
     return Guard(inner, page.access, page.web.names, public)

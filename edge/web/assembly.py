@@ -95,7 +95,7 @@ def _server(
         hub,
         web,
         current,
-        Access(web.password, web.token, key_in(state)),
+        Access(web.password, web.token, key_in(state), ended=state / "page.ended" if state else None),
         Editor(loaded, path, reload, lasting),
         recent,
         board,

@@ -21,10 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from edge.core.plain_text import plain
 from edge.web.access import Access
 
-COOKIE = "maskcam"
 SAFE = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/login", "/healthz", "/api/login", "/favicon.ico")
 """Paths that need no password, besides those under /static/."""
+ADMITTED = "maskcam.admitted"
+"""Key of the ASGI scope: a function that says whether the request would be accepted now."""
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -53,6 +54,7 @@ class Guard:
             return
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
+        scope[ADMITTED] = lambda: self._admits(scope, headers)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -72,10 +74,22 @@ class Guard:
             )
         if scope["method"] not in SAFE and not _same_origin(scope, headers, host):
             return refused(403, "the request comes from another site: open the page itself")
-        path = str(scope["path"])
-        if path in self._public or path.startswith("/static/") or self._access.open:
+        if self._anybody(scope) or self._access.admits_session(self._session(headers)):
             return None
-        return self._stranger(scope, headers, path)
+        return self._stranger(scope, headers)
+
+    def _anybody(self, scope: Scope) -> bool:
+        path = str(scope["path"])
+        return path in self._public or path.startswith("/static/") or self._access.open
+
+    def _session(self, headers: Headers) -> str:
+        return cookie_parser(headers.get("cookie", "")).get(self._access.cookie, "")
+
+    def _admits(self, scope: Scope, headers: Headers) -> bool:
+        """Whether a request that was accepted would be accepted now: a stream ends with its session."""
+        if self._anybody(scope) or self._access.admits_session(self._session(headers)):
+            return True
+        return self._access.admits_token(_bearer(headers))
 
     def _is_ours(self, host: str) -> bool:
         try:
@@ -88,17 +102,15 @@ class Guard:
         except ValueError:
             return name in self._names
 
-    def _stranger(self, scope: Scope, headers: Headers, path: str) -> Response | None:
-        """The refusal of a request without a valid login; None if access is allowed."""
-        if self._access.admits_session(cookie_parser(headers.get("cookie", "")).get(COOKIE, "")):
-            return None
-        kind, _, secret = headers.get("authorization", "").partition(" ")
+    def _stranger(self, scope: Scope, headers: Headers) -> Response | None:
+        """The refusal of a request without a session; None if it has a token."""
+        path, secret = str(scope["path"]), _bearer(headers)
         address = scope["client"][0] if scope.get("client") else ""
-        if kind.lower() == "bearer" and secret:
+        if secret:
             wait = self._access.throttle.wait(address)
             if wait:
                 return too_often(wait)
-            if self._access.admits_token(secret.strip()):
+            if self._access.admits_token(secret):
                 return None
             self._access.throttle.failed(address)
         elif scope["method"] in SAFE and "text/html" in headers.get("accept", ""):
@@ -106,6 +118,11 @@ class Guard:
         response = refused(401, "log in at /login, or send 'Authorization: Bearer TOKEN' (or the password)")
         response.headers["www-authenticate"] = "Bearer"
         return response
+
+
+def _bearer(headers: Headers) -> str:
+    kind, _, secret = headers.get("authorization", "").partition(" ")
+    return secret.strip() if kind.lower() == "bearer" else ""
 
 
 def refused(status: int, why: str) -> Response:

@@ -60,8 +60,8 @@ _ERRORS = {
 }
 
 
-def document() -> dict[str, Any]:
-    """The document, OpenAPI 3.1."""
+def document(cookie: str) -> dict[str, Any]:
+    """The document, OpenAPI 3.1. `cookie`: name of the session's cookie."""
     paths: dict[str, dict[str, Any]] = {}
     for (path, method), summary in _SUMMARY.items():
         paths.setdefault(path, {})[method] = _operation(path, method, summary)
@@ -77,7 +77,7 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "securitySchemes": {
-                "session": {"type": "apiKey", "in": "cookie", "name": "maskcam"},
+                "session": {"type": "apiKey", "in": "cookie", "name": cookie},
                 "token": {"type": "http", "scheme": "bearer"},
             },
             "schemas": {"Error": {"type": "object", "properties": {"error": {"type": "string"}}}},

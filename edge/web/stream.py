@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from edge.web import api, views
-from edge.web.guard import refused
+from edge.web.guard import ADMITTED, refused
 
 if TYPE_CHECKING:
     from edge.web.app import Page
@@ -39,7 +39,7 @@ async def events(page: Page, request: Request) -> Response:
         after = 0
     if "after" in request.query_params and not known:
         after = api._number(request, "after")
-    return StreamingResponse(_counted("listeners", _events(page, after)), media_type="text/event-stream")
+    return StreamingResponse(_counted("listeners", request, _events(page, after)), media_type="text/event-stream")
 
 
 async def preview(page: Page, request: Request) -> Response:
@@ -47,15 +47,19 @@ async def preview(page: Page, request: Request) -> Response:
     if _open["viewers"] >= VIEWERS:
         return refused(503, "too many viewers already")
     return StreamingResponse(
-        _counted("viewers", _frames(page)), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+        _counted("viewers", request, _frames(page)), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}"
     )
 
 
-async def _counted(name: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _counted(name: str, request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The chunks that are not empty, until the client's session ends."""
     _open[name] += 1
     try:
         async for chunk in chunks:
-            yield chunk
+            if not request.scope[ADMITTED]():
+                return
+            if chunk:
+                yield chunk
     finally:
         _open[name] -= 1
 
@@ -75,6 +79,7 @@ async def _events(page: Page, after: int) -> AsyncIterator[bytes]:
         if quiet >= SIGN_OF_LIFE:
             quiet = 0.0
             yield b": alive\n\n"
+        yield b""
         await asyncio.sleep(EVERY)
 
 
@@ -86,6 +91,7 @@ async def _frames(page: Page) -> AsyncIterator[bytes]:
             shown, data = made
             head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
             yield head.encode() + data + b"\r\n"
+        yield b""
         await asyncio.sleep(1 / page.web.preview_fps)
 
 

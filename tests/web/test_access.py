@@ -1,12 +1,15 @@
 """Who may look: passwords, tokens, sessions, other sites, other names."""
 
+import asyncio
 import logging
 
 import pytest
+from starlette.requests import Request
 
 from edge.cli import main
-from edge.web import passwords
-from edge.web.access import FREE, Throttle, key_in
+from edge.core.records import Event
+from edge.web import api, passwords
+from edge.web.access import FREE, Access, Throttle, key_in
 
 SECRET = "correct horse battery"
 
@@ -107,6 +110,112 @@ def test_logging_in_opens_a_session_that_survives_a_restart_but_no_new_password(
     assert again.client.get("/api/status").status_code == 200
     again.access.password = passwords.hashed("another one, longer")
     assert again.client.get("/api/status").status_code == 401
+
+
+def test_logging_out_ends_the_session_for_whoever_has_copied_it_and_no_other(stand, kept):
+    place = stand(password=kept)
+    place.client.post("/api/login", json={"password": SECRET})
+    copied, other = place.client.cookies[place.access.cookie], place.access.session()
+    assert place.client.post("/api/logout").status_code == 200
+    assert not place.client.cookies
+    assert not place.access.admits_session(copied)
+    assert place.access.admits_session(other)
+
+
+def test_who_logged_out_stays_so_after_a_restart(kept, tmp_path):
+    file, key, now = tmp_path / "page.ended", b"k" * 32, [1000.0]
+
+    def start():
+        return Access(kept, key=key, clock=lambda: now[0], ended=file)
+
+    first = start()
+    sessions = [first.session() for _ in range(600)]
+    first.end("forged.0123456789abcdef.0")
+    assert not file.exists()
+    for session in sessions[:2]:
+        first.end(session)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [start().admits_session(session) for session in sessions[:3]] == [False, False, True]
+    for session in sessions[2:]:
+        first.end(session)
+    assert len(file.read_text().splitlines()) == 512, "the newest"
+    now[0] += 29 * 86400
+    late = start().session()
+    now[0] += 2 * 86400
+    last = start()
+    last.end(late)
+    assert file.read_text() == late.rpartition(".")[0] + "\n", "what has ended by itself is forgotten"
+    for damage in (b"\xff\x00", b"nonsense\n..\n" + b"9" * 100_000):
+        file.write_bytes(damage)
+        assert start().admits_session(first.session())
+
+
+def test_a_logout_that_cannot_be_kept_holds_until_the_restart(kept, tmp_path, caplog):
+    access = Access(kept, ended=tmp_path / "nowhere" / "page.ended")
+    session = access.session()
+    access.end(session)
+    assert not access.admits_session(session)
+    assert "a restart forgets who logged out" in caplog.text
+
+
+def test_two_cameras_of_one_board_have_two_cookies():
+    assert len({Access(key=bytes([n]) * 32).cookie for n in range(3)}) == 3
+    assert Access(key=b"k" * 32).cookie == Access("another", key=b"k" * 32).cookie
+
+
+@pytest.mark.parametrize("path", ["/api/events", "/api/preview.mjpeg"])
+@pytest.mark.parametrize("how", ["logout", "password", "token"])
+def test_a_stream_ends_with_its_session(stand, seen, masks, kept, path, how):
+    place = stand(password="" if how == "password" else kept)
+    headers = [(b"host", b"127.0.0.1:8765"), (b"accept", b"text/event-stream")]
+    session = place.access.session()
+    if how == "logout":
+        headers.append((b"cookie", f"{place.access.cookie}={session}".encode()))
+    if how == "token":
+        headers.append((b"authorization", f"Bearer {SECRET}".encode()))
+    change = {
+        "logout": lambda: place.access.end(session),
+        "password": lambda: setattr(place.access, "password", kept),  # it was open for all
+        "token": lambda: setattr(place.access, "password", passwords.hashed("another one, longer")),
+    }[how]
+    place.show(seen(masks.ON))
+    place.hub.send(Event("state", 1.0, state="ok"))
+
+    async def stream():
+        sent = []
+
+        async def receive():
+            await asyncio.Event().wait()
+
+        async def send(message):
+            sent.append(message)
+            if message.get("body"):
+                change()
+
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"after=0", "headers": headers}
+        await asyncio.wait_for(place.app(scope | {"client": ("192.0.2.1", 1)}, receive, send), 20)
+        return [message for message in sent if message.get("body")]
+
+    assert len(asyncio.run(stream())) == 1, "nothing after the one that was sent before"
+
+
+def test_many_attempts_at_the_same_moment_are_many_attempts(stand, kept):
+    place = stand(password=kept)
+
+    async def attempts(call, body):
+        async def receive():
+            await asyncio.sleep(0)  # all requests are there before the first body
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "client": ("192.0.2.1", 1)}
+        answers = await asyncio.gather(*(call(place.page, Request(dict(scope), receive)) for _ in range(20)))
+        return [answer.status_code for answer in answers]
+
+    told = asyncio.run(attempts(api.login, b'{"password": "a guess"}'))
+    assert (told.count(401), told.count(429)) == (FREE, 20 - FREE)
+    place.clock.now += 10_000
+    told = asyncio.run(attempts(api.password, b'{"old": "a guess", "new": "0123456789"}'))
+    assert (told.count(403), told.count(429)) == (FREE, 20 - FREE)
 
 
 def test_a_session_ends_and_cannot_be_made_longer(stand, kept):

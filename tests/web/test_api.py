@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from edge.core.labels import Mask
 from edge.core.records import Decision, Event, Frame, Observation
 from edge.web import api, openapi, stream
+from edge.web.guard import ADMITTED
 from tests.web.conftest import ADDRESS
 
 
@@ -144,6 +145,7 @@ def listened(place, headers=(), count=2):
     async def listen():
         raw = [(b"accept", b"text/event-stream"), *((k.encode(), v.encode()) for k, v in headers)]
         scope = {"type": "http", "method": "GET", "path": "/api/events", "query_string": b"", "headers": raw}
+        scope[ADMITTED] = lambda: True
         answer = await stream.events(place.page, Request(scope))
         chunks = []
         async for chunk in answer.body_iterator:
@@ -388,12 +390,13 @@ def test_bodies_that_are_not_what_they_should_be(stand):
 
 def test_the_document_describes_every_address_and_is_valid(stand):
     validate = pytest.importorskip("openapi_spec_validator").validate
-    document = stand().client.get("/api/openapi.json").json()
+    place = stand()
+    document = place.client.get("/api/openapi.json").json()
     validate(document)
     described = {(path, method.upper()) for path, found in document["paths"].items() for method in found}
     answered = {(path, method) for path, method, _ in [*api.ROUTES, *stream.ROUTES]}
     assert described == answered | {("/api/openapi.json", "GET")}
-    assert openapi.document() == document
+    assert openapi.document(place.access.cookie) == document
 
 
 def test_aiming_tells_what_is_wrong(stand, seen):
