@@ -17,23 +17,24 @@ demo: $(VENV)/.demo
 demo-page: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml
 
-# With CI set, the tests that need TensorFlow run too.
-test: $(VENV)/.$(TEST_EXTRAS)
-	$(BIN)/python -m pytest
+# With CI set, the tests that need TensorFlow run too, and those of the core under coverage.
+test: $(VENV)/.$(TEST_EXTRAS) $(if $(CI),coverage-core)
+	$(BIN)/python -m pytest $(if $(CI),$(CORE:%=--ignore=tests/%))
 
 # The same under coverage, which takes longer; the figure is the last line.
 coverage: $(VENV)/.$(TEST_EXTRAS)
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report | tail -n 1
 
-# The parts that see, decide and tell, by their own tests: a minute.
+# The parts that see, decide and tell, by their own tests: a minute. The figure is the last line.
 CORE = core config vision tracking sinks assemble
 coverage-core: $(VENV)/.$(TEST_EXTRAS)
 	$(BIN)/coverage run -m pytest -q $(CORE:%=tests/%)
 	$(BIN)/coverage report --include='$(subst $() ,$(comma),$(CORE:%=edge/%/*))' | tail -n 1
 
+# All of them, and power cuts at every point in place of every fourth or fifth.
 test-all:
-	$(MAKE) test CI=true
+	$(MAKE) test CI=true TEST_ALL=1
 
 # The page and the door sign in a real browser (apt: chromium chromium-driver), with axe-core from npm; or it skips.
 test-web: $(VENV)/.test$(comma)browser
