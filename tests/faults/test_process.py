@@ -26,12 +26,12 @@ ROOT = Path(__file__).parents[2]
 class Device:
     """`maskcam run` on the synthetic scene, with a stand-in for systemd."""
 
-    def __init__(self, folder, stdout=None, *settings):
+    def __init__(self, folder, stdout=None, *settings, more=""):
         pytest.importorskip("skimage", reason="the synthetic camera needs the extra 'demo'")
         self.folder, self.run_folder = folder, folder / "run"
         self.run_folder.mkdir()
         self.file = folder / "a.toml"
-        self.file.write_text(SETTINGS)
+        self.file.write_text(SETTINGS + more)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(folder / "notify"))
         self.socket.settimeout(0.1)
