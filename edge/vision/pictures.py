@@ -9,6 +9,7 @@ import re
 import struct
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ def animation(path: Path | str) -> Iterator[tuple[float, Image]]:
     with _opened(path) as opened:
         for k in range(_frames(opened)):
             try:
-                opened.seek(k)
+                with _quiet():
+                    opened.seek(k)
             except Exception as error:
                 raise DataError(f"{path}: picture {k + 1} is damaged ({error})") from error
             yield t, _pixels(path, opened)
@@ -108,19 +110,30 @@ def _opened(path: Path) -> Any:
     PIL.Image.init()
     known = [form for form in FORMATS if form in PIL.Image.OPEN]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's warnings about sizes and tags; what matters is checked below
+        with _quiet():
             opened = PIL.Image.open(BytesIO(_bare_png(data)), formats=known)
     except PIL.Image.DecompressionBombError as error:
         raise DataError(f"{path}: too many pixels ({MOST_PIXELS / 1e6:.0f} million are read)") from error
     except Exception as error:  # a decoder may raise anything for a damaged file
         said = re.sub(r"<.*?>", "", str(error)) or type(error).__name__
         raise DataError(f"{path}: not a picture, damaged or cut short ({said.strip()})") from error
+    _bounded(path, opened)
+    return opened
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Pillow's warnings about sizes and tags: what matters is checked."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _bounded(path: Path, opened: Any) -> None:
     if opened.width * opened.height > MOST_PIXELS:
         raise DataError(
             f"{path}: {opened.width} x {opened.height} is too large, {MOST_PIXELS / 1e6:.0f} million pixels are read"
         )
-    return opened
 
 
 def _no_picture(data: bytes) -> str:
@@ -143,8 +156,7 @@ def _no_picture(data: bytes) -> str:
 def _reads_avif() -> bool:
     from PIL import features
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an older Pillow does not have this option
+    with _quiet():  # an older Pillow does not have this option
         return bool(features.check("avif"))
 
 
@@ -170,7 +182,8 @@ def _frames(opened: Any) -> int:
     if opened.format == "MPO":
         return 1
     try:
-        return int(getattr(opened, "n_frames", 1))
+        with _quiet():
+            return int(getattr(opened, "n_frames", 1))
     except Exception:  # damaged after the first picture: reading reports it
         return 1
 
@@ -179,9 +192,9 @@ def _pixels(path: Path, opened: Any) -> Image:
     """The current picture of an open file."""
     import PIL.Image
 
+    _bounded(path, opened)  # each page has a size of its own
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet():
             opened.load()
             turn = TURNS.get(_orientation(opened))
             picture = opened if turn is None else opened.transpose(PIL.Image.Transpose(turn))
@@ -200,7 +213,8 @@ def _pixels(path: Path, opened: Any) -> Image:
 def _orientation(opened: Any) -> int:
     """1 to 8; 1 if the EXIF is missing or damaged, since the picture itself is fine."""
     try:
-        said = int(opened.getexif().get(274, 1))
+        with _quiet():
+            said = int(opened.getexif().get(274, 1))
         return said if said in TURNS else 1
     except Exception:
         return 1

@@ -195,6 +195,18 @@ def test_one_frame_of_a_gif_is_a_picture(tmp_path):
     assert pictures.read(tmp_path / "a.gif").shape == COLOUR.shape
 
 
+def test_each_page_has_a_size_of_its_own_and_none_is_decoded_that_is_too_large(tmp_path, monkeypatch):
+    small, large = Pillow.new("RGB", (20, 10)), Pillow.new("RGB", (60, 50))
+    small.save(tmp_path / "a.tif", save_all=True, append_images=[large])
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 2500)
+    monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", 2000)  # Pillow warns from here on, which would end this test
+    shown = pictures.animation(tmp_path / "a.tif")
+    assert next(shown)[1].shape == (10, 20, 3)
+    with pytest.raises(DataError, match="60 x 50 is too large"):
+        next(shown)
+    assert pictures.frames(tmp_path / "a.tif") == 2
+
+
 def test_the_second_picture_that_a_phone_stores_is_no_animation(tmp_path):
     first, second = Pillow.fromarray(COLOUR), Pillow.fromarray(COLOUR[::2, ::2])
     first.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[second], quality=95)
