@@ -7,7 +7,6 @@ import importlib.util
 import sys
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from edge.cli.arguments import command, load, overwriting, positive, settings
@@ -67,18 +66,15 @@ _numbers.__name__ = "list of numbers from 0 to 100"
 
 
 def run(args: argparse.Namespace) -> int:
-    with TemporaryDirectory(prefix="maskcam") as scratch:
-        return _run(args, args.recording or args.source or _scene(Path(scratch)))
-
-
-def _scene(scratch: Path) -> str:
-    """The synthetic scene or, without its packages, the picture of the known answer."""
+    """Of the synthetic scene or, without its packages, of the picture of the known answer."""
+    from edge.core import files
     from edge.operations.benchmark import suite
 
-    if importlib.util.find_spec("skimage"):
-        return "synthetic"
+    if source := args.recording or args.source or ("synthetic" if importlib.util.find_spec("skimage") else None):
+        return _run(args, source)
     print("the synthetic scene is not installed: the picture of the known answer is timed instead", file=sys.stderr)
-    return str(suite.known_scene(scratch))
+    with files.scratch() as folder:
+        return _run(args, str(suite.known_scene(folder)))
 
 
 def _run(args: argparse.Namespace, source: str) -> int:

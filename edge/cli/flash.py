@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,17 +68,18 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from edge import config
+    from edge.core import files
     from edge.operations.flash import wheels
 
     settings = config.load(args.config)
     host, checkout = _host(args), wheels.source()
-    with tempfile.TemporaryDirectory() as scratch:
+    with files.scratch() as scratch:
         if args.boot is not None and args.boot.suffix == ".xz":
-            _packed(args, settings, host, checkout, Path(scratch))
+            _packed(args, settings, host, checkout, scratch)
         else:
             from edge.operations.flash.target import open_target
 
-            _flash(args, settings, host, checkout, open_target(args.boot), Path(scratch))
+            _flash(args, settings, host, checkout, open_target(args.boot), scratch)
     if args.yes and not args.dry_run:
         print(_readable(host, args.page))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from edge import __version__
+    from edge.core.files import scratch
     from edge.operations.flash import wheels
     from edge.operations.update.package import pack
     from edge.runtime.outputs import check_output
@@ -50,8 +50,8 @@ def run(args: argparse.Namespace) -> None:
         facts = {"kind": "bundle", "version": found.created.replace("-", ".")}
         made = pack(args.out, files, args.key, password, **facts)
     else:
-        with tempfile.TemporaryDirectory() as scratch:
-            paths = wheels.gather(wheels.source(), Path(scratch), args.board, args.python, args.machine, args.glibc)
+        with scratch() as folder:
+            paths = wheels.gather(wheels.source(), folder, args.board, args.python, args.machine, args.glibc)
             facts = {"kind": "release", "version": __version__, "python": args.python}
             facts |= {"machine": args.machine, "board": args.board}
             made = pack(args.out, {path.name: path for path in paths}, args.key, password, **facts)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edge.cli.arguments import command, loaded, overwriting, positive, settings
@@ -69,13 +69,28 @@ def run(args: argparse.Namespace) -> None:
         hub = None
         if read().settings.web:
             hub, lasting = Hub(), page is not None
-            page = page or Path(stack.enter_context(TemporaryDirectory(prefix="maskcam-page-"))) / config.PAGE
+            page = page or stack.enter_context(_page_folder()) / config.PAGE
             address = stack.enter_context(opened(hub, read_with, page, lasting, state, reload.request, controls))
         service = Service(assembly, read, notifier, _runtime_folder(), watchers, hub, controls=controls)
         counters = service.run(stop, reload, args.duration)
         if hub and address:
             log.info("the page was at %s", address)
         log.info("%s\n%s", service.runtime.timers.render(), counters.render())
+
+
+@contextmanager
+def _page_folder() -> Iterator[Path]:
+    """Where the page keeps its changes until the end of a run without a state directory."""
+    from edge.core.errors import MaskcamError
+    from edge.core.files import scratch
+
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch("maskcam-page-"))
+        except MaskcamError as error:
+            log.warning("settings cannot be changed on the page: %s", error)
+            folder = Path(os.devnull)  # nothing can be in it
+        yield folder
 
 
 def _runtime_folder() -> Path | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     the exit code."""
     from platform import machine
 
+    from edge.core import files
     from edge.operations.flash import locks, wheels
 
     share = wheels.source()
@@ -51,12 +51,12 @@ def run(args: argparse.Namespace) -> int:
     for name in ("board", "name", "wheels"):
         if (value := getattr(args, name)) is not None:
             options += [f"--{name}", str(value)]
-    with tempfile.TemporaryDirectory() as scratch:
+    with files.scratch() as scratch:
         if not args.uninstall:
             if not args.wheels:
-                options += ["--wheel", str(wheels.own(share, Path(scratch)))]
+                options += ["--wheel", str(wheels.own(share, scratch))]
             if names := plugins.providers():
-                wheels.parts(names, Path(scratch, "parts"), locks.path(share, args.board or "pi", machine()))
-                options += ["--parts", str(Path(scratch, "parts"))]
+                wheels.parts(names, scratch / "parts", locks.path(share, args.board or "pi", machine()))
+                options += ["--parts", str(scratch / "parts")]
         environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         return subprocess.run(["bash", str(share / "systemd" / "install.sh"), *options], env=environ).returncode

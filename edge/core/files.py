@@ -10,6 +10,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edge.core.errors import MaskcamError
 
 
 def passes_on(path: Path) -> bool:
@@ -53,8 +56,27 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
             os.replace(part, path)
             if durable and os.name == "posix":  # Windows opens no folders
                 _sync(path.parent)
+    except OSError as error:
+        if error.filename == str(part):
+            error.filename = str(path)  # the name that people know
+        raise
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a file system that was remounted read-only: the first error says more
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch(prefix: str = "maskcam-") -> Iterator[Path]:
+    """A folder for temporary files, gone after the block. Raises MaskcamError where none can be made."""
+    try:
+        folder = TemporaryDirectory(prefix=prefix)
+    except OSError as error:
+        raise MaskcamError(
+            f"no folder for temporary files can be made ({error.strerror}): mount a tmpfs on /tmp, or name a folder "
+            "that can be written: TMPDIR=FOLDER"
+        ) from None
+    with folder as name:
+        yield Path(name)
 
 
 def write(path: Path, content: str | bytes, mode: int | None = None, durable: bool = False) -> None:

@@ -5,6 +5,7 @@ Files appear under their names only after the run has succeeded.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -52,6 +53,8 @@ def check_output(path: Path, source: str, suffixes: Sequence[str] = (), overwrit
         return
     if path.is_file() and path.stat().st_size and not overwrite:
         raise DataError(f"output '{path}' is there already: expected another name, or --overwrite")
+    if not os.access(path.resolve().parent, os.W_OK):
+        raise DataError(f"output '{path}': folder '{path.resolve().parent}' cannot be written: expected another one")
     tidy(path)
 
 

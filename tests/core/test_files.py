@@ -2,11 +2,13 @@
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from edge.core import files
+from edge.core.errors import MaskcamError
 
 
 def test_what_was_there_stays_until_the_new_content_is_complete(tmp_path):
@@ -32,6 +34,24 @@ def test_a_block_that_writes_nothing_leaves_nothing(tmp_path):
     with files.replacing(tmp_path / "a"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path):
+    path = tmp_path / "gone" / "a.txt"
+    with pytest.raises(FileNotFoundError) as caught:
+        files.write(path, "text")
+    assert str(caught.value) == f"[Errno 2] No such file or directory: '{path}'"
+
+
+def test_without_a_place_for_temporary_files(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with files.scratch() as folder:
+        (folder / "a").touch()
+        assert folder.parent == tmp_path
+    assert not folder.exists()
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/null")
+    with pytest.raises(MaskcamError, match=r"can be made \(Not a directory\): mount .*, or name .*: TMPDIR=FOLDER"):
+        files.scratch().__enter__()
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_process import Device, pytestmark  # noqa: F401
+from tests.faults.test_process import pytestmark  # noqa: F401
 
 EVERYTHING = "[sinks.history]\nevery = 1.0\n[sinks.snapshots]\n[sinks.jsonl]\npath = '{}'\n"
 
@@ -37,27 +37,27 @@ def clock(tmp_path, monkeypatch):
 
 
 @pytest.mark.fault("the clock of a running service is set", "to 2039, then to 1970", "nothing", "-")
-def test_the_clock_is_set_by_decades(tmp_path, clock):
+def test_the_clock_is_set_by_decades(tmp_path, clock, device):
     began = time.monotonic()
-    device = Device(tmp_path, more=EVERYTHING.format(tmp_path / "events.jsonl"))
+    service = device(more=EVERYTHING.format(tmp_path / "events.jsonl"))
 
     def status():
-        return json.loads((device.run_folder / "status.json").read_text())
+        return json.loads((service.run_folder / "status.json").read_text())
 
     def written():
         path = tmp_path / "events.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
-    device.until((device.run_folder / "status.json").exists)
+    service.until((service.run_folder / "status.json").exists)
     for year in (2039, 1970):
         before, told = status()["frames"], len(written())
         clock(datetime(year, 1, 2, tzinfo=timezone.utc))
-        device.until(lambda told=told, year=year: any(e["time"].startswith(str(year)) for e in written()[told:]))
-        device.sees()
-        device.until(lambda before=before: status()["frames"] > before)
+        service.until(lambda told=told, year=year: any(e["time"].startswith(str(year)) for e in written()[told:]))
+        service.sees()
+        service.until(lambda before=before: status()["frames"] > before)
         assert status()["state"] == "ok"
         assert 0 <= status()["uptime"] <= time.monotonic() - began
-    said = device.end()
+    said = service.end()
     assert "Traceback" not in said
     times = [event["t"] for event in written()]
     assert times == sorted(times)
