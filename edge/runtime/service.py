@@ -183,6 +183,7 @@ class Service:
                 self._show(self._page)
         if self._unproven:
             self._unproven.tried()
+        self._clear()
         self._leave()
         self._enter("stopping")
         self._notifier.stopping()
@@ -279,6 +280,11 @@ class Service:
         for event in self.runtime.policy.snooze(wanted, self._t):
             self._step.send(event)
 
+    def _clear(self) -> None:
+        """Clears an active alert: nobody watches any more, or a new policy that starts without one."""
+        if self.runtime.policy.active:
+            self._step.send(Event("all_clear", self._t))
+
     def _leave(self) -> None:
         """Closes the visits of everybody in view: after this, the tracker would count them as other people."""
         for event in self.runtime.tally.leave(self._t) if self.runtime.tally else []:
@@ -306,8 +312,7 @@ class Service:
 
         Raises the error that prevents the previous ones from being opened again: then nothing is open.
         """
-        if self.runtime.policy.active:  # the new policy starts without an alert
-            self._step.send(Event("all_clear", self._t))
+        self._clear()
         self._leave()
         snoozed = self.runtime.policy.snoozed(self._t)
         try:

@@ -30,7 +30,8 @@ ARRIVALS, ARRIVALS_AT_ONCE = 10.0, 32.0
 TICK = 1.0
 """Seconds between two ticks of the server while nothing is asked."""
 PATIENCE = 15.0
-"""Seconds in which a connection must send a whole request or, for a package, its next SLOWEST bytes."""
+"""Seconds in which a connection must send a whole request or, for a package, its next SLOWEST bytes, and in which it
+must read something of what waits for it."""
 SLOWEST = 16 << 10
 
 
@@ -76,7 +77,7 @@ class _Connection(H11Protocol):
         if len(alive) > CONNECTIONS:
             idle = [other for other in alive if other._idle()]
             min(idle, key=lambda other: other._born, default=self).transport.abort()
-        self._watch = self.loop.call_later(PATIENCE, self._expire, 0, 0)
+        self._wait()
         self._who = network(str((transport.get_extra_info("peername") or [""])[0]))
         self._pause(self.turns.arrived(self._who, self.loop.time()))
         self.governor.rest()
@@ -107,19 +108,25 @@ class _Connection(H11Protocol):
     def _resume(self) -> None:
         if not self.transport.is_closing():
             self.transport.resume_reading()
-            self._watch = self.loop.call_later(PATIENCE, self._expire, self._requests, self._bytes)
+            self._wait()
 
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _expire(self, requests: int, received: int) -> None:
-        """`requests`, `received`: number of requests, and bytes received, at the last check."""
+    def _wait(self) -> None:
+        unsent = self.transport.get_write_buffer_size()
+        self._watch = self.loop.call_later(PATIENCE, self._expire, self._requests, self._bytes, unsent)
+
+    def _expire(self, requests: int, received: int, unsent: int) -> None:
+        """At the last check: number of requests, bytes received, bytes still to be sent."""
         nothing = self._idle() and self._requests == requests
         drips = not self._idle() and self.cycle.more_body and self._bytes - received < SLOWEST
-        if nothing or drips:
+        # A viewer that is gone without a word would keep one of few places for a quarter of an hour.
+        deaf = unsent > 0 and self.transport.get_write_buffer_size() == unsent
+        if nothing or drips or deaf:
             self.transport.abort()
         else:
-            self._watch = self.loop.call_later(PATIENCE, self._expire, self._requests, self._bytes)
+            self._wait()
 
 
 class _Server(uvicorn.Server):

@@ -39,6 +39,8 @@ async def events(page: Page, request: Request) -> Response:
         after = 0
     if "after" in request.query_params and not known:
         after = api._number(request, "after")
+    if request.method == "HEAD":  # has no end otherwise
+        return Response(media_type="text/event-stream")
     return StreamingResponse(_counted("listeners", request, _events(page, after)), media_type="text/event-stream")
 
 
@@ -46,9 +48,10 @@ async def preview(page: Page, request: Request) -> Response:
     """Multipart JPEG, for programs that take the URL of a camera."""
     if _open["viewers"] >= VIEWERS:
         return refused(503, "too many viewers already")
-    return StreamingResponse(
-        _counted("viewers", request, _frames(page)), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}"
-    )
+    kind = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+    if request.method == "HEAD":
+        return Response(media_type=kind)
+    return StreamingResponse(_counted("viewers", request, _frames(page)), media_type=kind)
 
 
 async def _counted(name: str, request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -224,6 +224,7 @@ def test_a_snooze_is_granted_between_two_frames_and_survives_a_reload():
         *(("no_mask", ""), ("all_clear", ""), ("snooze", "on")),
         ("snooze", "on"),  # said again: sinks may have been opened anew
         *(("snooze", "off"), ("no_mask", "")),
+        ("all_clear", ""),  # it stops
     ]
     again = next(e for e in reversed(assembly.sink.events) if e.state == "on")
     assert again.seconds == pytest.approx(600 - 0.5, abs=0.2)
@@ -336,6 +337,13 @@ def test_a_camera_that_a_reload_opened_continues_the_time_and_the_snooze():
     run.run(Flag(), reload)
     said = [(e.state or e.kind, round(e.t, 1)) for e in assembly.sink.events if e.kind in ("snooze", "no_mask")]
     assert said == [("no_mask", 0.8), ("on", 3.3), ("on", 3.6), ("off", 8.4), ("no_mask", 8.4)]
+
+
+def test_a_stop_during_an_alert_clears_it():
+    assembly = Assembly(Camera(30))
+    run, _ = service(assembly)
+    run.run(Flag(), Flag())
+    assert told(assembly)[-3:] == ["no_mask", "all_clear", "stopping"]
 
 
 def test_networks_that_fail_are_never_ready_and_never_feed_the_watchdog():
@@ -562,7 +570,7 @@ def test_an_alert_that_stands_at_a_reload_is_cleared_and_raised_again():
     assembly = Assembly(Camera(20, reload.request, 20))
     run, _ = service(assembly, Loaded(), Loaded(Settings(raise_after=0.5)))
     run.run(Flag(), reload)
-    assert [kind for kind in told(assembly) if kind in ("no_mask", "all_clear")] == ["no_mask", "all_clear", "no_mask"]
+    assert [kind for kind in told(assembly) if kind in ("no_mask", "all_clear")] == ["no_mask", "all_clear"] * 2
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import threading
 import time
 from contextlib import closing, suppress
 
+import numpy as np
 import pytest
 
-from edge.web import server
+from edge.web import server, stream
 from edge.web.server import ARRIVALS, ARRIVALS_AT_ONCE, PageServer, listening
 from edge.web.turns import Turns
 from edge.web.worker import PATIENCE, Governor, occupied
@@ -185,6 +186,44 @@ def test_a_body_that_drips_is_closed_and_a_large_one_is_not(stand, monkeypatch):
         flows.sendall(b" " * 500)
         with suppress(TimeoutError):
             assert flows.recv(1), "the other one goes on"
+
+
+@pytest.mark.fault("a viewer reads nothing", "four of them, for ever", "closed", "15 to 30 s")
+def test_a_viewer_that_reads_nothing_loses_its_place_and_one_that_reads_does_not(stand, seen, monkeypatch):
+    monkeypatch.setattr(server, "PATIENCE", 1.0)
+    place = stand(overrides=["web.preview_fps=15", "web.preview_width=1920"])
+    noise = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)
+    ask = b"GET /api/preview.mjpeg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with (
+        closing(PageServer(place.app, Governor(share=1e6, credit=1e6), "127.0.0.1", 0)) as page,
+        closing(socket.socket()) as deaf,
+        closing(socket.create_connection(("127.0.0.1", page.port))) as reads,
+    ):
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        deaf.connect(("127.0.0.1", page.port))
+        deaf.sendall(ask)
+        reads.sendall(ask)
+        reads.settimeout(0.2)
+        began, most = time.monotonic(), 0
+        while time.monotonic() < began + 60 and not (most == 2 and stream._open["viewers"] == 1):
+            place.clock.now += 1
+            place.show(seen(image=noise, index=int(place.clock.now)))
+            most = max(most, stream._open["viewers"])
+            with suppress(TimeoutError):
+                assert reads.recv(1 << 20)
+        assert (most, stream._open["viewers"]) == (2, 1)
+        with suppress(TimeoutError):
+            assert reads.recv(1 << 20), "it goes on"
+
+
+def test_a_question_for_the_head_of_a_stream_has_an_end(running):
+    for path, kind in (("/api/events", "text/event-stream"), ("/api/preview.mjpeg", "multipart/x-mixed-replace")):
+        with closing(http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)) as link:
+            for _ in range(2):  # the second one needs the connection back
+                link.request("HEAD", path, headers={"accept": "text/event-stream"})
+                answer = link.getresponse()
+                assert (answer.status, answer.read()) == (200, b"")
+                assert answer.headers["content-type"].startswith(kind)
 
 
 def test_closing_ends_listeners_and_the_thread(stand):

@@ -74,7 +74,10 @@ function duration(seconds) {
   return h >= 48 ? `${Math.floor(h / 24)} days` : h ? `${h} h ${m} min` : m ? `${m} min` : `${Math.floor(seconds)} s`;
 }
 
-function showPeople(people) {
+const blind = ["starting", "camera lost", "blind", "engine fault", "stopping"];
+
+function showPeople(said) {
+  const people = said.people;
   const items = people.map((person) => {
     const kind = outcome(person), [x0, y0, x1, y1] = person.box;
     const told = person.confidence !== null && kind !== "small";
@@ -82,14 +85,14 @@ function showPeople(people) {
     return node("li", {}, node("span", { className: `mark ${tone(kind)}`, textContent: `${marks[kind]} ${words[kind]}` }),
       ` #${person.track}${sure}, ${Math.round(Math.min(x1 - x0, y1 - y0))} pixels`);
   });
-  $("people").replaceChildren(...(items.length ? items : [node("li", { textContent: "nobody" })]));
+  $("people").replaceChildren(...(items.length ? items : [node("li", { textContent: blind.includes(said.state) || said.age > 5 ? "unknown" : "nobody" })]));
 }
 
 async function state() {
   const said = await ask("/api/status");
   showState(said);
   showFacts(said);
-  showPeople(said.people);
+  showPeople(said);
   if (said.setup && !offered) {
     offered = true;
     wizard(said).catch(() => { offered = false; });  // a busy board was too slow: once more, with the next state
