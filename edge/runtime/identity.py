@@ -18,6 +18,10 @@ from edge import __version__
 from edge.core.records import Event, Origin, Stamp
 from edge.runtime.clock import clock_is_set
 
+_NO_CHARACTERS = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF)) + "\ufdd0-\ufdef"
+_UNFIT = re.compile(rf"[+#/\s\x00-\x1f\x7f-\x9f{_NO_CHARACTERS}]+")
+"""Separators and wildcards, and code points that MQTT lets a broker end the connection for (MQTT 3.1.1, 1.5.3)."""
+
 
 class Stamper:
     """Gives each event its stamp.
@@ -68,8 +72,8 @@ def mqtt_topic(wanted: str, device: str, camera: str) -> str:
 
 
 def _level(name: str) -> str:
-    """A name as one level of a topic."""
-    return re.sub(r"[+#/\s]+", "-", name)
+    """A name as one level of a topic, without what brokers refuse in one."""
+    return _UNFIT.sub("-", name)
 
 
 def device_id(root: Path = Path("/")) -> str:

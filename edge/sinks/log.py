@@ -41,7 +41,8 @@ def sentence(event: Event) -> str:
         d = event.decision
         said = f"#{d.track_id} {WORDS[d.outcome]} ({d.confidence:.0%})".replace("%", " %")
     elif event.kind == "snooze":
-        said = f"no alerts for {event.seconds / 60:.0f} min" if event.state == "on" else "alerts again"
+        length = f"{event.seconds:.0f} s" if event.seconds < 120 else f"{event.seconds / 60:.0f} min"
+        said = f"no alerts for {length}" if event.state == "on" else "alerts again"
     else:
         said = event.detail
     what = {"no_mask": "ALERT", "all_clear": "all clear", "decision": "", "state": event.state, "snooze": ""}.get(

@@ -35,6 +35,7 @@ FILES_ONLY = (
     ("sinks", "journal"),
     ("sinks", "memory"),
     ("sinks", "snapshots"),
+    ("sinks", "history", "path"),
     ("collect",),
     ("model",),
 )
@@ -42,7 +43,11 @@ FILES_ONLY = (
 SECRET = ("password", "token", "username", "url", "source", "key")
 """Last parts of keys whose values may hold a secret, see `without_secrets`."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-CAMERAS = ("synthetic", "pi", "pi:0", "pi:1", "csi", "csi:0", "csi:1")
+SOURCE = re.compile(
+    r"[0-9]+|synthetic|(pi|csi)(:[01])?|/dev/(video|v4l/).*|(rtsps?|rtspt|https?|rtmps?|rtp|udp|srt|tcp)://.*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Cameras that a browser may choose. Other addresses, such as file:// and concat:, would read files of this machine."""
 
 
 class Editor:
@@ -186,10 +191,11 @@ def _checked(key: Key, value: Any, info: FieldInfo) -> Any:
         raise ConfigError(f"{'.'.join(key)}: expected one line of text, and a password instead of its stars")
     if isinstance(value, int) and abs(value) > 1 << 53:
         raise ConfigError(f"{'.'.join(key)}: expected a smaller number")
-    if key == ("camera", "source"):
-        text = str(value)
-        if not (text.isdigit() or text in CAMERAS or text.startswith(("/dev/video", "/dev/v4l/")) or "://" in text):
-            raise ConfigError("camera.source: a file can be named in the settings file only")
+    if key == ("camera", "source") and not SOURCE.fullmatch(str(value)):
+        raise ConfigError(
+            "camera.source: expected an index such as 0, /dev/video0, pi, csi, synthetic, or an address of rtsp:// or "
+            "http(s)://; a file can be named in the settings file only"
+        )
     if _either(info) and isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
     if _kind(info.get_default(call_default_factory=True)) == "number" and isinstance(value, int) and value is not True:

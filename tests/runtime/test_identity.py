@@ -42,6 +42,7 @@ def test_without_a_name_it_is_the_host():
         ("", "Shop 3", "", "maskcam/Shop-3"),
         ("", "", "Tür/2", "maskcam/Tür-2"),
         ("", "shop", "left+", "maskcam/shop/left-"),
+        ("", "Tür 🚪", "a\uffffb\ufdd0\x01\U0001fffec", "maskcam/Tür-🚪/a-b-c"),
         ("door", "shop", "left", "door"),
         ("a/{device}/{camera}", "shop", "left", "a/shop/left"),
         ("a/{device}/{camera}", "", "", f"a/{HOST}/camera"),

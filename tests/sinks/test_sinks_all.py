@@ -75,6 +75,7 @@ def test_states_of_the_service(caplog):
 def test_pictures_are_named_and_figures_are_not_for_people(caplog):
     assert sentence(Event("decision", 4.0, BARE, file="door/a.jpg")) == "door/a.jpg  #3 wears no mask (98 %)"
     assert sentence(Event("snooze", 4.0, state="on", seconds=1800.0)) == "4.0 s  no alerts for 30 min"
+    assert sentence(Event("snooze", 4.0, state="on", seconds=20.0)) == "4.0 s  no alerts for 20 s"
     assert sentence(Event("snooze", 5.0, state="off")) == "5.0 s  alerts again"
     with caplog.at_level(logging.INFO):
         LogSink().send(Event("counts", 1.0, counts=Counts("2026-11-25")))

@@ -76,6 +76,11 @@ def test_what_is_wrong_is_said_and_nothing_is_changed(stand, values, said):
         ("camera.source", "/etc/passwd"),
         ("camera.source", "../../secret.mp4"),
         ("camera.source", "/dev/../etc/passwd"),
+        *(
+            ("camera.source", f"{scheme}/etc/passwd")
+            for scheme in ("file://", "FILE://", "concat:x://", "data://", "://")
+        ),
+        ("sinks.history.path", "/var/lib/maskcam/page.key"),
     ],
 )
 def test_a_browser_cannot_run_write_read_or_open_anything(stand, key, new):
