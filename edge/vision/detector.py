@@ -12,7 +12,7 @@ from edge.core.geometry import Box
 from edge.core.metrics import Timers
 from edge.core.ports import Engine
 from edge.core.records import Face, Image
-from edge.vision import windows
+from edge.vision import near, windows
 from edge.vision.bundle import DetectorSpec
 from edge.vision.decode import cells, decode
 from edge.vision.nms import suppress
@@ -49,7 +49,7 @@ class FaceDetector:
     """Letterbox, network, decode, suppress; boxes come back in pixels of the full frame.
 
     A frame of a very different shape than the network's input is divided into windows (`edge.vision.windows`), a run
-    each.
+    each; for a face that fills the frame there is one more (`edge.vision.near`).
     """
 
     def __init__(
@@ -82,20 +82,30 @@ class FaceDetector:
         """Faces as rows (N, 5): x0, y0, x1, y1 in pixels of `image` (RGB), score; best first."""
         height, width = image.shape[:2]
         places = windows.place(width, height, self._width, self._height, self._count)
-        if len(places) == 1:
-            return self._detect(image)
-        found = [self._detect(image[y0:y1, x0:x1]) + np.array([x0, y0, x0, y0, 0]) for x0, y0, x1, y1 in places]
-        return suppress(windows.merge(found, places, width, height), self._nms_iou, MOST_FACES)
+        looks = [self._look(image[y0:y1, x0:x1]) + np.array([x0, y0, x0, y0, 0]) for x0, y0, x1, y1 in places]
+        parts = [self._faces(look, place) for look, place in zip(looks, places, strict=True)]
+        found = parts[0]
+        if len(places) > 1:
+            found = suppress(windows.merge(parts, places, width, height), self._nms_iou, MOST_FACES)
+        if near.suspected(np.concatenate(looks), height):
+            seen = self._faces(self._look(image, near.half), (0, 0, width, height))
+            found = suppress(near.join(found, seen, height), self._nms_iou, MOST_FACES)
+        return found
 
-    def _detect(self, image: Image) -> NDArray[np.float64]:
-        """One run of the network: rows (N, 5) in pixels of `image`."""
+    def _look(self, image: Image, fitted: Callable[[Image, int, int], Any] = letterbox) -> NDArray[np.float64]:
+        """One run of the network: candidates (M, 5) in pixels of `image`, those below the threshold too."""
         with self._timers("resize"):
-            small, fit = letterbox(image, self._width, self._height)
+            small, fit = fitted(image, self._width, self._height)
         logits, distances = self._engine.infer(small)
-        found = decode(logits, distances, self._centres, self._strides, self._threshold)
-        found = suppress(found, self._nms_iou, MOST_FACES).astype(np.float64)
-        height, width = image.shape[:2]
-        found[:, :4] = np.clip(found[:, :4] / fit.scale, 0, [width, height, width, height])
+        lowest = min(self._threshold, near.TRACE)
+        found = decode(logits, distances, self._centres, self._strides, lowest).astype(np.float64)
+        found[:, :4] /= fit.scale
+        return found
+
+    def _faces(self, candidates: NDArray[np.float64], place: windows.Window) -> NDArray[np.float64]:
+        """The faces among the candidates of one look, clipped to its part of the frame."""
+        found = suppress(candidates[candidates[:, 4] >= self._threshold], self._nms_iou, MOST_FACES)
+        found[:, :4] = np.clip(found[:, :4], place[:2] * 2, place[2:] * 2)
         return found
 
     def detect(self, image: Image) -> Sequence[Face]:

@@ -1,0 +1,55 @@
+"""Faces that fill the frame are found at half the scale.
+
+A detector learns faces up to the size that its cells can measure. Someone at the lens is larger: of 168 held-out faces
+1.2 times as high as the frame, of sources that others were trained on, 63 % are found at full scale, and 96 % if every
+frame is looked at once more at half of it. That look is taken only where the first one saw a trace of such a face (82 %
+are found then), so it costs nothing while nobody is near.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.core.geometry import Letterbox
+from edge.core.records import Image
+from edge.vision.preprocess import PADDING, letterbox
+
+Array = NDArray[Any]
+
+LEAST = 0.65
+"""Height in frame heights from which a face is near."""
+TRACE = 0.002
+"""Score (0..1) of a box of that height which makes a second look worthwhile: an int8 network says 0.001 of most."""
+PART = 0.7
+"""Share of a box that lies in a near face from which it is a part of that face, if it scores less."""
+
+
+def suspected(rows: Array, height: int) -> bool:
+    """Whether candidates (M, 5), in pixels of a frame of this height, have a trace of a near face."""
+    tall = rows[:, 3] - rows[:, 1] >= LEAST * height
+    return bool(np.any(rows[tall, 4] >= TRACE))
+
+
+def half(image: Image, width: int, height: int) -> tuple[Image, Letterbox]:
+    """The frame at half the scale of `letterbox`, in the same input."""
+    small, fit = letterbox(image, width // 2, height // 2)
+    canvas: Image = np.full((height, width, 3), PADDING, np.uint8)
+    canvas[: small.shape[0], : small.shape[1]] = small
+    return canvas, fit
+
+
+def join(rows: Array, seen: Array, height: int) -> Array:
+    """Rows (N, 5) of both looks, best first: of the second one the near faces, of the first one no part of those.
+
+    rows: of the first look; seen: of the second; in pixels of a frame of this height. A face may be in both.
+    """
+    seen = seen[seen[:, 3] - seen[:, 1] >= LEAST * height]
+    size = np.minimum(rows[:, None, 2:4], seen[:, 2:4]) - np.maximum(rows[:, None, :2], seen[:, :2])
+    areas = np.maximum((rows[:, 2:4] - rows[:, :2]).prod(1), 1e-6)
+    inside = np.maximum(size, 0).prod(2) >= PART * areas[:, None]
+    both = np.concatenate([rows[~(inside & (seen[:, 4] > rows[:, 4, None])).any(1)], seen])
+    result: Array = both[np.argsort(-both[:, 4], kind="stable")]
+    return result

@@ -1,0 +1,72 @@
+"""A face that fills the frame: a trace of it takes a second look, at half the scale."""
+
+import numpy as np
+import pytest
+
+from edge.testing.engine import ScriptedEngine
+from edge.vision import bundle, near
+from edge.vision.decode import cells
+from edge.vision.detector import FaceDetector
+
+FRAME = np.zeros((320, 640, 3), np.uint8)
+"""Ten times the network's input."""
+
+
+def said(*boxes):
+    """Outputs of a 64 x 32 input: at each cell (x, y) a box (half width, half height), in pixels, and its logit."""
+    centres, strides = cells(64, 32)
+    logits, distances = np.full((len(centres), 1), -9.0, "f4"), np.zeros((len(centres), 4), "f4")
+    for x, y, width, height, logit in boxes:
+        k = int(np.flatnonzero((centres == (x, y)).all(1))[0])
+        logits[k], distances[k] = logit, np.array([width, height, width, height]) / (2 * strides[k])
+    return [logits, distances]
+
+
+def looks(tmp_path, write_bundle, *answers):
+    engine = ScriptedEngine(answers)
+    spec = bundle.load(write_bundle(tmp_path / "b")).detector
+    return FaceDetector(engine, spec, threshold=0.5).rows(FRAME).round().tolist(), engine.seen
+
+
+def test_nobody_near_is_one_look(tmp_path, write_bundle):
+    rows, seen = looks(tmp_path, write_bundle, said((28, 12, 6, 9, 3.0)))
+    assert (len(rows), len(seen)) == (1, 1)
+
+
+def test_a_trace_of_a_near_face_is_looked_at_again_at_half_the_scale(tmp_path, write_bundle):
+    trace, clear = said((36, 12, 9, 12, -4.0)), said((8, 8, 6, 8, 3.0))  # a pixel of the half is 20 of the frame
+    rows, seen = looks(tmp_path, write_bundle, trace, clear)
+    assert [row[:4] for row in rows] == [[40, 0, 280, 320]]
+    assert len(seen) == 2
+
+
+def test_the_half_is_the_whole_frame(tmp_path, write_bundle):
+    image = np.full((320, 640, 3), 200, np.uint8)
+    canvas, fit = near.half(image, 64, 32)
+    assert canvas.shape == (32, 64, 3)
+    assert fit.scale == pytest.approx(0.05)
+    assert (canvas[:16, :32] == 200).all()
+    assert (canvas[16:] == 114).all()
+    assert (canvas[:, 32:] == 114).all()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ([[10, 10, 50, 40, 0.6]], [[0, 0, 100, 90, 0.9]], [[0, 0, 100, 90, 0.9]]),  # a part of the near face
+        ([[10, 10, 50, 40, 0.95]], [[0, 0, 100, 90, 0.9]], [[10, 10, 50, 40, 0.95], [0, 0, 100, 90, 0.9]]),
+        ([[90, 10, 150, 40, 0.6]], [[0, 0, 100, 90, 0.9]], [[0, 0, 100, 90, 0.9], [90, 10, 150, 40, 0.6]]),  # beside it
+        ([[10, 10, 50, 40, 0.6]], [[0, 0, 100, 50, 0.9]], [[10, 10, 50, 40, 0.6]]),  # the second look is for near ones
+        ([], [[0, 0, 100, 90, 0.9]], [[0, 0, 100, 90, 0.9]]),
+        ([[10, 10, 50, 40, 0.6]], [], [[10, 10, 50, 40, 0.6]]),
+    ],
+)
+def test_both_looks_become_one_list(first, second, kept):
+    rows, seen = (np.array(x, float).reshape(-1, 5) for x in (first, second))
+    assert near.join(rows, seen, 100).tolist() == kept
+
+
+def test_a_trace_is_a_high_box_of_any_score_that_is_more_than_none():
+    assert near.suspected(np.array([[0, 0, 50, 70, 0.01]]), 100)
+    assert not near.suspected(np.array([[0, 0, 50, 60, 0.9], [0, 0, 50, 70, 0.001]]), 100)
+    assert not near.suspected(np.zeros((0, 5)), 100)
