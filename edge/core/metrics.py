@@ -136,8 +136,7 @@ class Counters:
 
     def count(self, observation: Observation, events: Sequence[Event]) -> None:
         self.frames += 1
-        things = {d.track_id for d in observation.decisions if d.not_a_face}
-        tracks = [track for track in observation.tracks if track.id not in things]
+        tracks = observation.faces
         self.faces += len(tracks)
         self.blind += observation.blind is not None
         # A track reaches each number of hits once, so there is no need to remember who was counted.

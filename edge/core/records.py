@@ -213,3 +213,9 @@ class Observation:
     """Whether this frame by itself can be classified; `blind` is set only after a while."""
     min_face: float = 0.0
     """Faces with a shorter side (pixels) below this are tracked but not classified."""
+
+    @property
+    def faces(self) -> Sequence[Track]:
+        """The tracks, without those that are judged to be no face."""
+        things = {decision.track_id for decision in self.decisions if decision.not_a_face}
+        return [track for track in self.tracks if track.id not in things]

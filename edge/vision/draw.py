@@ -61,7 +61,7 @@ def annotate(observation: Observation, alert: bool = False) -> Image:
         if found:
             _label(image, texts[found[0]], found[1], colour, size)
     off = alert and any(d.mask is Mask.OFF for d in observation.decisions)
-    faces = len(observation.tracks) - sum(d.not_a_face for d in observation.decisions)
+    faces = len(observation.faces)
     text = f"{frame.t:.1f} s   {faces} face{'' if faces == 1 else 's'}"
     if places == [None]:  # one face that fills the frame
         text += f": {labels[0][1][0]}"

@@ -35,7 +35,7 @@ def advice(observation: Observation) -> list[dict[str, Any]]:
     """Per face, largest first: `track`, `width` and `height` in pixels, `brightness` 0..255, `tilt` in degrees
     clockwise (None if unknown), and `problems`, sentences for people.
     """
-    tracks = sorted(observation.tracks, key=lambda track: -track.box.area)
+    tracks = sorted(observation.faces, key=lambda track: -track.box.area)
     return [_of(observation.frame.image, track.id, track.box, observation.min_face) for track in tracks[:8]]
 
 

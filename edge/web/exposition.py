@@ -60,7 +60,7 @@ class Exposition:
         yield _gauge("maskcam_uptime_seconds", "since the start", report.get("uptime"))
         yield _gauge("maskcam_alert", "1 while the alert stands", float(snapshot.alert))
         observation = snapshot.observation
-        yield _gauge("maskcam_people", "faces in the newest frame", len(observation.tracks) if observation else 0)
+        yield _gauge("maskcam_people", "faces in the newest frame", len(observation.faces) if observation else 0)
         age = None if snapshot.judged_at is None else self._hub.clock() - snapshot.judged_at
         yield _gauge("maskcam_verdict_age_seconds", "since a frame went through both networks", age)
         for name, text in COUNTERS.items():

@@ -49,7 +49,7 @@ def people(observation: Observation) -> list[dict[str, Any]]:
     """Per track: `track`, `box` (x0, y0, x1, y1 in pixels), `mask`, `confidence`, `incorrectly_worn`, `too_small`."""
     decisions = {decision.track_id: decision for decision in observation.decisions}
     found = []
-    for track in observation.tracks:
+    for track in observation.faces:
         decision, box = decisions.get(track.id), track.box
         found.append(
             {
@@ -107,7 +107,8 @@ def sign(snapshot: Snapshot, now: float) -> dict[str, Any]:
         # Any visitor may read it, and the details of other states name addresses.
         detail = snapshot.report.get("detail") if state == "blind" else ""
         return {"show": "unavailable", "why": str(detail or state)}
-    decisions = snapshot.observation.decisions if snapshot.observation else ()
+    said = snapshot.observation.decisions if snapshot.observation else ()
+    decisions = [decision for decision in said if not decision.not_a_face]
     off = [decision for decision in decisions if decision.mask is Mask.OFF]
     if off:
         return {"show": "incorrectly" if all(decision.incorrectly_worn for decision in off) else "please"}

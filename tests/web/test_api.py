@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import zipfile
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import cv2
@@ -70,6 +71,18 @@ def test_while_the_camera_is_lost_nobody_is_said_to_be_there(stand, seen, masks)
     assert len(place.client.get("/api/status").json()["people"]) == 1
     place.clock.now += 6
     assert "stands still" in place.client.post("/api/alert-test").json()["error"]
+
+
+def test_what_is_no_face_is_nobody(stand, seen, masks):
+    place, shown = stand(), seen(masks.ON, masks.UNSURE)
+    thing = replace(shown.decisions[1], not_a_face=True)
+    place.show(replace(shown, decisions=[shown.decisions[0], thing]))
+    assert [person["track"] for person in place.client.get("/api/status").json()["people"]] == [0]
+    assert [face["track"] for face in place.client.get("/api/aim").json()["faces"]] == [0]
+    assert "maskcam_people 1.0" in place.client.get("/metrics").text
+    assert place.client.get("/api/sign").json() == {"show": "thanks"}
+    place.show(replace(shown, decisions=[thing]))
+    assert place.client.get("/api/sign").json() == {"show": "idle"}
 
 
 def test_the_camera_in_use_is_among_those_to_choose_from(stand):
