@@ -104,6 +104,7 @@ function eventText(e) {
   if (e.kind === "no_mask") return ["off", `✖ alert: ${person}${e.incorrectly_worn ? "mask worn incorrectly" : "no mask"}`];
   if (e.kind === "all_clear") return ["on", "✔ all clear"];
   if (e.kind === "state") return ["other", `${e.state}${e.detail ? `: ${e.detail}` : ""}`];
+  if (e.kind === "summary") return ["other", e.detail];
   if (e.kind === "snooze") return ["other", e.state === "on" ? "alerts snoozed" : "alerts no longer snoozed"];
   if (e.kind !== "decision") return ["other", e.kind];
   const kind = e.incorrectly_worn ? "incorrectly" : e.mask;
