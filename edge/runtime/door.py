@@ -54,7 +54,7 @@ class Standing:
     def sentence(self) -> str:
         """Such as "120 people: 3 % not judged, changed its mind about 2 %, called wrong once"."""
         if not self.people:
-            return f"nobody came yet, called wrong {_times(self.wrong)}" if self.wrong else "nobody came yet"
+            return f"no visit counted yet, called wrong {_times(self.wrong)}" if self.wrong else "no visit counted yet"
         unsure, changed = (round(100 * min(n / self.people, 1)) for n in (self.unsure, self.changed))
         people = f"{self.people} {'person' if self.people == 1 else 'people'}"
         return f"{people}: {unsure} % not judged, changed its mind about {changed} %, called wrong {_times(self.wrong)}"

@@ -156,7 +156,7 @@ def test_what_the_running_service_says(tmp_path):
     _, kept = unit.status(tmp_path)
     assert (kept.state, kept.name) == ("warn", "collecting")
     assert kept.found == "12 pictures of people are kept in /media/stick for training"
-    said["bundle"] = {"said": "maskcam-faces of 2026-11-25 since 2026-11-26: nobody came yet"}
+    said["bundle"] = {"said": "maskcam-faces of 2026-11-25 since 2026-11-26: no visit counted yet"}
     path.write_text(json.dumps(said))
     assert [(f.name, f.found) for f in unit.status(tmp_path)][1] == ("at this door", said["bundle"]["said"])
     del said["bundle"]

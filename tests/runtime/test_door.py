@@ -49,7 +49,7 @@ def counts(found):
 
 def test_people_doubts_changes_and_complaints_are_counted_each_once(clock):
     found = Door(OLD, None, **clock.options())
-    assert found.report()["said"] == "faces of 1, here since 2026-05-28 for 0 h: nobody came yet"
+    assert found.report()["said"] == "faces of 1, here since 2026-05-28 for 0 h: no visit counted yet"
     for mask in (Mask.ON, Mask.UNSURE, Mask.ON, Mask.OFF, Mask.ON):
         found.see(seen((1, mask), (2, Mask.OFF)))
     told(found, visit(1, "unsure"))
@@ -92,7 +92,7 @@ def test_another_bundle_begins_anew_beside_the_one_before_and_one_that_comes_bac
     assert (counts(new), new.now.since) == ((0, 0, 0, 0), clock.now)
     said = new.report()["said"]
     assert said.startswith(
-        "faces of 2, here since 2026-05-31 for 0 h: nobody came yet; before, faces of 1: 2 people: 50 % "
+        "faces of 2, here since 2026-05-31 for 0 h: no visit counted yet; before, faces of 1: 2 people: 50 % "
     )
     assert new.report()["before"]["people"] == 2
     new.close()
@@ -103,9 +103,9 @@ def test_another_bundle_begins_anew_beside_the_one_before_and_one_that_comes_bac
 def test_a_clock_that_is_not_set_dates_nothing(tmp_path, clock):
     clock.right = False
     found = Door(OLD, tmp_path, **clock.options())
-    assert found.report()["said"] == "faces of 1, here for 0 h: nobody came yet"
+    assert found.report()["said"] == "faces of 1, here for 0 h: no visit counted yet"
     clock.now += 5 * 3600
-    assert found.report()["said"] == "faces of 1, here for 5 h: nobody came yet"
+    assert found.report()["said"] == "faces of 1, here for 5 h: no visit counted yet"
     clock.right = True
     told(found)
     found.close()

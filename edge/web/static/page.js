@@ -63,11 +63,13 @@ function showFacts(said) {
   if (board.throttled !== null) rows.push(["Throttling", board.throttled.join(", ") || (board.throttled_before.length ? `not now; before: ${board.throttled_before.join(", ")}` : "none")]);
   if (board.disk_free !== null) rows.push(["Disk free", bytes(board.disk_free)]);
   if (board.memory !== null) rows.push(["Memory", `${bytes(board.memory)} used by maskcam`]);
-  rows.push(["Seen", `${said.people_seen ?? 0} people, ${said.alerts ?? 0} alerts, ${said.dropped ?? 0} frames dropped`]);
+  rows.push(["Seen", `${counted(said.people_seen, "person", "people")}, ${counted(said.alerts, "alert")}, ${counted(said.dropped, "frame")} dropped`]);
   if (said.bundle) rows.push(["At this door", said.bundle.said]);
   rows.push(["Running for", duration(said.uptime)]);
   $("facts").replaceChildren(...rows.flatMap(([name, value]) => [node("dt", { textContent: name }), node("dd", { textContent: value })]));
 }
+
+function counted(count = 0, one, many = `${one}s`) { return `${count} ${count === 1 ? one : many}`; }
 
 function duration(seconds) {
   const h = Math.floor(seconds / 3600), m = Math.floor(seconds / 60) % 60;
