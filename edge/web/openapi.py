@@ -70,7 +70,7 @@ def document(cookie: str) -> dict[str, Any]:
         "info": {
             "title": "maskcam",
             "version": __version__,
-            "description": "A mask camera. Times are ISO 8601 in UTC, boxes pixels of the frame.",
+            "description": "A mask camera. Times are ISO 8601 with an offset; days and hours are local.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"session": []}, {"token": []}],

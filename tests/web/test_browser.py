@@ -5,12 +5,14 @@ import shutil
 import threading
 import time
 from contextlib import ExitStack, closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from edge.core.labels import Mask
 from edge.core.records import Decision, Event, Frame, Observation, Track
+from edge.history.store import Row, Store
 from edge.web import passwords, texts
 from edge.web.server import PageServer
 from edge.web.worker import Governor
@@ -194,6 +196,45 @@ def test_an_alert_and_a_lost_camera_are_seen_at_once(serve, chrome):
     place.mask, place.alert, place.report = None, False, {"state": "camera lost", "detail": "no frame for 5 s"}
     wait(lambda: at(chrome, "state").text == "camera lost")
     assert "no frame for 5 s" in at(chrome, "notice").text
+    assert at(chrome, "people").text == "unknown"
+    wait(lambda: at(chrome, "nothing").is_displayed() and not at(chrome, "preview").is_displayed())
+    place.report = {}
+    wait(lambda: at(chrome, "people").text == "nobody" and at(chrome, "preview").is_displayed())
+
+
+def test_a_page_that_was_open_over_a_restart_begins_anew(serve, chrome):
+    place = serve(lasting=False)
+    chrome.get(place.url)
+    for _ in range(3):
+        place.hub.send(Event("decision", 1.0, Decision(7, Mask.ON, 0.9, 1.0)))
+    wait(lambda: "#7 mask" in at(chrome, "events").text)
+    place.hub.run, place.hub._count = "another", 0
+    place.hub._told.clear()
+    place.hub.send(Event("decision", 1.0, Decision(1, Mask.OFF, 0.9, 1.0)))
+    wait(lambda: "#1 no mask" in at(chrome, "events").text)
+    assert "#7" not in at(chrome, "events").text
+
+
+def test_counts_are_drawn_over_the_hours_of_the_camera(serve, chrome, tmp_path):
+    now = time.time() // 3600 * 3600
+    store = Store(tmp_path / "h.db", 1000)
+    outcomes = ["on", "on", "off", "incorrectly_worn", "unsure"]
+    store.write(Row(i, now - 7200, now - 7190, outcome, None) for i, outcome in enumerate(outcomes))
+    store.close()
+    place = serve(lasting=False, overrides=[f"sinks.history.path={tmp_path / 'h.db'}"])
+    size(chrome, 1280, 900)
+    with nothing_foreign(chrome, place):
+        chrome.get(place.url)
+        wait(lambda: len(chrome.find_elements("css selector", "#chart rect")) == 4)
+        hour = datetime.fromtimestamp(now - 7200)
+        labels = [text.text for text in chrome.find_elements("css selector", "#chart text")]
+        assert {"0", "2", "5"} <= set(labels)
+        assert {f"{(hour.hour + i) % 24:02}:00" for i in range(3)} & set(labels)
+        bars = chrome.find_elements("css selector", "#chart rect")
+        left = chrome.execute_script("return document.getElementById('chart').getBoundingClientRect()")
+        assert (bars[0].rect["x"] - left["x"] - 34) / (left["width"] - 34) == pytest.approx(22 / 25, abs=0.01)
+        assert f"{hour:%Y-%m-%d %H}:00" in at(chrome, "counts").text
+        shot(chrome, "history")
 
 
 def test_what_others_write_is_text_and_nothing_else(serve, chrome):
