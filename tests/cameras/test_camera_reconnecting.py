@@ -275,11 +275,9 @@ def test_reads_that_never_return_are_bounded():
 class Stuck:
     """A camera that blocks while it is opened, or in the read after its first frame, until it is let go."""
 
-    def __init__(self, shade, while_opening):
+    def __init__(self, shade):
         self.let_go, self.blocked, self.closed = threading.Event(), threading.Event(), threading.Event()
         self.shade = shade
-        if while_opening:
-            self.block()
 
     def block(self):
         self.blocked.set()
@@ -298,13 +296,15 @@ class Rig:
     """A ReconnectingCamera whose openings get stuck, and a clock that stands still until it is set."""
 
     def __init__(self, *while_opening):
-        self.now, self.openings, self.kinds = 0.0, [], while_opening
+        self.now, self.openings, self.kinds, self.begun = 0.0, [], while_opening, threading.Event()
         self.camera = ReconnectingCamera(self.open, clock=lambda: self.now, pause=lambda seconds: None)
 
     def open(self):
-        opening = Stuck.__new__(Stuck)
+        opening = Stuck(len(self.openings) + 1)
         self.openings.append(opening)
-        opening.__init__(len(self.openings), self.kinds[len(self.openings) - 1])
+        self.begun.set()
+        if self.kinds[len(self.openings) - 1]:
+            opening.block()
         return opening
 
 
@@ -345,6 +345,7 @@ def test_a_read_that_blocks_is_left_behind_and_its_device_closed_when_it_returns
 def test_an_opening_that_blocks_does_not_hold_the_caller(rig):
     rig = rig(True, False)
     assert rig.camera.poll(0) is None
+    assert rig.begun.wait(PATIENCE)
     assert rig.openings[0].blocked.wait(PATIENCE)
     assert rig.camera.state == "starting"
     rig.now = 15.0
