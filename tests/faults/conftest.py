@@ -28,7 +28,7 @@ class Device:
         self.socket.settimeout(0.1)
         environ = os.environ | {
             "NOTIFY_SOCKET": str(folder / "notify"),
-            "WATCHDOG_USEC": "30000000",
+            "WATCHDOG_USEC": "3000000",  # is fed often, and nobody kills here
             "RUNTIME_DIRECTORY": str(self.run_folder),
             "STATE_DIRECTORY": str(folder),
         }
