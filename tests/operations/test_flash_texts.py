@@ -10,6 +10,7 @@ import pytest
 from edge.core.errors import FlashError
 from edge.operations.flash import cloudinit, firmware, firstrun, places
 from edge.operations.flash.host import Host
+from edge.operations.flash.release import Release
 
 pytest.importorskip("ruamel.yaml", reason="needs the extra 'flash'")
 
@@ -262,6 +263,125 @@ def test_whether_a_network_is_named(text, known):
 )
 def test_whether_somebody_will_be_able_to_log_in(text, known):
     assert cloudinit.has_user(text) is known
+
+
+TRIXIE = Release("Raspberry Pi OS Trixie", "cloud-init", "3.13", "2.40", 64)
+UBUNTU = Release("Ubuntu for Raspberry Pi", "cloud-init", None, "2.35", 64)
+EVE = Host(user="eve", password="$6$x")
+NEW = """- name: eve
+  groups: adm,dialout,audio,video,plugdev,input,gpio,spi,i2c,netdev,render,users,sudo
+  shell: /bin/bash
+  sudo: ALL=(ALL) NOPASSWD:ALL
+  lock_passwd: false
+  passwd: $6$x
+"""
+BOOT = """bootcmd:
+- - sh
+  - /boot/firmware/maskcam/systemd/first-boot.sh
+  - enable
+"""
+
+
+def test_user_data_to_the_letter():
+    everything = Host(hostname="door", user="eve", password="$6$x", ssh_key=KEY, timezone="Europe/Berlin")
+    ours = f"#cloud-config\nhostname: door\nmanage_etc_hosts: true\ntimezone: Europe/Berlin\nusers:\n{NEW}"
+    keys = f"  ssh_authorized_keys:\n  - {KEY}\n"
+    assert cloudinit.user_data("", everything, TRIXIE) == f"{ours}{keys}enable_ssh: true\n{BOOT}"
+    assert cloudinit.user_data("", everything, UBUNTU) == f"{ours}{keys}packages:\n- python3-venv\n{BOOT}"
+    assert cloudinit.user_data("", Host(), TRIXIE) == f"#cloud-config\n{BOOT}"
+    assert cloudinit.user_data("\n", Host(), TRIXIE) == f"#cloud-config\n{BOOT}"
+    had = "#cloud-config \n# theirs\nbootcmd:\n- echo 'a'  # said\npackages: git\n"
+    assert cloudinit.user_data(had, Host(), UBUNTU) == (
+        "#cloud-config \n# theirs\nbootcmd:\n- echo 'a'  # said\n"
+        f"{BOOT.partition(chr(10))[2]}packages:\n- git\n- python3-venv\n"
+    )
+    assert cloudinit.user_data(f"#cloud-config\nlong: {'word ' * 1000}\n", Host(), TRIXIE).count("\n") == 6
+    assert cloudinit.user_data("\ufeff#cloud-config\na: 1\n", Host(), TRIXIE).startswith("#cloud-config\na: 1\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("users:\n- ann\n- eve\n", f"users:\n- ann\n{NEW}"),
+        ("users: ann, eve,,\n", f"users:\n- ann\n{NEW}"),
+        ("users:\n- name: eve\n  passwd: old\n", "users:\n- name: eve\n  passwd: $6$x\n  lock_passwd: false\n"),
+        (
+            "users:\n- name: eve\n  plain_text_passwd: a\n  hashed_passwd: b\n",
+            "users:\n- name: eve\n  lock_passwd: false\n  passwd: $6$x\n",
+        ),
+        (
+            "users:\n- name: ann\n  shell: x\n- [a, b]\n- 7\n",
+            f"users:\n- name: ann\n  shell: x\n- [a, b]\n- 7\n{NEW}",
+        ),
+        (
+            "users:\n  eve:\n    shell: x\n  ann: {}\n",
+            "users:\n  eve:\n    shell: x\n    lock_passwd: false\n    passwd: $6$x\n  ann: {}\n",
+        ),
+        (
+            "users:\n  ann: true\n  eve:\n",
+            "users:\n  ann: true\n  eve:\n" + "".join(f"    {line[2:]}\n" for line in NEW.splitlines()[1:]),
+        ),
+    ],
+)
+def test_a_user_among_others_to_the_letter(old, new):
+    assert cloudinit.user_data(f"#cloud-config\n{old}", EVE, TRIXIE) == f"#cloud-config\n{new}{BOOT}"
+
+
+@pytest.mark.parametrize(
+    ("old", "locked"),
+    [
+        ("", True),
+        ("passwd: a", False),
+        ("plain_text_passwd: a", False),
+        ("hashed_passwd: a", False),
+        ("shell: a", True),
+    ],
+)
+def test_who_has_no_password_is_locked_out_of_it(old, locked):
+    host = Host(user="eve", ssh_key=KEY)
+    text = cloudinit.user_data(f"#cloud-config\nusers:\n- name: eve\n  gecos: x\n  {old}\n", host, UBUNTU)
+    assert f"lock_passwd: {str(locked).lower()}\n" in text
+    assert text.count(f"- {KEY}\n") == 1
+    again = cloudinit.user_data(text, host, UBUNTU)
+    assert again == text
+    assert old in again
+    had = cloudinit.user_data(f"#cloud-config\nusers:\n- name: eve\n  ssh_authorized_keys: {KEY}\n", host, UBUNTU)
+    assert had.count(KEY) == 1
+    with pytest.raises(FlashError, match=r"^user-data: users: ssh_authorized_keys: expected a list, found a number"):
+        cloudinit.user_data("#cloud-config\nusers:\n- name: eve\n  ssh_authorized_keys: 5\n", host, UBUNTU)
+
+
+UBUNTUS = "chpasswd:\n  expire: true\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "left"),
+    [
+        (f"{UBUNTUS}  list:\n  - ubuntu:ubuntu\n  - eve:x\n", f"{UBUNTUS}  list:\n  - eve:x\n"),
+        (f"{UBUNTUS}  list: |\n    ubuntu:ubuntu\n    eve:x\n", f"{UBUNTUS}  list:\n  - eve:x\n"),
+        (f"{UBUNTUS}  list:\n  - 7\n", f"{UBUNTUS}  list:\n  - 7\n"),
+        (f"{UBUNTUS}  list:\n  - ubuntu:ubuntu\n", ""),
+        (f"{UBUNTUS}  users:\n  - name: ubuntu\n    password: a\n", ""),
+        (
+            f"{UBUNTUS}  users:\n  - name: ubuntu\n    password: a\n  - name: eve\n    password: b\n",
+            f"{UBUNTUS}  users:\n  - name: eve\n    password: b\n",
+        ),
+        (f"{UBUNTUS}  users:\n  - 7\n", f"{UBUNTUS}  users:\n  - 7\n"),
+        (f"{UBUNTUS}  users:\n  - name: eve\n  list: x\n", f"{UBUNTUS}  users:\n  - name: eve\n  list: []\n"),
+        (f"{UBUNTUS}  users: []\n  list:\n  - eve:x\n", f"{UBUNTUS}  users: []\n  list:\n  - eve:x\n"),
+        ("chpasswd: theirs\n", "chpasswd: theirs\n"),
+    ],
+)
+def test_known_passwords_of_users_that_are_not_made_to_the_letter(old, left):
+    assert cloudinit.user_data(f"#cloud-config\n{old}", EVE, TRIXIE) == f"#cloud-config\n{left}users:\n{NEW}{BOOT}"
+    for users in ("users: [default]\n", "users: [[default]]\n", "users:\n- name: default\n", "users: {default: }\n"):
+        assert old in cloudinit.user_data(f"#cloud-config\n{users}{old}", EVE, TRIXIE)
+
+
+@pytest.mark.parametrize("users", ["users: [[ubuntu]]\n", "users: [ubuntu]\n", "users: {ubuntu: }\n"])
+def test_a_password_of_a_user_that_is_made_stays(users):
+    old = f"{UBUNTUS}  list:\n  - ubuntu:mine\n"
+    assert old in cloudinit.user_data(f"#cloud-config\n{users}{old}", EVE, TRIXIE)
 
 
 CAFE = Host(ssid="Cafe", wifi_key="a" * 64, country="DE")
