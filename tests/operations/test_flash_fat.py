@@ -316,6 +316,29 @@ def test_a_size_that_its_clusters_do_not_have(refused, size, clusters, said):
     assert refused(disk) == said
 
 
+def test_a_file_in_every_second_cluster(read):
+    disk = Disk()
+    content = bytes(range(256)) * 6
+    disk.root = entry(b"ONE     TXT", cluster=disk.put(content, 4, 6, 8), size=len(content))
+    disk.data |= {5: b"x" * 512, 7: b"x" * 512}
+    assert read(disk).read("one.txt") == content
+
+
+@pytest.mark.parametrize("mark", [0xFFF8, 0xFFFB, 0xFFFF])
+def test_every_mark_of_an_end_is_one(read, mark):
+    disk = Disk()
+    disk.root = entry(b"ONE     TXT", cluster=disk.put(b"x" * 600, 4, 5), size=600)
+    disk.table[5] = mark
+    assert read(disk).read("one.txt") == b"x" * 600
+
+
+def test_a_file_of_more_than_two_gigabytes(read):
+    disk = Disk(sector=4096, per_cluster=128, count=5000)
+    size = (1 << 31) + 5
+    disk.root = entry(b"BIG     BIN", cluster=disk.chain(*range(2, 2 + -(-size // disk.cluster))), size=size)
+    assert read(disk).files["big.bin"].size == size
+
+
 @pytest.mark.parametrize("size", [513, 1024])
 def test_a_file_that_fills_its_clusters(read, size):
     disk = Disk()

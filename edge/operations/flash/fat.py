@@ -112,7 +112,7 @@ class Fat:
     def _one(self, name: str, entry: bytes) -> Iterator[File]:
         high, low, size = struct.unpack_from("<H4xHI", entry, 20)
         first, folder = (high << 16 if self._end > 0xFFFF else 0) | low, bool(entry[11] & FOLDER)
-        clusters = self._chain(first, name) if first else np.zeros(0, np.int64)
+        clusters = self._chain(first or self._end, name)
         if not folder and len(clusters) != -(-size // self._cluster):
             raise self._error(f"{name}: {size} bytes in {len(clusters)} clusters of {self._cluster}")
         if folder and (not first or name.count("/") > 20):
