@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from edge.assemble.sinks import history_file
 from edge.core import json_text
-from edge.core.errors import ConfigError, DataError
+from edge.core.errors import ConfigError
 from edge.history.reader import History
 from edge.web import aim, cameras, lights, passwords, support, update, views
 from edge.web.access import LASTS
@@ -159,10 +159,8 @@ async def history(page: Page, request: Request) -> Response:
         return JSONResponse({"kept": False, "by": by, "counts": []})
     past, now = History(history_file(section)), time.time()
     since_then = now - 3600 * hours
-    try:
-        counts = await page.work(past.counts, by, since_then)
-    except DataError:  # nothing has been written yet
-        counts = []
+    # Nothing may have been written yet; a file that cannot be read is another thing than nobody who came.
+    counts = await page.work(past.counts, by, since_then) if past.path.exists() else []
     return JSONResponse(views.history(counts, by, since_then, now))
 
 

@@ -359,6 +359,9 @@ def test_history_is_what_the_history_keeps(stand, tmp_path):
     assert date.fromisoformat(said["end"]) - date.fromisoformat(said["begin"]) == timedelta(days=7)
     said = place.client.get("/api/history?since=24h").json()
     assert datetime.fromisoformat(said["end"]) - datetime.fromisoformat(said["begin"]) == timedelta(days=1)
+    (tmp_path / "h.db").write_bytes(b"no database" * 500)
+    answer = place.client.get("/api/history")
+    assert (answer.status_code, "cannot be read" in answer.json()["error"]) == (422, True), "not: nobody came"
     for wrong in ("since=x", "since=99999h", "by=year"):
         assert place.client.get(f"/api/history?{wrong}").status_code == 422
 

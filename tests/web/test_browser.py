@@ -193,12 +193,12 @@ def test_an_alert_and_a_lost_camera_are_seen_at_once(serve, chrome):
     chrome.get(place.url)
     place.mask, place.alert = Mask.OFF, True
     wait(lambda: at(chrome, "state").text == "no mask: alert")
-    place.mask, place.alert, place.report = None, False, {"state": "camera lost", "detail": "no frame for 5 s"}
+    place.mask, place.alert, place.report = None, True, {"state": "camera lost", "detail": "no frame for 5 s"}
     wait(lambda: at(chrome, "state").text == "camera lost")
     assert "no frame for 5 s" in at(chrome, "notice").text
     assert at(chrome, "people").text == "unknown"
     wait(lambda: at(chrome, "nothing").is_displayed() and not at(chrome, "preview").is_displayed())
-    place.report = {}
+    place.alert, place.report = False, {}
     wait(lambda: at(chrome, "people").text == "nobody" and at(chrome, "preview").is_displayed())
 
 

@@ -20,7 +20,11 @@ async function load() {
   const wanted = $("since").value;
   let said;
   $("history").ariaBusy = "true";
-  try { said = await ask(`/api/history?since=${wanted}`); } catch { return; }
+  try { said = await ask(`/api/history?since=${wanted}`); } catch (error) {
+    if (error.status) $("history-problem").textContent = error.message;
+    return;
+  }
+  $("history-problem").textContent = "";
   if (wanted !== $("since").value) return;  // meanwhile another period was chosen
   $("history").ariaBusy = "false";
   $("history-none").hidden = said.kept;

@@ -26,14 +26,15 @@ function lost() {
 function showState(said) {
   const trouble = { "camera lost": "bad", "configuration error": "unsure", blind: "unsure" };
   const stale = said.age > 5;
-  const text = stale ? "the loop stands still" : said.alert ? "no mask: alert" : said.state === "blind" ? "cannot judge" : said.state;
+  const alert = said.alert && !["camera lost", "engine fault", "stopping"].includes(said.state);  // as the light
+  const text = stale ? "the loop stands still" : alert ? "no mask: alert" : said.state === "blind" ? "cannot judge" : said.state;
   $("state").textContent = text;
-  $("state").className = "pill " + (stale || said.alert ? "bad" : trouble[said.state] ?? (said.state === "ok" ? "good" : "unsure"));
+  $("state").className = "pill " + (stale || alert ? "bad" : trouble[said.state] ?? (said.state === "ok" ? "good" : "unsure"));
   const notice = [said.detail, said.configuration && said.configuration !== said.detail && `settings: ${said.configuration}`].filter(Boolean).join(" · ");
   $("notice").textContent = notice;
   $("notice").hidden = !notice;
   $("name").textContent = said.name || "maskcam";
-  document.title = said.alert ? `✖ ${$("name").textContent}` : $("name").textContent;
+  document.title = alert ? `✖ ${$("name").textContent}` : $("name").textContent;
   $("version").textContent = said.version;
   guarded = said.guarded;
   $("logout").hidden = !guarded;
