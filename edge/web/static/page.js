@@ -9,10 +9,10 @@ import { wizard } from "./wizard.js";
 let paused = false, run = null, lastEvent = 0, lastLine = 0, offered = false, guarded = false;
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-async function forever(every, work) {
+async function forever(every, work, failed = lost) {
   for (;;) {
     if (!document.hidden) {
-      try { await work(); } catch (error) { if (error.status === undefined) lost(); }
+      try { await work(); } catch (error) { if (error.status === undefined) failed(); }
     }
     await sleep(every);
   }
@@ -153,7 +153,7 @@ function filterLog() {
 // One picture after the other: a slow link shows fewer, and none is asked for while nobody looks.
 async function picture() {
   if (paused) return;
-  const answer = await fetch("/api/frame.jpg", { signal: AbortSignal.timeout(8000), cache: "no-cache" });
+  const answer = await fetch("/api/frame.jpg", { signal: AbortSignal.timeout(20000), cache: "no-cache" });
   $("nothing").hidden = answer.status === 200;
   $("preview").hidden = answer.status === 204;
   if (answer.status !== 200) return;
@@ -205,4 +205,4 @@ updates();
 forever(1000, state);
 forever(1000, events);
 forever(2000, log);
-forever(200, picture);
+forever(200, picture, () => {});  // the state says whether the camera is there: on a slow link only the picture is late
