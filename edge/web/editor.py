@@ -69,8 +69,9 @@ class Editor:
 
     def describe(self) -> list[dict[str, Any]]:
         """Per setting: `key`, `section`, `value`, `default`, `help`, `unit`, `kind`, `choices`, `limits`, `origin`,
-        `editable`, `restart`. Raises ConfigError."""
-        return described(self._read(self.path))
+        `editable`, `restart`, and `page`, whether the page has set it. Raises ConfigError."""
+        start = f"{self.path}:"
+        return [item | {"page": item["origin"].startswith(start)} for item in described(self._read(self.path))]
 
     def change(self, values: Mapping[str, Any], trusted: bool = False) -> list[str]:
         """Sets new values by dotted key; None resets one that the page had set. Returns the keys that need a restart.

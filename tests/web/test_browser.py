@@ -311,6 +311,11 @@ def test_a_setting_is_found_changed_and_refused(serve, chrome):
     wait(lambda: "alerts.raise_after = -1" in at(chrome, "saved").text)
     assert place.read(place.editor.path).settings.alerts.raise_after == 2.5
     shot(chrome, "settings")
+    assert findings(chrome) == []
+    wait(lambda: at(chrome, "u-alerts.raise_after").click() or True)
+    wait(lambda: "alerts.raise_after is as before" in at(chrome, "saved").text)
+    wait(lambda: not chrome.find_elements("id", "u-alerts.raise_after"))
+    assert at(chrome, "s-alerts.raise_after").get_attribute("value") == "1"
 
 
 def test_the_part_that_counts_is_drawn_with_the_mouse(serve, chrome):

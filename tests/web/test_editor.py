@@ -33,7 +33,9 @@ def test_a_change_is_kept_beside_the_files_and_taken_up(stand):
     assert (value(place, "camera.width")["value"], value(place, "camera.height")["value"]) == (1280, 600)
     assert value(place, "alerts.raise_after")["value"] == 2.0
     assert place.file.read_text().count("800") == 1, "the user's own file stays as it is"
+    assert [value(place, key)["page"] for key in ("camera.width", "camera.height")] == [True, False]
     place.client.patch("/api/settings", json={"camera.width": None})
+    assert not value(place, "camera.width")["page"]
     assert value(place, "camera.width")["value"] == 800
     assert value(place, "alerts.raise_after")["value"] == 2.0
 

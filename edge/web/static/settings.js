@@ -26,10 +26,10 @@ function row(item) {
   field.setAttribute("aria-describedby", `${id}-help`);
   const from = item.origin === "default" ? "default" : `set by ${item.origin}`;
   const notes = [item.unit, limits(item.limits), from, item.restart ? "needs a restart" : "", item.editable ? "" : "only in the settings file"].filter(Boolean);
+  const about = node("p", {}, node("span", { id: `${id}-help` }, item.help, " ", node("small", { textContent: `(${notes.join(", ")})` })));
+  if (item.page) about.append(" ", node("button", { type: "button", id: `u-${item.key}`, textContent: "Undo", ariaLabel: `Undo ${name}`, onclick: () => save(item, null) }));
   const made = node("div", { className: "setting" },
-    node("p", {}, node("label", { htmlFor: id, textContent: name })),
-    node("p", { id: `${id}-help` }, item.help, " ", node("small", { textContent: `(${notes.join(", ")})` })),
-    field);
+    node("p", {}, node("label", { htmlFor: id, textContent: name })), about, field);
   made.dataset.text = `${item.key} ${item.help}`.toLowerCase();
   field.onchange = () => save(item, value(item, field));
   return made;
@@ -65,7 +65,7 @@ async function save(item, given) {
   say($("saved"), `Saving ${item.key} …`);
   try {
     const { restart, lasting } = await ask("/api/settings", "PATCH", { [item.key]: given });
-    say($("saved"), `${item.key} is saved${lasting ? "" : " until maskcam ends"}${restart.length ? "; restart maskcam to use it" : " and in use"}.`);
+    say($("saved"), `${item.key} is ${given === null ? "as before" : "saved"}${lasting ? "" : " until maskcam ends"}${restart.length ? "; restart maskcam to use it" : " and in use"}.`);
   } catch (error) { say($("saved"), error.message, true); }
   const open = [...document.querySelectorAll("#editor details[open] summary")].map((s) => s.textContent);
   await loadSettings();
