@@ -194,6 +194,7 @@ def _pipeline(
             timers,
             None if faces.windows == "auto" else faces.windows,
             0.0 if faces.threshold else faces.min_face,
+            not stills,
         ),
         GreedyTracker(tracker.min_iou, 0.0 if stills else tracker.max_gap, tracker.smoothing, tracker.duplicate),
         resolve("edge.vision.classifier:MaskClassifier")(

@@ -61,6 +61,7 @@ class FaceDetector:
         timers: Timers | None = None,
         count: int | None = None,
         min_face: float = 0.0,
+        video: bool = False,
     ):
         """`threshold` (score 0..1) and `nms_iou` default to the bundle's operating point.
 
@@ -68,6 +69,8 @@ class FaceDetector:
 
         `min_face`: a box with a shorter side below this, in pixels, is not classified, so that it needs the score of
         the detector alone.
+
+        `video`: frames follow one another, so that where a near face was the next frame is looked at twice, too.
 
         `timers`: measure the scaling of the picture as "resize"; the caller measures the whole.
         """
@@ -77,6 +80,7 @@ class FaceDetector:
         self._nms_iou = spec.nms_iou if nms_iou is None else nms_iou
         self._timers = timers or Timers()
         self._count, self._min_face, self._alone = count, min_face, spec.score_threshold
+        self._video, self._near = video, False
 
     def rows(self, image: Image) -> NDArray[np.float64]:
         """Faces as rows (N, 5): x0, y0, x1, y1 in pixels of `image` (RGB), score; best first."""
@@ -87,9 +91,10 @@ class FaceDetector:
         found = parts[0]
         if len(places) > 1:
             found = suppress(windows.merge(parts, places, width, height), self._nms_iou, MOST_FACES)
-        if near.suspected(np.concatenate(looks), height):
-            seen = self._faces(self._look(image, near.half), (0, 0, width, height))
-            found = suppress(near.join(found, seen, height), self._nms_iou, MOST_FACES)
+        if self._near or near.suspected(np.concatenate(looks), height):
+            seen = near.faces(self._faces(self._look(image, near.half), (0, 0, width, height)), height)
+            self._near = self._video and len(seen) > 0
+            found = suppress(near.join(found, seen), self._nms_iou, MOST_FACES)
         return found
 
     def _look(self, image: Image, fitted: Callable[[Image, int, int], Any] = letterbox) -> NDArray[np.float64]:

@@ -22,22 +22,43 @@ def said(*boxes):
     return [logits, distances]
 
 
-def looks(tmp_path, write_bundle, *answers):
+def looks(tmp_path, write_bundle, *answers, frames=1, video=False):
+    """Rows of the last frame, and how often the network was asked in each."""
     engine = ScriptedEngine(answers)
-    spec = bundle.load(write_bundle(tmp_path / "b")).detector
-    return FaceDetector(engine, spec, threshold=0.5).rows(FRAME).round().tolist(), engine.seen
+    detector = FaceDetector(engine, bundle.load(write_bundle(tmp_path / "b")).detector, threshold=0.5, video=video)
+    counts = []
+    for _ in range(frames):
+        before = len(engine.seen)
+        rows = detector.rows(FRAME).round().tolist()
+        counts.append(len(engine.seen) - before)
+    return rows, counts
 
 
 def test_nobody_near_is_one_look(tmp_path, write_bundle):
-    rows, seen = looks(tmp_path, write_bundle, said((28, 12, 6, 9, 3.0)))
-    assert (len(rows), len(seen)) == (1, 1)
+    rows, counts = looks(tmp_path, write_bundle, said((28, 12, 6, 9, 3.0)))
+    assert (len(rows), counts) == (1, [1])
+
+
+TRACE, CLEAR = said((36, 12, 9, 12, -4.0)), said((8, 8, 6, 8, 3.0))
+"""Of a face as high as the frame: at full scale, and at half of it, where a pixel is 20 of the frame."""
 
 
 def test_a_trace_of_a_near_face_is_looked_at_again_at_half_the_scale(tmp_path, write_bundle):
-    trace, clear = said((36, 12, 9, 12, -4.0)), said((8, 8, 6, 8, 3.0))  # a pixel of the half is 20 of the frame
-    rows, seen = looks(tmp_path, write_bundle, trace, clear)
+    rows, counts = looks(tmp_path, write_bundle, TRACE, CLEAR)
     assert [row[:4] for row in rows] == [[40, 0, 280, 320]]
-    assert len(seen) == 2
+    assert counts == [2]
+
+
+@pytest.mark.parametrize(("video", "counts"), [(True, [2, 2, 2, 1]), (False, [2, 1, 1, 1])])
+def test_in_a_video_a_near_face_is_looked_for_until_it_is_gone(tmp_path, write_bundle, video, counts):
+    nothing = said()
+    script = [TRACE, CLEAR, nothing, CLEAR, nothing, nothing, nothing] if video else [TRACE, CLEAR, nothing]
+    assert looks(tmp_path, write_bundle, *script, frames=4, video=video)[1] == counts
+
+
+def test_the_second_look_is_for_near_faces(tmp_path, write_bundle):
+    far = said((12, 12, 5, 4, 3.0))
+    assert looks(tmp_path, write_bundle, TRACE, far)[0] == []
 
 
 def test_the_half_is_the_whole_frame(tmp_path, write_bundle):
@@ -56,14 +77,13 @@ def test_the_half_is_the_whole_frame(tmp_path, write_bundle):
         ([[10, 10, 50, 40, 0.6]], [[0, 0, 100, 90, 0.9]], [[0, 0, 100, 90, 0.9]]),  # a part of the near face
         ([[10, 10, 50, 40, 0.95]], [[0, 0, 100, 90, 0.9]], [[10, 10, 50, 40, 0.95], [0, 0, 100, 90, 0.9]]),
         ([[90, 10, 150, 40, 0.6]], [[0, 0, 100, 90, 0.9]], [[0, 0, 100, 90, 0.9], [90, 10, 150, 40, 0.6]]),  # beside it
-        ([[10, 10, 50, 40, 0.6]], [[0, 0, 100, 50, 0.9]], [[10, 10, 50, 40, 0.6]]),  # the second look is for near ones
         ([], [[0, 0, 100, 90, 0.9]], [[0, 0, 100, 90, 0.9]]),
         ([[10, 10, 50, 40, 0.6]], [], [[10, 10, 50, 40, 0.6]]),
     ],
 )
 def test_both_looks_become_one_list(first, second, kept):
     rows, seen = (np.array(x, float).reshape(-1, 5) for x in (first, second))
-    assert near.join(rows, seen, 100).tolist() == kept
+    assert near.join(rows, seen).tolist() == kept
 
 
 def test_a_trace_is_a_high_box_of_any_score_that_is_more_than_none():
