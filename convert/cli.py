@@ -12,6 +12,7 @@ from typing import Any
 from edge.cli.arguments import labels, renamed
 from edge.core.errors import DataError, MaskcamError, MissingPackage
 from edge.core.native_output import open_standard_streams
+from edge.core.supplied import readable_path
 from edge.vision import bundle as bundles
 
 EXAMPLE = """examples:
@@ -54,17 +55,17 @@ def parser() -> argparse.ArgumentParser:
     )
     either = "from maskcam-train {}, its folder, or a bundle whose {} is kept as it is (default: the shipped one's)"
     for name in ("detector", "classifier"):
-        make.add_argument(f"--{name}", type=Path, metavar="FILE.keras|DIR", help=either.format(name, name))
+        make.add_argument(f"--{name}", type=readable_path, metavar="FILE.keras|DIR", help=either.format(name, name))
     own = " (default: the faces that the classifier was {}, from faces.csv in its folder)"
     make.add_argument(
         "--calibration",
-        type=Path,
+        type=readable_path,
         metavar="DATA",
         help="pictures that set the int8 ranges" + own.format("trained on"),
     )
     make.add_argument(
         "--validation",
-        type=Path,
+        type=readable_path,
         metavar="DATA",
         help="pictures that decide on publishing" + own.format("validated on"),
     )
@@ -77,20 +78,23 @@ def parser() -> argparse.ArgumentParser:
     )
     make.add_argument(
         "--against",
-        type=Path,
+        type=readable_path,
         metavar="BUNDLE",
         help="what it is compared with (default: what it replaces)",
     )
     make.add_argument("--even-if-worse", action="store_true", help="publish although it is surely worse than that")
     labels(make)
     make.add_argument(
-        "--config", type=Path, metavar="FILE.toml", help="sizes and limits (default: those of configs/convert.toml)"
+        "--config",
+        type=readable_path,
+        metavar="FILE.toml",
+        help="sizes and limits (default: those of configs/convert.toml)",
     )
     make.set_defaults(run=_bundle)
     check = commands.add_parser("verify", help="measure float against int8 of a bundle and check the agreement")
-    check.add_argument("bundle", type=Path, metavar="DIR")
-    check.add_argument("--validation", type=Path, required=True, metavar="COCO.json")
-    check.add_argument("--config", type=Path, metavar="FILE.toml")
+    check.add_argument("bundle", type=readable_path, metavar="DIR")
+    check.add_argument("--validation", type=readable_path, required=True, metavar="COCO.json")
+    check.add_argument("--config", type=readable_path, metavar="FILE.toml")
     check.set_defaults(run=_verify)
     _edgetpu_commands(commands)
     sizes = commands.add_parser(
@@ -100,11 +104,11 @@ def parser() -> argparse.ArgumentParser:
         "--validation val.json --plot sizes.png 256x192 320x256 416x320",
         formatter_class=raw,
     )
-    sizes.add_argument("--detector", type=Path, required=True, metavar="FILE.keras")
-    sizes.add_argument("--calibration", type=Path, required=True, metavar="COCO.json")
-    sizes.add_argument("--validation", type=Path, required=True, metavar="COCO.json")
+    sizes.add_argument("--detector", type=readable_path, required=True, metavar="FILE.keras")
+    sizes.add_argument("--calibration", type=readable_path, required=True, metavar="COCO.json")
+    sizes.add_argument("--validation", type=readable_path, required=True, metavar="COCO.json")
     sizes.add_argument("--plot", type=Path, required=True, metavar="PNG", help="where the curve goes")
-    sizes.add_argument("--config", type=Path, metavar="FILE.toml")
+    sizes.add_argument("--config", type=readable_path, metavar="FILE.toml")
     sizes.add_argument("sizes", nargs="+", metavar="WxH", help="multiples of 32, such as 320x256")
     sizes.set_defaults(run=_sizes)
     return top
@@ -124,7 +128,7 @@ def _edgetpu_commands(commands: Any) -> None:
     judged = commands.add_parser(
         "check-edgetpu", help="say from the file alone what an Edge TPU cannot map; needs no compiler"
     )
-    judged.add_argument("model", type=Path, metavar="MODEL|DIR", help="a .tflite file or a bundle")
+    judged.add_argument("model", type=readable_path, metavar="MODEL|DIR", help="a .tflite file or a bundle")
     judged.set_defaults(run=_check_edgetpu)
 
 
@@ -166,8 +170,13 @@ def _network(given: Path | None, name: str) -> Path:
         raise DataError(
             f"--{name} {given}: no such file or folder; expected a .keras file, the folder of a training, or a bundle"
         )
-    trained = given / f"{name}.keras"
-    return trained if trained.is_file() and not (given / bundles.NAME).is_file() else given
+    trained, is_bundle = given / f"{name}.keras", (given / bundles.NAME).is_file()
+    if given.is_dir() and not is_bundle and not trained.is_file():
+        raise DataError(
+            f"--{name} {given}: holds neither {trained.name} nor {bundles.NAME}; expected the folder of a training, "
+            "or a bundle"
+        )
+    return trained if trained.is_file() and not is_bundle else given
 
 
 def _sizes(args: argparse.Namespace) -> int:

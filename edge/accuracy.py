@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.backends.registry import backends
+from edge.core.native_output import silence_native_output
 from edge.core.plugins import resolve
 from edge.core.records import Face, Image, Verdict
 from edge.evaluation import formats
@@ -54,5 +55,7 @@ def run(
     Raises BundleError, DataError, EngineError.
     """
     pictures = formats.read(data, renamed)
-    detector = _detector(bundles.load(bundle), backend, threads)
+    chosen = bundles.load(bundle)
+    with silence_native_output():  # TensorFlow Lite greets on stderr when a network is opened
+        detector = _detector(chosen, backend, threads)
     return score(pictures, detector.rows, detector.operating, progress, detector.named)

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge.cli.arguments import labels, renamed
+from edge.cli.arguments import labels, positive, renamed
 from edge.core.errors import ConfigError, DataError, MaskcamError, MissingPackage
 from edge.core.native_output import open_standard_streams, silence_native_output
+from edge.core.supplied import readable_path
 
 CLASSIFIER = """\
 Fine-tunes the mask classifier: first a new head, then the upper blocks of the backbone (BatchNorm frozen).
@@ -57,6 +58,24 @@ on them; a key or a button says what each face is, the mouse corrects the boxes.
 What is kept is written at once, whole: into the COCO file, or into coco.json in a folder of plain pictures. Guesses are
 written nowhere. From another machine: ssh -L 8766:127.0.0.1:8766 THIS-MACHINE"""
 
+DETECTOR = """\
+Trains the face detector, in the stages that the configuration describes, and measures its AP after each epoch.
+
+--data and --val are pictures of whole scenes whose faces have boxes: COCO, Pascal VOC, YOLO or crops.csv. Folders of
+faces say no boxes and are refused. --start goes on from a trained detector or from that of a bundle.
+
+The working folder gets detector.keras, report.json and the history. Started again after a kill, training goes on
+after the last finished epoch.
+
+example, an hour and a quarter on two cores:
+  maskcam-train detector configs/train/detector-tune.toml --start edge/shipped --data train.json --val val.json \\
+      --workdir runs/face"""
+
+EVALUATE = """\
+Prints a table with a row per source of the pictures, and a row per kind of face.
+
+--data is any set that maskcam-train classifier reads; a detector wants boxes on whole scenes, no folders of faces."""
+
 SETTLE = """\
 Two detectors that others trained, and the one of a bundle, look at every picture of a COCO file:
   a face on which they agree, inside a box of a whole head, takes the place of that box
@@ -99,21 +118,27 @@ def _command(
     parser: argparse.ArgumentParser = commands.add_parser(
         name, help=purpose, description=description or None, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.set_defaults(run=run, light=light)
+    parser.set_defaults(run=run, light=light, resumes=name in ("classifier", "tune", "detector"))
     return parser
 
 
 def _path(parser: argparse.ArgumentParser, name: str, metavar: str, help: str, **options: Any) -> None:
-    """A file or a folder; where it has a default, the help tells it."""
+    """A file or a folder that is read (written: `type=Path`); where it has a default, the help tells it."""
     if options.get("default"):
         help += " (default: %(default)s)"
-    parser.add_argument(name, type=Path, metavar=metavar, help=help, **options)
+    parser.add_argument(name, metavar=metavar, help=help, **{"type": readable_path, **options})
 
 
 def _paths(parser: argparse.ArgumentParser, name: str, metavar: str, help: str, required: bool = False) -> None:
     """Files or folders, each behind its own `name`."""
     options: dict[str, Any] = {"required": True} if required else {"default": []}
     _path(parser, name, metavar, f"{help}; may be repeated", action="append", **options)
+
+
+def _threads(parser: argparse.ArgumentParser) -> None:
+    """--workers of a training of the classifier."""
+    threads = "threads that make batches; the network that comes out is the same (default: %(default)s)"
+    parser.add_argument("--workers", type=positive(int, 256), default=2, metavar="N", help=threads)
 
 
 def _add_classifier(commands: Any) -> None:
@@ -125,8 +150,9 @@ def _add_classifier(commands: Any) -> None:
     _path(p, "--start", "BUNDLE|FILE.keras", start)
     labels(p)
     _paths(p, "--also", "PATH", "a further set, only measured")
-    _path(p, "--workdir", "DIR", WORKDIR, default=Path("runs/classifier"))
+    _path(p, "--workdir", "DIR", WORKDIR, type=Path, default=Path("runs/classifier"))
     p.add_argument("--weights", metavar="FILE", help=WEIGHTS)
+    _threads(p)
 
 
 def _add_tune(commands: Any) -> None:
@@ -136,8 +162,9 @@ def _add_tune(commands: Any) -> None:
     general = "labelled faces of the world on which it must not fall, besides the drawn ones"
     _paths(p, "--general", "PATH", general)
     labels(p)
-    _path(p, "--workdir", "DIR", WORKDIR, default=Path("runs/door"))
+    _path(p, "--workdir", "DIR", WORKDIR, type=Path, default=Path("runs/door"))
     _path(p, "--config", "FILE.toml", "another recipe, as for maskcam-train classifier", default=Path("door"))
+    _threads(p)
 
 
 def _add_label(commands: Any) -> None:
@@ -152,15 +179,15 @@ def _add_inspect(commands: Any) -> None:
     _path(p, "data", "DATA", "one set or several, which are compared", nargs="+")
     labels(p)
     _path(p, "--bundle", "DIR", "whose classifier is asked about the labels (default: the shipped one)")
-    _path(p, "--sheet", "FILE.jpg", "also write a contact sheet, doubtful faces first")
+    _path(p, "--sheet", "FILE.jpg", "also write a contact sheet, doubtful faces first", type=Path)
 
 
 def _add_detector(commands: Any) -> None:
-    p = _command(commands, "detector", _detector, "train the face detector")
-    _path(p, "config", "CONFIG.toml", "see configs/train/detector.toml")
-    _paths(p, "--data", "TRAIN.json", "COCO", required=True)
-    _path(p, "--val", "VAL.json", "COCO, for the AP of each epoch", required=True)
-    _path(p, "--workdir", "DIR", WORKDIR, required=True)
+    p = _command(commands, "detector", _detector, "train the face detector", DETECTOR)
+    _path(p, "config", "CONFIG.toml", "such as configs/train/detector.toml, which comes with maskcam")
+    _paths(p, "--data", "TRAIN", "annotated scenes", required=True)
+    _path(p, "--val", "VAL", "annotated scenes for the AP of each epoch", required=True)
+    _path(p, "--workdir", "DIR", WORKDIR, type=Path, required=True)
     p.add_argument("--weights", metavar="FILE", help=WEIGHTS)
     _path(p, "--start", "FILE.keras|BUNDLE", "a trained detector to go on from")
     workers = "processes that make batches; a GPU waits for fewer than all cores (default: %(default)s)"
@@ -173,7 +200,7 @@ def _add_settle(commands: Any) -> None:
     purpose = "draw all boxes in one style, ignore faces nobody annotated"
     p = _command(commands, "settle", _settle, purpose, SETTLE)
     _path(p, "data", "TRAIN.json", "COCO, its pictures in images/; stays as it is")
-    _path(p, "--out", "SETTLED.json", "where the result is written", required=True)
+    _path(p, "--out", "SETTLED.json", "where the result is written", type=Path, required=True)
     _paths(p, "--teacher", "FILE.onnx", "YuNet, then Ultra-Light RFB-640", required=True)
     _path(p, "--bundle", "DIR", "the third detector (default: the shipped bundle)")
     trust = "its annotations stay; may be repeated"
@@ -181,16 +208,16 @@ def _add_settle(commands: Any) -> None:
 
 
 def _add_evaluate(commands: Any) -> None:
-    p = _command(commands, "evaluate", _evaluate, "measure a model or a bundle on annotated pictures")
+    p = _command(commands, "evaluate", _evaluate, "measure a model or a bundle on annotated pictures", EVALUATE)
     labels(p)
-    _path(p, "--data", "VAL.json", "COCO, its pictures in images/", required=True)
+    _path(p, "--data", "DATA", "annotated pictures", required=True)
     model = p.add_mutually_exclusive_group(required=True)
     for name, metavar, help in (
         ("--bundle", "DIR", "a converted bundle: detector and classifier together"),
         ("--classifier", "FILE.keras", "a classifier, on the annotated boxes"),
         ("--detector", "FILE.keras", "a detector: its COCO AP"),
     ):
-        model.add_argument(name, type=Path, metavar=metavar, help=help)
+        model.add_argument(name, type=readable_path, metavar=metavar, help=help)
     backend = "what runs a bundle (default: %(default)s)"
     p.add_argument("--backend", default="tflite", choices=("tflite", "opencv"), help=backend)
 
@@ -209,7 +236,7 @@ def _classifier(args: argparse.Namespace) -> None:
         raise ConfigError("--start and --weights: expected one of them, each says where the weights come from")
     start = args.start or (None if args.config or args.weights else bundle.shipped())
     recipe = args.config or Path("own")
-    training.run(recipe, args.data, args.workdir, args.weights, args.also, start, renamed(args))
+    training.run(recipe, args.data, args.workdir, args.weights, args.also, start, renamed(args), args.workers)
     print(f"\nmake a bundle of it: maskcam-convert bundle --classifier {args.workdir}", flush=True)
 
 
@@ -217,7 +244,8 @@ def _tune(args: argparse.Namespace) -> None:
     from edge.vision import bundle
     from train.classifier import tune
 
-    tune.run(args.config, args.data, args.start or bundle.shipped(), args.workdir, args.general, renamed(args))
+    start = args.start or bundle.shipped()
+    tune.run(args.config, args.data, start, args.workdir, args.general, renamed(args), args.workers)
     print(f"\nmake a bundle of it: maskcam-convert bundle --classifier {args.workdir}", flush=True)
 
 
@@ -301,7 +329,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (MaskcamError, OSError) as error:
         return _fail(error)
     except KeyboardInterrupt:
-        print("\nmaskcam-train: stopped; the same command goes on after the last finished epoch", file=sys.stderr)
+        later = "the same command goes on after the last finished epoch" if args.resumes else "nothing was written"
+        print(f"\nmaskcam-train: stopped; {later}", file=sys.stderr)
         return 130
     return 0
 

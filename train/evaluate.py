@@ -14,6 +14,7 @@ import keras
 from edge.backends import opencv, tflite
 from edge.core.errors import DataError
 from edge.core.labels import of_outputs
+from edge.core.native_output import silence_native_output
 from edge.core.progress import Progress
 from edge.evaluation import formats
 from edge.evaluation.runner import BundleDetector, score, table
@@ -45,7 +46,8 @@ def main(args: argparse.Namespace, renamed: Labels) -> None:
 def of_bundle(folder: Path, path: Path, backend: str, renamed: Labels = NONE) -> dict[str, dict[str, Any]]:
     """Both networks of a bundle, end to end."""
     bundle = bundles.load(folder)
-    detector = BundleDetector(bundle, *(ENGINES[backend].open(bundle, n, 2) for n in ("detector", "classifier")))
+    with silence_native_output():  # TensorFlow Lite greets on stderr when a network is opened
+        detector = BundleDetector(bundle, *(ENGINES[backend].open(bundle, n, 2) for n in ("detector", "classifier")))
     pictures = formats.read(path, renamed)
     with Progress("measuring", len(pictures), "pictures") as progress:
         return score(pictures, detector.rows, detector.operating, progress.update, detector.named)

@@ -9,6 +9,7 @@ from typing import Any
 
 from edge.cli.arguments import command, labels, positive, renamed
 from edge.core.progress import Progress
+from edge.core.supplied import readable_path
 
 
 def add(commands: Any) -> None:
@@ -26,7 +27,7 @@ def add(commands: Any) -> None:
         help="COCO, Pascal VOC, YOLO, crops.csv or class folders",
     )
     labels(parser)
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="bundle to use instead of the shipped one")
+    parser.add_argument("--bundle", type=readable_path, metavar="DIR", help="bundle to use instead of the shipped one")
     parser.add_argument("--backend", choices=("tflite", "opencv"), default="tflite", help="backend (default: tflite)")
     parser.add_argument("--threads", type=positive(int, 64), default=2, help="CPU threads (default: 2)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")

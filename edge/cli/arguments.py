@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from edge.core.supplied import readable_path
+
 if TYPE_CHECKING:
     from edge.config import Loaded
     from edge.config.settings import Settings
@@ -26,7 +28,7 @@ def settings(parser: argparse.ArgumentParser) -> None:
     """Adds --config and --set."""
     parser.add_argument(
         "--config",
-        type=Path,
+        type=readable_path,
         metavar="FILE",
         help="settings file to use instead of the system's (see maskcam config -h)",
     )

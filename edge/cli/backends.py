@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from edge.cli.arguments import command, load, settings
+from edge.core.supplied import readable_path
 
 
 def add(commands: Any) -> None:
@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
         "maskcam backends --config door.toml",
     )
     settings(parser)
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="bundle to use instead of model.bundle")
+    parser.add_argument("--bundle", type=readable_path, metavar="DIR", help="bundle to use instead of model.bundle")
 
 
 def run(args: argparse.Namespace) -> None:

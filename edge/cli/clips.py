@@ -12,6 +12,7 @@ from edge.cli.arguments import command, load, settings
 from edge.core.errors import CameraError
 from edge.core.plain_text import plain
 from edge.core.progress import Progress
+from edge.core.supplied import readable_path
 
 
 def add(commands: Any) -> None:
@@ -26,7 +27,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="folder of the recordings, if not that of the labels"
     )
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of model.bundle")
+    parser.add_argument("--bundle", type=readable_path, metavar="DIR", help="instead of model.bundle")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     settings(parser)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from edge.cli.arguments import command, loaded, settings
 from edge.core.errors import ConfigError
+from edge.core.supplied import readable_path
 
 ORDER = """
 Later sources override earlier ones:
@@ -32,7 +33,7 @@ def add(commands: Any) -> None:
         "--with-secrets", action="store_true", help="show passwords in addresses too, which are hidden otherwise"
     )
     check = actions.add_parser("check", help="check each file; exit code 2 and one line per error")
-    check.add_argument("file", type=Path, nargs="+")
+    check.add_argument("file", type=readable_path, nargs="+")
     migrate = actions.add_parser("migrate", help="rewrite files with the current names of settings; comments are kept")
     migrate.add_argument("file", type=Path, nargs="+")
     requires = actions.add_parser(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from edge.cli.arguments import command, overwriting
 from edge.core.errors import DataError
+from edge.core.native_output import silence_native_output
+from edge.core.supplied import readable_path
 
 if TYPE_CHECKING:
     from edge.core.records import Face, Image, Verdict
@@ -26,7 +28,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="pictures, or folders of pictures")
     parser.add_argument(
-        "--bundle", type=Path, metavar="DIR", help="bundle to use instead of the installed or shipped one"
+        "--bundle", type=readable_path, metavar="DIR", help="bundle to use instead of the installed or shipped one"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for annotated copies")
     overwriting(parser)
@@ -46,7 +48,9 @@ def run(args: argparse.Namespace) -> int:
     if not named:
         raise DataError(f"{args.pictures[0]}: no pictures there")
     copies = _copies(args.out, named, args.overwrite) if args.out else {}
-    judge, read = accuracy.judge(bundle.load(args.bundle)), 0
+    chosen, read = bundle.load(args.bundle), 0
+    with silence_native_output():  # TensorFlow Lite greets on stderr when a network is opened
+        judge = accuracy.judge(chosen)
     for path, _ in named:
         try:
             image = pictures.read(path)

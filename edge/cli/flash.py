@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edge.cli.arguments import command
 from edge.core.errors import FlashError
 from edge.core.progress import Progress
+from edge.core.supplied import readable_path
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
@@ -35,7 +36,8 @@ def add(commands: Any) -> None:
         metavar="BOOT",
         help="mounted boot partition, .img or .img.xz (default: the one card that is mounted)",
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", required=True, help="settings file to put onto the card")
+    settings = "settings file to put onto the card, such as configs/pi.toml, which comes with maskcam"
+    parser.add_argument("--config", type=readable_path, metavar="FILE", required=True, help=settings)
     parser.add_argument("--hostname", metavar="NAME", help="host name of the board")
     parser.add_argument("--user", metavar="NAME", help="login user; requires a password or --ssh-key")
     parser.add_argument("--ssh-key", metavar="FILE", type=Path, help="SSH public key of that user; enables SSH")

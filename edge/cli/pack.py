@@ -10,6 +10,7 @@ from typing import Any
 
 from edge.cli.arguments import command, overwriting
 from edge.core.errors import UpdateError
+from edge.core.supplied import readable_path
 
 
 def add(commands: Any) -> None:
@@ -22,7 +23,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("out", type=Path, metavar="OUT.tar", help="file to write")
     parser.add_argument("--key", type=Path, required=True, metavar="FILE", help="secret key, made by minisign -G")
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="pack this bundle instead of a release")
+    parser.add_argument("--bundle", type=readable_path, metavar="DIR", help="pack this bundle instead of a release")
     parser.add_argument("--python", default="3.13", help="of the device: 3.13 on Trixie (default), 3.11 on Bookworm")
     parser.add_argument("--machine", default="aarch64", choices=("aarch64", "x86_64"), help="default: aarch64")
     parser.add_argument("--board", default="pi", choices=("cpu", "pi", "coral"), help="default: pi")

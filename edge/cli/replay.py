@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edge.cli.arguments import command, load, overwriting, print_events, settings
 from edge.core.errors import DataError
 from edge.core.progress import Progress
+from edge.core.supplied import readable_path
 
 if TYPE_CHECKING:
     from edge.assemble import Runtime
@@ -30,7 +31,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("source", help="a picture, a folder of pictures, a video file, or 'synthetic'")
     settings(parser)
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="bundle to use instead of model.bundle")
+    parser.add_argument("--bundle", type=readable_path, metavar="DIR", help="bundle to use instead of model.bundle")
     parser.add_argument("--out", type=Path, help="annotated copy: .mp4; for pictures .png, .jpg or a folder")
     parser.add_argument(
         "--events", type=Path, metavar="JSONL", help="write the events as JSON lines; -: to standard output"

@@ -70,7 +70,7 @@ class Guard:
         host = headers.get("host", "")
         if not self._is_ours(host):
             return refused(
-                421, f"this camera is not called '{host[:80]}': use its address, or add the name to web.names"
+                421, f"this machine is not called '{host[:80]}': use its address; a camera's names are web.names"
             )
         if scope["method"] not in SAFE and not _same_origin(scope, headers, host):
             return refused(403, "the request comes from another site: open the page itself")

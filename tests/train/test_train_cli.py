@@ -103,6 +103,36 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(config, tmp_path, capsys, mo
     assert "goes on after the last finished epoch" in capsys.readouterr().err
 
 
+def test_ctrl_c_promises_to_go_on_only_where_it_does(tmp_path, capsys, monkeypatch):
+    def interrupted(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_inspect", interrupted)
+    assert cli.main(["inspect", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "\nmaskcam-train: stopped; nothing was written\n"
+
+
+@pytest.mark.parametrize("command", ["classifier", "tune"])
+def test_the_number_of_threads_reaches_the_training_of_a_classifier(command, monkeypatch):
+    pytest.importorskip("tensorflow", reason="needs the extra 'train'")
+    from train.classifier import training, tune
+
+    taken = []
+    for module in (training, tune):
+        monkeypatch.setattr(module, "run", lambda *args: taken.append(args[-1]))
+    for more in ([], ["--workers", "7"]):
+        assert cli.main([command, "--data", "x", *more]) == 0
+    assert taken == [2, 7]
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "257", "many"])
+def test_a_number_of_threads_that_is_none_is_refused(count, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["classifier", "--data", "x", "--workers", count])
+    assert stopped.value.code == 2
+    assert "--workers" in capsys.readouterr().err
+
+
 def test_help_needs_no_tensorflow():
     code = (
         "import sys, train.cli; train.cli.parser(); sys.exit(bool({'tensorflow', 'keras', 'cv2'} & set(sys.modules)))"
@@ -152,3 +182,21 @@ def test_a_working_folder_of_an_older_release_goes_on(tmp_path):
     other = config.model_copy(update={"hard_examples": 0.3})
     with pytest.raises(ConfigError, match="other settings"):
         loop.check(tmp_path, {"config": other.model_dump(), "scenes": 3}, DetectorConfig)
+
+
+@pytest.mark.parametrize("below", ["", "run"])
+def test_a_working_folder_that_is_a_file_is_refused_before_anything_is_read(tmp_path, below):
+    pytest.importorskip("keras", reason="needs the extra 'train'")
+    from train.fitting import loop
+
+    file = tmp_path / "door.jpg"
+    file.write_text("a picture")
+    with pytest.raises(ConfigError, match=r"--workdir .*door\.jpg.* is a file; expected a folder"):
+        loop.check(file / below, {})
+    assert file.read_text() == "a picture"
+
+
+def test_a_start_that_is_not_there_is_said_before_a_picture_is_read(config, tmp_path, capsys):
+    (tmp_path / "with_mask").mkdir()
+    line = refused(classifier(config, tmp_path, tmp_path / "w", "--start", tmp_path / "none.keras"), capsys)
+    assert "none.keras: no such file; expected a bundle, or the classifier.keras of a training" in line

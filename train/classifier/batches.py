@@ -31,6 +31,8 @@ from train.fitting import workers
 Array = NDArray[Any]
 BARE, WRONGLY, THING = map(CLASSIFIER_LABELS.index, (WITHOUT_MASK, INCORRECTLY_WORN, NOT_A_FACE))
 """Outputs of the classifier for bare faces, for masks that are worn incorrectly, and for false detections."""
+THREADS = 2
+"""That make batches, unless `--workers` says otherwise."""
 LOWERED = (masks.NOSE_FREE + 0.05, 0.6)
 """How far an incorrectly worn mask hangs too low, in heights of the face: from a free nose to under the chin."""
 
@@ -127,12 +129,12 @@ class Augmented(keras.utils.PyDataset):
     """Endlessly varied batches of the same shapes, the labels in the shares of `config.balance`.
 
     The draws of a batch depend only on the seed, the epoch and the batch (and the worker whose share it is), not on
-    threads.
+    the `threads` that make batches beside the training.
     Raises DataError for a label of which there is neither a picture nor a way to draw one.
     """
 
-    def __init__(self, patches: Sequence[Patch], config: ClassifierConfig) -> None:
-        super().__init__(workers=2, max_queue_size=8)
+    def __init__(self, patches: Sequence[Patch], config: ClassifierConfig, threads: int = THREADS) -> None:
+        super().__init__(workers=threads, max_queue_size=4 * threads)
         self.config, self.spec = config, InputSpec(config.size, config.size)
         self.epoch = 0  # `loop.fit` sets it
         self.share = workers.ALONE  # and this

@@ -45,7 +45,7 @@ class WithMemory(keras.utils.PyDataset):
 
     def __init__(self, door: Augmented, crops: NDArray[np.uint8], answers: Array) -> None:
         """`crops` (M, size, size, 3) as `drawn` gives them, `answers` (M, L) what was said of them."""
-        super().__init__(workers=2, max_queue_size=8)
+        super().__init__(workers=door.workers, max_queue_size=door.max_queue_size)
         self.door, self.crops, self.answers = door, crops, answers
 
     @property

@@ -17,7 +17,7 @@ from edge.core.errors import ConfigError, DataError
 from edge.core.labels import NOT_A_FACE
 from edge.vision import bundle
 from train.classifier import card, network, report
-from train.classifier.batches import Augmented, Fixed
+from train.classifier.batches import THREADS, Augmented, Fixed
 from train.config import ClassifierConfig, load
 from train.data import dataset, manifest, near_duplicates, splits
 from train.data.dataset import Patch
@@ -34,12 +34,13 @@ def run(
     also: Sequence[Path] = (),
     start: Path | None = None,
     renamed: Mapping[str, str] | None = None,
+    threads: int = THREADS,
 ) -> dict[str, Any]:
     """Trains (or resumes) once per split of the configuration; the first split's model is `classifier.keras`.
 
     `also`: further sets that are only measured (their validation part, where they have one). `start`: a bundle, or the
-    classifier.keras of an earlier training, to go on from. `renamed`: see `formats.read`. Returns what `report.json`
-    holds. Raises ConfigError, DataError.
+    classifier.keras of an earlier training, to go on from. `renamed`: see `formats.read`. `threads`: that make batches,
+    which changes the speed alone. Returns what `report.json` holds. Raises ConfigError, DataError.
     """
     workers.begin()
     config = settings(config_path, weights, start)
@@ -69,7 +70,7 @@ def run(
     for number, way in enumerate(config.splits, 1):
         folder = workdir if number == 1 else workdir / f"split-{way}"
         ahead = (config.head.epochs + config.tune.epochs) * (len(config.splits) - number)
-        results.append(train_and_measure(config, way, patches, sets, folder, lock, start, ahead))
+        results.append(train_and_measure(config, way, patches, sets, folder, lock, start, ahead, threads))
     if not workers.chief():
         return {}
     whole = results[0] | {
@@ -92,6 +93,8 @@ def settings(path: Path, weights: str | None, start: Path | None = None) -> Clas
     """
     config = load(path, ClassifierConfig)
     if start:
+        if not start.exists():
+            raise DataError(f"--start {start}: no such file; expected a bundle, or the classifier.keras of a training")
         taken = from_bundle.origin(bundle.load(start)) if start.is_dir() else {}
         return config.model_copy(update={**taken, "weights": "none"})
     if weights:
@@ -163,6 +166,7 @@ def train_and_measure(
     lock: Callable[[], None],
     start: Path | None = None,
     others: int = 0,
+    threads: int = THREADS,
 ) -> dict[str, Any]:
     """One training by one split and what it is worth. `others`: epochs of the trainings that follow.
 
@@ -172,7 +176,7 @@ def train_and_measure(
     print(f"split by {way}: {len(training)} faces to train on, {len(validation)} to validate on", flush=True)
     print(report.leakage(result), flush=True)
     known = [p for p in validation if p.sample.label in config.labels]
-    model, history = train(config, training, known, folder, lock, start, others)
+    model, history = train(config, training, known, folder, lock, start, others, threads)
     if not workers.chief():
         return {}
 
@@ -206,13 +210,14 @@ def train(
     lock: Callable[[], None] = lambda: None,
     start: Path | None = None,
     others: int = 0,
+    threads: int = THREADS,
 ) -> tuple[keras.Model, list[dict[str, float]]]:
     """Both phases; each has a folder of its own under `folder`, so a killed training knows where it stood.
 
     `lock` is called once the network stands, before anything is written. `others`: epochs of the trainings that follow.
     """
     keras.utils.set_random_seed(config.seed)
-    batches = Augmented(training, config)
+    batches = Augmented(training, config, threads)
     checks = Fixed(validation, config.labels, config.size, config.margin, config.batch)
     with loop.strategy_scope():
         model = network.build(config)
@@ -256,8 +261,6 @@ def begin(model: keras.Model, start: Path) -> None:
     if start.is_dir():
         from_bundle.restore_classifier(model, bundle.load(start))
         return
-    if not start.is_file():
-        raise DataError(f"--start {start}: no such file; expected a bundle, or the classifier.keras of a training")
     try:
         model.load_weights(start)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

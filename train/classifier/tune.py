@@ -24,7 +24,7 @@ from edge.evaluation.outcomes import Interval
 from edge.vision import bundle
 from edge.vision.preprocess import InputSpec
 from train.classifier import card, memory, network, paired, report, training
-from train.classifier.batches import Augmented, Fixed
+from train.classifier.batches import THREADS, Augmented, Fixed
 from train.config import ClassifierConfig
 from train.data import dataset, manifest, near_duplicates
 from train.data.dataset import Patch
@@ -75,12 +75,14 @@ def run(
     workdir: Path,
     general: Sequence[Path] = (),
     renamed: Mapping[str, str] | None = None,
+    threads: int = THREADS,
 ) -> dict[str, Any]:
     """Tunes (or resumes), measures, and writes classifier.keras, report.json, report.txt, card.md, faces.csv.
 
     `start`: the folder of a bundle, whose labels are kept. `general`: data sets of the world, for the general check
-    besides the drawn one; only measured. `renamed`: see `formats.read`. Returns what report.json holds.
-    Raises ConfigError, BundleError, DataError; the last also where the general check falls whatever is tried.
+    besides the drawn one; only measured. `renamed`: see `formats.read`. `threads`: that make batches. Returns what
+    report.json holds. Raises ConfigError, BundleError, DataError; the last also where the general check falls
+    whatever is tried.
     """
     if workers.place().count > 1:
         raise ConfigError(f"{workers.VARIABLE} is set: a door is tuned on one machine, in minutes; unset it")
@@ -105,7 +107,7 @@ def run(
         model = network.build(config)
         training.begin(model, start)
         before, old = model.get_weights(), [check.right(model) for check in (door, *checks)]
-        batches = with_memory(model, faces, config)
+        batches = with_memory(model, Augmented(faces, config, threads), config)
         loop.lock_workdir(workdir, mark, ClassifierConfig)
         fixed = Fixed(held_out, config.labels, config.size, config.margin, config.batch)
         history = training.phases(model, config, batches, fixed, workdir)
@@ -187,11 +189,11 @@ def general_check(
     return of_patches(path.name, left, config)
 
 
-def with_memory(model: keras.Model, faces: Sequence[Patch], config: ClassifierConfig) -> memory.WithMemory:
+def with_memory(model: keras.Model, door: Augmented, config: ClassifierConfig) -> memory.WithMemory:
     crops, _ = memory.drawn(config, REMEMBERED, config.seed)
     inputs = InputSpec(config.size, config.size).normalise(crops)
     answers = np.concatenate([model.predict_on_batch(inputs[k : k + 64]) for k in range(0, len(inputs), 64)])
-    return memory.WithMemory(Augmented(faces, config), crops, answers)
+    return memory.WithMemory(door, crops, answers)
 
 
 def kept(

@@ -69,13 +69,9 @@ def read(path: Path, renamed: Mapping[str, str] | None = None, things: bool = Fa
 
     `renamed`, `things`: see `formats.read`.
     """
-    try:
-        pictures = formats.read(path, renamed, things)
-    except DataError as error:
-        raise DataError(f"--data {error}") from error
-    samples = of_pictures(pictures)
+    samples = of_pictures(formats.read(path, renamed, things))
     if not samples:
-        raise DataError(f"--data {path}: no labelled face in it; expected labels {', '.join(CLASSIFIER_LABELS)}")
+        raise DataError(f"{path}: no labelled face in it; expected labels {', '.join(CLASSIFIER_LABELS)}")
     return samples
 
 

@@ -161,10 +161,14 @@ class SaveCheckpoint(keras.callbacks.Callback):
 
 
 def check(workdir: Path, settings: dict[str, Any], model: type[TomlModel] = TomlModel) -> None:
-    """Raises ConfigError naming what differs where `workdir` holds a training of other settings; writes nothing.
+    """Raises ConfigError where `workdir` is no folder, or holds a training of other settings: it names what differs.
 
-    `model`: that of `settings["config"]`, which knows the names that an older training wrote.
+    Writes nothing. `model`: that of `settings["config"]`, which knows the names that an older training wrote.
     """
+    there = next(path for path in (workdir, *workdir.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        reason = "may not be written" if there.is_dir() else "is a file"
+        raise ConfigError(f"--workdir {workdir}: {there} {reason}; expected a folder of yours, or a new one")
     mark = workdir / "settings.json"
     if not mark.exists():
         return

@@ -11,6 +11,7 @@ import numpy as np
 from edge.backends import tflite
 from edge.core.errors import DataError
 from edge.core.geometry import Box
+from edge.core.native_output import silence_native_output
 from edge.core.records import Image
 from edge.evaluation.runner import mask_classifier
 from edge.vision import bundle as bundles
@@ -29,8 +30,9 @@ class Guesser:
 
     def __init__(self, folder: Path) -> None:
         bundle = bundles.load(folder)
-        self._detector = FaceDetector(tflite.open(bundle, "detector", 2), bundle.detector)
-        self._classifier = mask_classifier(tflite.open(bundle, "classifier", 2), bundle)
+        with silence_native_output():  # TensorFlow Lite greets on stderr when a network is opened
+            self._detector = FaceDetector(tflite.open(bundle, "detector", 2), bundle.detector)
+            self._classifier = mask_classifier(tflite.open(bundle, "classifier", 2), bundle)
         self._labels = bundle.classifier.labels
 
     def faces(self, image: Image, known: list[Face]) -> list[Face]:

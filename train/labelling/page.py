@@ -174,6 +174,9 @@ def _bound(call: Call, work: Labelling) -> Callable[[Request], Any]:
 def run(path: Path, bundle: Path, port: int, opened: Callable[[str], None]) -> None:
     """Serves the page until Ctrl-C; `opened` is told its address. Raises DataError, BundleError, OSError."""
     store = Store(path)
+    if store.skipped:
+        whole = len(store.images) + len(store.skipped)
+        print(f"skipped {len(store.skipped)} of {whole} pictures, the first is {store.skipped[0]}", flush=True)
     with socket.create_server(("127.0.0.1", port)) as listening, closing(Guesses(store, bundle)) as guesses:
         opened(f"http://127.0.0.1:{listening.getsockname()[1]}/")
         config = uvicorn.Config(

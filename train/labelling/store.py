@@ -45,7 +45,9 @@ class Store:
     def __init__(self, path: Path) -> None:
         """`path`: a COCO file, its folder, or a folder of pictures, which gets a coco.json."""
         self._lock = threading.RLock()
-        self.file, self._content = _opened(path)
+        self.skipped: list[str] = []
+        """Why pictures of a folder are not listed, each reason with its file."""
+        self.file, self._content = _opened(path, self.skipped)
         self._known = files.mark(self.file)
         coco.read(
             self.file
@@ -151,7 +153,7 @@ class Store:
             self._known = files.mark(self.file)
 
 
-def _opened(path: Path) -> tuple[Path, dict[str, Any]]:
+def _opened(path: Path, skipped: list[str]) -> tuple[Path, dict[str, Any]]:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; expected a folder of pictures, or COCO annotations")
     if path.is_file():
@@ -163,11 +165,11 @@ def _opened(path: Path) -> tuple[Path, dict[str, Any]]:
             raise DataError(f"{path}: holds {len(found)} COCO files; name one of them: {found[0]}")
         content = _read(found[0])
         if found[0] == path / FILE:  # that of a tool may leave pictures out on purpose
-            _add(content, path)
+            _add(content, path, skipped)
         return found[0], content
     if yolo.files(path) or crops_table.files(path) or class_folders.folders(path, Labels({})) or pascal_voc.files(path):
         raise DataError(f"{path}: is labelled already, in another form than COCO: give it to --data as it is")
-    return path / FILE, _of_folder(path)
+    return path / FILE, _of_folder(path, skipped)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -181,17 +183,17 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _of_folder(folder: Path) -> dict[str, Any]:
+def _of_folder(folder: Path, skipped: list[str]) -> dict[str, Any]:
     if not pictures.find(folder):
         raise DataError(f"{folder}: no pictures in it; expected .jpg, .png and the like")
     names = [{"id": number, "name": name} for name, number in NAMES.items()]
     content: dict[str, Any] = {"images": [], "annotations": [], "categories": names}
-    _add(content, folder)
+    _add(content, folder, skipped)
     return content
 
 
-def _add(content: dict[str, Any], folder: Path) -> None:
-    """Lists the pictures of `folder` that are not listed yet."""
+def _add(content: dict[str, Any], folder: Path, skipped: list[str]) -> None:
+    """Lists the pictures of `folder` that are not listed yet; those that cannot be read go to `skipped`."""
     images, places = content["images"], Places(folder)
     known = {places.find(image["file_name"]).resolve() for image in images}
     free = max((image["id"] for image in images), default=0) + 1
@@ -200,8 +202,9 @@ def _add(content: dict[str, Any], folder: Path) -> None:
             continue
         try:
             width, height = pictures.size(path)
-        except DataError:
-            continue  # shown to nobody; `maskcam-train inspect` names it
+        except DataError as error:
+            skipped.append(str(error))
+            continue
         name = path.relative_to(folder).as_posix()
         images.append({"id": free, "file_name": name, "width": width, "height": height})
         free += 1

@@ -30,8 +30,8 @@ def backbone(
         if named is None:
             raise
         raise DataError(
-            f"the ImageNet weights of {name} cannot be had ({str(error).splitlines()[0]}); give --weights FILE, "
-            "or go on from a trained network with --start; a half download lies in ~/.keras/models"
+            f"the ImageNet weights of {name} could not be downloaded ({str(error).splitlines()[0]}); "
+            "give --weights FILE, or go on from a trained network with --start; a half download lies in ~/.keras/models"
         ) from error
     if weights not in (None, "none", "imagenet"):
         load(body, Path(weights), makers[name], extra)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from edge.core import supplied
 from edge.core.digest import sha256
 from edge.core.errors import FlashError
 from edge.operations import repack
@@ -30,9 +31,8 @@ SOURCES = ("edge", "train", "convert", "configs", "systemd", "pyproject.toml", "
 
 def source() -> Path:
     """The folder with systemd/ and configs/, in the wheel or in the checkout. Raises FlashError."""
-    for folder in (Path(__file__).parents[2] / "share", Path(__file__).parents[3]):
-        if (folder / "systemd" / "install.sh").is_file():
-            return folder
+    if folder := supplied.folder():
+        return folder
     raise FlashError("maskcam's installer is not here: this installation is damaged: install maskcam again")
 
 

@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,8 @@ pytest.importorskip("tensorflow", reason="needs the extra 'train'")
 
 from dataclasses import replace
 from pathlib import Path
+
+import keras
 
 from edge.core.geometry import Box
 from edge.core.labels import CLASSIFIER_LABELS, INCORRECTLY_WORN, NOT_A_FACE
@@ -154,6 +158,33 @@ def test_classes_are_balanced_and_draws_depend_on_the_epoch():
     assert (varied[0][0] == x).all()
     varied.epoch = 1
     assert (varied[0][0] != x).any()
+
+
+class Watched(batches.Augmented):
+    """Batches that remember which threads made them."""
+
+    def __getitem__(self, index):
+        self.makers.add(threading.get_ident())
+        return super().__getitem__(index)
+
+
+def trained(threads):
+    """The threads that made the batches of a small training, and the weights that came out."""
+    varied = Watched([patch(BARE), patch(MASKED)], config(Augmentation(), batch=8, per_epoch=64), threads)
+    varied.makers = set()
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    model.fit(varied, epochs=1, shuffle=False, verbose=0)
+    return varied.makers, model.get_weights()
+
+
+def test_threads_make_the_batches_and_change_nothing_in_them():
+    one, alone = trained(1)
+    some, beside = trained(3)
+    assert len(one) <= 2, "Keras asks for the first batch itself, to see its shape"
+    assert len(some) > 2
+    assert all((a == b).all() for a, b in zip(alone, beside, strict=True))
 
 
 def test_masks_are_drawn_on_bare_faces_only_where_the_box_is_known():

@@ -267,5 +267,5 @@ def test_no_network_and_no_weights_is_one_line(real_backbone, monkeypatch):
         raise Exception("URL fetch failure on https://storage.example/weights.h5: None -- name not known")
 
     monkeypatch.setattr("keras.src.applications.mobilenet_v2.file_utils.get_file", unreachable)
-    with pytest.raises(DataError, match=r"ImageNet weights of mobilenetv2 cannot be had .*--weights FILE"):
+    with pytest.raises(DataError, match=r"ImageNet weights of mobilenetv2 could not be downloaded .*--weights FILE"):
         network.build(config(weights="imagenet"))

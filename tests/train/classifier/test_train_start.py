@@ -62,7 +62,7 @@ def test_without_a_configuration_the_shipped_classifier_is_where_it_starts(monke
     monkeypatch.setattr(cli, "_import_quietly", lambda: None)
     monkeypatch.setattr(training, "run", lambda *args: asked.update(args=args))
     assert cli.main(["classifier", "--data", str(tmp_path), "--label", "Schal=without_mask"]) == 0
-    config, data, workdir, weights, also, start, renamed = asked["args"]
+    config, data, workdir, weights, also, start, renamed, _ = asked["args"]
     assert (config, workdir, weights, also) == (Path("own"), Path("runs/classifier"), None, [])
     assert (data, start, renamed) == ([tmp_path], bundle.shipped(), {"Schal": "without_mask"})
     assert cli.main(["classifier", "c.toml", "--data", str(tmp_path)]) == 0

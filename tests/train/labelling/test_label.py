@@ -53,6 +53,11 @@ def stand(folder):
     return store, guesses, TestClient(app(Labelling(store, guesses)), ADDRESS)
 
 
+def test_pictures_that_cannot_be_read_are_named_with_the_reason(folder):
+    (skipped,) = Store(folder).skipped
+    assert skipped.startswith(f"{folder / 'broken.jpg'}: ")
+
+
 def test_the_most_doubtful_comes_first_and_what_was_told_wrong_before_all(stand):
     store, guesses, client = stand
     assert guesses.next() == 2
