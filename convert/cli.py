@@ -12,6 +12,7 @@ from typing import Any
 from edge.cli.arguments import labels, renamed
 from edge.core.errors import DataError, MaskcamError, MissingPackage
 from edge.core.native_output import open_standard_streams
+from edge.core.plain_text import plain
 from edge.core.supplied import readable_path
 from edge.vision import bundle as bundles
 
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(error: Exception) -> int:
-    print(f"maskcam-convert: error: {error}", file=sys.stderr)
+    print(f"maskcam-convert: error: {plain(str(error))}", file=sys.stderr)
     return 2
 
 

@@ -15,6 +15,7 @@ from edge.backends import opencv, tflite
 from edge.core.errors import DataError
 from edge.core.labels import of_outputs
 from edge.core.native_output import silence_native_output
+from edge.core.plain_text import plain
 from edge.core.progress import Progress
 from edge.evaluation import formats
 from edge.evaluation.runner import BundleDetector, score, table
@@ -71,7 +72,7 @@ def of_classifier(path: Path, faces: Path, renamed: Labels = NONE) -> str:
         return model.predict(Fixed(some, labels, size, margin, 64), verbose=0)
 
     result = report.measure(patches, predict, labels)
-    note = f"\nskipped {len(skipped)} pictures, the first is {next(iter(skipped.values()))}" if skipped else ""
+    note = f"\nskipped {len(skipped)} pictures, the first is {plain(next(iter(skipped.values())))}" if skipped else ""
     return report.text(result, f"{path.name} on {faces.name}") + note
 
 

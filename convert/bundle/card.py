@@ -84,9 +84,9 @@ def card(values: dict[str, Any]) -> str:
     lines += _compared(accuracy.get("compared"))
     int8 = accuracy["int8"]
     known = {
-        "wrongly_worn_alarmed": "of the incorrectly worn masks that are found raise the alert",
-        "wrongly_worn_named": "are said to be incorrectly worn",
-        "masked_called_wrongly_worn": "of the correctly worn masks are said to be incorrectly worn",
+        "incorrectly_worn_alarmed": "of the incorrectly worn masks that are found raise the alert",
+        "incorrectly_worn_named": "are said to be incorrectly worn",
+        "masked_called_incorrectly_worn": "of the correctly worn masks are said to be incorrectly worn",
     }
     told = {key: text for key, text in known.items() if int8.get(key) is not None and int8[key] == int8[key]}  # no NaN
     said = [f"{int8[key]:.0%} {text}" for key, text in told.items()]

@@ -15,7 +15,7 @@ from edge.cameras.synthetic import SyntheticCamera
 from edge.core.geometry import Box, iou_matrix
 from edge.core.records import Image
 from edge.evaluation.runner import BundleDetector
-from edge.evaluation.scoring import BARE, MASKED, WRONGLY, Scorer
+from edge.evaluation.scoring import BARE, INCORRECT, MASKED, Scorer
 from edge.vision import masks
 from edge.vision.preprocess import PADDING
 
@@ -100,7 +100,7 @@ def _tile(title: str, on: bool, image: Image, face: Box, detector: BundleDetecto
     overlap = iou_matrix(rows, np.array([[face.x0, face.y0, face.x1, face.y1]]))[:, 0] if len(rows) else np.zeros(1)
     found = overlap.max() >= Scorer.threshold
     label = rows[overlap.argmax(), 5] if found else -1
-    said = {-1: "not found", BARE: "no mask", MASKED: "mask", WRONGLY: "incorrectly worn"}[int(label)]
+    said = {-1: "not found", BARE: "no mask", MASKED: "mask", INCORRECT: "incorrectly worn"}[int(label)]
     square = face.square(0.6)
     matrix = np.array([[TILE / square.width, 0, 0], [0, TILE / square.width, 0]], np.float64)
     matrix[:, 2] = -np.array([square.x0, square.y0]) * TILE / square.width

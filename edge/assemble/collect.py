@@ -13,7 +13,8 @@ from edge.runtime.collect import Collector
 from edge.runtime.collected import Folder
 
 if TYPE_CHECKING:
-    from edge.config.settings import Collect, Settings
+    from edge.config.service_sections import Collect
+    from edge.config.settings import Settings
     from edge.sinks.buttons import Button
 
 log = logging.getLogger(__name__)

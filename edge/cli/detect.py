@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edge.cli.arguments import command, overwriting
 from edge.core.errors import DataError
 from edge.core.native_output import silence_native_output
+from edge.core.plain_text import plain
 from edge.core.supplied import readable_path
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             image = pictures.read(path)
         except DataError as error:
-            print(f"maskcam: skipped: {error}", file=sys.stderr)
+            print(f"maskcam: skipped: {plain(str(error))}", file=sys.stderr)
             continue
         read += 1
         found = judge(image)
@@ -113,10 +114,11 @@ def _values(path: Path, found: list[tuple[Face, Verdict]]) -> dict[str, Any]:
 
 def _lines(path: Path, found: list[tuple[Face, Verdict]]) -> list[str]:
     """`photo.jpg: no mask (97 %) at 120,80 to 180,160`"""
+    name = plain(str(path))
     if not found:
-        return [f"{path}: no face"]
+        return [f"{name}: no face"]
     return [
-        f"{path}: {_words(v)} ({v.confidence:.0%}) at {f.box.x0:.0f},{f.box.y0:.0f} to {f.box.x1:.0f},{f.box.y1:.0f}"
+        f"{name}: {_words(v)} ({v.confidence:.0%}) at {f.box.x0:.0f},{f.box.y0:.0f} to {f.box.x1:.0f},{f.box.y1:.0f}"
         for f, v in found
     ]
 

@@ -146,7 +146,7 @@ def _from_apt(needs: list[str]) -> list[str]:
 
 def _page(args: argparse.Namespace, text: str, card: Target) -> tuple[str, str]:
     """The settings with the page, and the text to print when they are on the card. Raises FlashError."""
-    from edge.config.settings import Web
+    from edge.config.service_sections import Web
     from edge.operations.flash import page
 
     secret = page.password()

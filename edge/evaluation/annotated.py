@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge.core import labels
 from edge.core.errors import DataError
+from edge.core.plain_text import plain
 from edge.core.records import Image
 from edge.vision import pictures
 
@@ -81,7 +82,7 @@ class Skipped:
     def __str__(self) -> str:
         if not self.reasons:
             return ""
-        return f"skipped {len(self.reasons)} of {self.total} pictures, the first is {self.reasons[0][1]}"
+        return f"skipped {len(self.reasons)} of {self.total} pictures, the first is {plain(self.reasons[0][1])}"
 
 
 def each(truths: Iterable[Annotated], skipped: Skipped) -> Iterator[tuple[Annotated, Image]]:

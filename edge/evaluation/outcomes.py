@@ -93,12 +93,16 @@ class Outcomes:
         return float(np.sum(np.diff(np.r_[0.0, right / faces]) * envelope))
 
 
-def compare(new: Outcomes, old: Outcomes, seed: int = 0) -> list[Interval]:
-    """One interval per figure that both have. The outcomes must be of the same pictures. Raises ValueError."""
+def compare(new: Outcomes, old: Outcomes, seed: int = 0, groups: Sequence[str] = ()) -> list[Interval]:
+    """One interval per figure that both have. The outcomes must be of the same pictures. Raises ValueError.
+
+    `groups`: one name per picture; those of one name (near-duplicates, one visit) are drawn together.
+    """
     if len(new) != len(old) or not len(new):
         raise ValueError(f"{len(new)} and {len(old)} pictures: expected the same ones")
-    rng, count = np.random.default_rng(seed), len(new)
-    draws = [rng.multinomial(count, np.full(count, 1 / count)).astype(float) for _ in range(DRAWS)]
+    _, group = np.unique(groups or np.arange(len(new)), return_inverse=True)
+    rng, count = np.random.default_rng(seed), int(group.max()) + 1
+    draws = [rng.multinomial(count, np.full(count, 1 / count)).astype(float)[group] for _ in range(DRAWS)]
     there, before = new.figures(), old.figures()
     drawn = [(new.figures(w), old.figures(w)) for w in draws]
     result = []

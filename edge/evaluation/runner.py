@@ -18,7 +18,7 @@ from edge.core.ports import Engine
 from edge.core.records import Image
 from edge.evaluation import slices
 from edge.evaluation.annotated import Annotated, Skipped, each
-from edge.evaluation.scoring import BARE, MASKED, UNSAID, WRONGLY, Scorer
+from edge.evaluation.scoring import BARE, INCORRECT, MASKED, UNSAID, Scorer
 from edge.vision.bundle import Bundle
 from edge.vision.classifier import MaskClassifier
 from edge.vision.detector import FaceDetector
@@ -92,14 +92,14 @@ class BundleDetector:
         """The label of a face, and the probability that it is not one."""
         p = self._classifier.probabilities(image, box, 0.0 if whole else None)
         said = dict(zip(self._labels, p.tolist(), strict=True))
-        on, off, wrongly = (said.get(x, 0.0) for x in (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN))
-        label = MASKED if on >= off + wrongly else WRONGLY if wrongly > off else BARE
+        on, off, incorrect = (said.get(x, 0.0) for x in (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN))
+        label = MASKED if on >= off + incorrect else INCORRECT if incorrect > off else BARE
         return float(label), said.get(NOT_A_FACE, 0.0)
 
     def __call__(self, bgr: NDArray[np.uint8]) -> Rows:
         """Like `__call__` for a BGR picture, as OpenCV reads it, with two labels: an incorrectly worn mask is 0."""
         rows = self.rows(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]
-        rows[rows[:, 5] == WRONGLY, 5] = BARE
+        rows[rows[:, 5] == INCORRECT, 5] = BARE
         return rows
 
 
@@ -161,9 +161,9 @@ COLUMNS = {
     "label_accuracy": "label acc",
     "masked_called_bare": "mask>bare",
     "bare_called_masked": "bare>mask",
-    "wrongly_worn_alarmed": "wrong:alarm",
-    "wrongly_worn_named": "wrong:named",
-    "masked_called_wrongly_worn": "mask>wrong",
+    "incorrectly_worn_alarmed": "inc. alarm",
+    "incorrectly_worn_named": "inc. named",
+    "masked_called_incorrectly_worn": "mask>inc.",
 }
 
 WIDEST = 60

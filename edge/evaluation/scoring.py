@@ -17,7 +17,7 @@ from edge.core.geometry import iou_matrix
 from edge.evaluation.coco import INCORRECTLY_WORN, WITH_MASK, WITHOUT_MASK, Annotated
 
 Array = NDArray[Any]
-BARE, MASKED, WRONGLY, UNSAID = 0, 1, 2, -1
+BARE, MASKED, INCORRECT, UNSAID = 0, 1, 2, -1
 """A detector's labels."""
 LABELS = {MASKED: WITH_MASK, BARE: WITHOUT_MASK}
 """A detector's label -> COCO category."""
@@ -68,8 +68,8 @@ class Scorer:
     _wanted: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
     _found: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
     _confusion: Array = field(default_factory=lambda: np.zeros((2, 3), int))
-    _wrongly: Array = field(default_factory=lambda: np.zeros(3, int))
-    _wrongly_faces: int = 0
+    _incorrect: Array = field(default_factory=lambda: np.zeros(3, int))
+    _incorrect_faces: int = 0
 
     def add(self, truth: Annotated, rows: Array) -> None:
         """Takes the rows (N, 6) of one picture."""
@@ -77,7 +77,7 @@ class Scorer:
         sides = truth.boxes[:, 2:] - truth.boxes[:, :2]
         ignored = truth.ignored | (sides.min(1, initial=np.inf) < self.min_side)
         scores, hits = match(rows, truth.boxes, ignored, self.threshold)
-        two = np.where(rows[:, 5] == WRONGLY, BARE, rows[:, 5])
+        two = np.where(rows[:, 5] == INCORRECT, BARE, rows[:, 5])
         self.pictures += 1
         self.faces += int((~ignored).sum())
         self.false_alarms += int((~hits & (scores >= self.operating)).sum())
@@ -88,7 +88,7 @@ class Scorer:
             k = wanted | unknown
             self._label[label].append(match(rows[two == label], truth.boxes[k], unknown[k], self.threshold))
             self._wanted[label] += int((wanted & ~ignored).sum())
-        self._wrongly_faces += int(((truth.categories == INCORRECTLY_WORN) & ~ignored).sum())
+        self._incorrect_faces += int(((truth.categories == INCORRECTLY_WORN) & ~ignored).sum())
         self._count_labels(truth, rows[rows[:, 4] >= self.operating], ignored)
 
     def _count_labels(self, truth: Annotated, rows: Array, ignored: Array) -> None:
@@ -104,7 +104,7 @@ class Scorer:
                     if said >= 0:
                         self._confusion[label, said] += 1
             if category == INCORRECTLY_WORN and said >= 0:
-                self._wrongly[said] += 1
+                self._incorrect[said] += 1
 
     @property
     def said(self) -> tuple[Array, Array]:
@@ -120,14 +120,15 @@ class Scorer:
     def right_and_named(self) -> tuple[int, int]:
         """Counts: found faces with the right label, with any label; an incorrectly worn mask counts as bare."""
         c = self._confusion
-        return int(c[BARE, BARE] + c[BARE, WRONGLY] + c[MASKED, MASKED]), int(c.sum())
+        return int(c[BARE, BARE] + c[BARE, INCORRECT] + c[MASKED, MASKED]), int(c.sum())
 
     def result(self) -> dict[str, float]:
         """The table's row; NaN for a figure without data."""
-        c, nan, wrongly = self._confusion[:, :2].copy(), float("nan"), self._wrongly
-        c[:, BARE] += self._confusion[:, WRONGLY]
+        c, nan, incorrect = self._confusion[:, :2].copy(), float("nan"), self._incorrect
+        c[:, BARE] += self._confusion[:, INCORRECT]
         named = c.sum() > 0
-        tells = self._confusion[:, WRONGLY].sum() + wrongly[WRONGLY] > 0
+        tells = self._confusion[:, INCORRECT].sum() + incorrect[INCORRECT] > 0
+        called = self._confusion[MASKED, INCORRECT]
         return {
             "face_ap": average_precision(*_joined(self._face), self.faces),
             "recall_masked": self._found[1] / self._wanted[1] if self._wanted[1] else nan,
@@ -138,10 +139,10 @@ class Scorer:
             "label_accuracy": float(np.trace(c) / c.sum()) if named else nan,
             "masked_called_bare": float(c[1, 0] / c[1].sum()) if c[1].sum() else nan,
             "bare_called_masked": float(c[0, 1] / c[0].sum()) if c[0].sum() else nan,
-            "recall_wrongly_worn": wrongly.sum() / self._wrongly_faces if self._wrongly_faces else nan,
-            "wrongly_worn_alarmed": _share(wrongly[BARE] + wrongly[WRONGLY], wrongly.sum()),
-            "wrongly_worn_named": _share(wrongly[WRONGLY], wrongly.sum()) if tells else nan,
-            "masked_called_wrongly_worn": _share(self._confusion[MASKED, WRONGLY], c[MASKED].sum()) if tells else nan,
+            "recall_incorrectly_worn": incorrect.sum() / self._incorrect_faces if self._incorrect_faces else nan,
+            "incorrectly_worn_alarmed": _share(incorrect[BARE] + incorrect[INCORRECT], incorrect.sum()),
+            "incorrectly_worn_named": _share(incorrect[INCORRECT], incorrect.sum()) if tells else nan,
+            "masked_called_incorrectly_worn": _share(called, c[MASKED].sum()) if tells else nan,
         }
 
 

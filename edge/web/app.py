@@ -30,7 +30,8 @@ from edge.web.preview import Preview
 from edge.web.worker import Worker
 
 if TYPE_CHECKING:
-    from edge.config.settings import Settings, Web
+    from edge.config.service_sections import Web
+    from edge.config.settings import Settings
 
 log = logging.getLogger(__name__)
 

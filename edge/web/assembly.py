@@ -16,7 +16,8 @@ from edge.web.hub import Hub
 
 if TYPE_CHECKING:
     from edge.config import Loaded
-    from edge.config.settings import Settings, Web
+    from edge.config.service_sections import Web
+    from edge.config.settings import Settings
 
 log = logging.getLogger(__name__)
 

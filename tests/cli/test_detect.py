@@ -72,6 +72,16 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_on(detect, photos, tmp_p
     assert detect(tmp_path / "gone.jpg")[0] == 2
 
 
+def test_a_file_name_moves_no_cursor(detect, photos, tmp_path):
+    wall, cut = (tmp_path / f"{name}\x1b[2J.png" for name in ("wall", "cut"))
+    wall.write_bytes((photos / "wall.png").read_bytes())
+    cut.write_bytes(b"no picture")
+    _, out, err = detect(wall, cut)
+    assert out == f"{tmp_path}/wall\\x1b[2J.png: no face\n"
+    assert f"{tmp_path}/cut\\x1b[2J.png: " in err
+    assert "\x1b" not in err
+
+
 def test_no_picture_is_written_over(detect, photos):
     before = {p: p.read_bytes() for p in photos.iterdir()}
     code, _, err = detect(photos, "--out", photos)

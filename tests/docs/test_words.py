@@ -21,6 +21,7 @@ OLD = (
     r"is said, not hidden",
     r"must be mended",
     r"worn wrongly",
+    r"wrongly_worn",
     r"\bis told; ",
     r"\bheld to be (on|off)",
     r"\basked of the camera",

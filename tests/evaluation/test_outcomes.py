@@ -72,6 +72,18 @@ def test_faces_that_are_no_longer_found_are_surely_worse():
     assert better == found
 
 
+def test_pictures_of_one_visit_are_drawn_together_and_say_less():
+    """Ten right answers about one person are one success, not ten."""
+    lost = [None if 20 <= k < 30 else a for k, a in enumerate(right(60))]
+    apart, together = (
+        next(i for i in outcomes.compare(heard(lost), heard(right(60)), groups=groups) if i.name == "face_ap")
+        for groups in ([], [str(k // 10) for k in range(60)])
+    )
+    assert (apart.new, apart.old) == (together.new, together.old)
+    assert apart.surely_worse
+    assert not together.surely_worse
+
+
 def test_of_lone_faces_only_labels_are_compared():
     assert [i.name for i in outcomes.compare(heard(right(20), lone=True), heard(right(20), lone=True))] == [
         "label_accuracy"

@@ -13,7 +13,7 @@ def truth(*faces):
     return Annotated(Path("p.jpg"), table[:, :4], table[:, 4].astype(int), table[:, 5] > 0, "s")
 
 
-MASKED, BARE, WRONGLY = (0, 0, 20, 20, 1, 0), (50, 0, 70, 20, 2, 0), (100, 0, 120, 20, 3, 0)
+MASKED, BARE, INCORRECT = (0, 0, 20, 20, 1, 0), (50, 0, 70, 20, 2, 0), (100, 0, 120, 20, 3, 0)
 
 
 def row(face, score, label):
@@ -60,24 +60,26 @@ def test_operating_point_decides_on_recall_but_not_on_ap():
 
 def test_errors_of_each_kind_are_told_apart():
     scorer = Scorer()
-    scorer.add(truth(MASKED, BARE, WRONGLY), np.array([row(MASKED, 0.9, 0), row(BARE, 0.9, 0), row(WRONGLY, 0.9, 0)]))
+    scorer.add(
+        truth(MASKED, BARE, INCORRECT), np.array([row(MASKED, 0.9, 0), row(BARE, 0.9, 0), row(INCORRECT, 0.9, 0)])
+    )
     result = scorer.result()
     assert result["masked_called_bare"] == 1.0
     assert result["bare_called_masked"] == 0.0
     assert result["label_accuracy"] == 0.5
-    assert result["wrongly_worn_alarmed"] == 1.0
-    assert np.isnan(result["wrongly_worn_named"]), "two labels cannot tell"
+    assert result["incorrectly_worn_alarmed"] == 1.0
+    assert np.isnan(result["incorrectly_worn_named"]), "two labels cannot tell"
 
 
 def test_a_mask_worn_wrongly_is_a_label_of_its_own_and_counts_as_bare_where_two_are_compared():
     scorer = Scorer()
     other = (150, 0, 170, 20, 3, 0)
-    rows = [row(MASKED, 0.9, 2), row(BARE, 0.9, 2), row(WRONGLY, 0.9, 2), row(other, 0.9, 1)]
-    scorer.add(truth(MASKED, BARE, WRONGLY, other, (200, 0, 220, 20, 3, 0)), np.array(rows))
+    rows = [row(MASKED, 0.9, 2), row(BARE, 0.9, 2), row(INCORRECT, 0.9, 2), row(other, 0.9, 1)]
+    scorer.add(truth(MASKED, BARE, INCORRECT, other, (200, 0, 220, 20, 3, 0)), np.array(rows))
     result = scorer.result()
-    assert result["recall_wrongly_worn"] == pytest.approx(2 / 3)
-    assert result["wrongly_worn_alarmed"] == result["wrongly_worn_named"] == 0.5
-    assert result["masked_called_wrongly_worn"] == result["masked_called_bare"] == 1.0
+    assert result["recall_incorrectly_worn"] == pytest.approx(2 / 3)
+    assert result["incorrectly_worn_alarmed"] == result["incorrectly_worn_named"] == 0.5
+    assert result["masked_called_incorrectly_worn"] == result["masked_called_bare"] == 1.0
     assert result["bare_called_masked"] == 0.0
     assert result["ap_without_mask"] > 0
 

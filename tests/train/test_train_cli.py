@@ -116,13 +116,29 @@ def test_ctrl_c_promises_to_go_on_only_where_it_does(tmp_path, capsys, monkeypat
 def test_the_number_of_threads_reaches_the_training_of_a_classifier(command, monkeypatch):
     pytest.importorskip("tensorflow", reason="needs the extra 'train'")
     from train.classifier import training, tune
+    from train.detector import door
 
     taken = []
     for module in (training, tune):
         monkeypatch.setattr(module, "run", lambda *args: taken.append(args[-1]))
+    monkeypatch.setattr(door, "run", lambda *args: None)
     for more in ([], ["--workers", "7"]):
         assert cli.main([command, "--data", "x", *more]) == 0
     assert taken == [2, 7]
+
+
+@pytest.mark.parametrize(("more", "detector"), [([], True), (["--no-detector"], False)])
+def test_tune_goes_on_with_the_detector_and_says_how_to_make_a_bundle_of_both(more, detector, capsys, monkeypatch):
+    pytest.importorskip("tensorflow", reason="needs the extra 'train'")
+    from train.classifier import tune
+    from train.detector import door
+
+    monkeypatch.setattr(tune, "run", lambda *args: {})
+    monkeypatch.setattr(door, "run", lambda data, start, workdir, *rest: workdir / "detector")
+    assert cli.main(["tune", "--data", "x", "--workdir", "w", *more]) == 0
+    both = " --detector w/detector --calibration w/detector/train.json --validation w/detector/val.json"
+    made = capsys.readouterr().out.splitlines()[-1]
+    assert made == f"make a bundle of it: maskcam-convert bundle --classifier w{both if detector else ''}"
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "257", "many"])

@@ -29,7 +29,7 @@ from train.data.dataset import Patch, truth
 from train.fitting import workers
 
 Array = NDArray[Any]
-BARE, WRONGLY, THING = map(CLASSIFIER_LABELS.index, (WITHOUT_MASK, INCORRECTLY_WORN, NOT_A_FACE))
+BARE, INCORRECT, THING = map(CLASSIFIER_LABELS.index, (WITHOUT_MASK, INCORRECTLY_WORN, NOT_A_FACE))
 """Outputs of the classifier for bare faces, for masks that are worn incorrectly, and for false detections."""
 THREADS = 2
 """That make batches, unless `--workers` says otherwise."""
@@ -164,6 +164,6 @@ class Augmented(keras.utils.PyDataset):
             return augmented(pool.draw(rng), None, size, how, rng)
         if label == THING:
             return augmented(drawn_objects.draw(rng), None, size, how, rng)
-        lowered = rng.uniform(*LOWERED) if label == WRONGLY else 0.0
+        lowered = rng.uniform(*LOWERED) if label == INCORRECT else 0.0
         aside = self.profiles.patches and rng.random() < how.drawn_profiles
         return augmented((self.profiles if aside else self.drawable).draw(rng), lowered, size, how, rng)

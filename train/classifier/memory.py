@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge.core.labels import NOT_A_FACE, WITHOUT_MASK
 from train.augmentation import drawn_faces, drawn_objects
-from train.classifier.batches import LOWERED, WRONGLY, Augmented, augmented
+from train.classifier.batches import INCORRECT, LOWERED, Augmented, augmented
 from train.config import ClassifierConfig
 
 Array = NDArray[Any]
@@ -36,7 +36,7 @@ def _one(config: ClassifierConfig, truth: int, rng: np.random.Generator) -> NDAr
     label = config.labels[truth]
     if label == NOT_A_FACE:
         return augmented(drawn_objects.draw(rng), None, config.size, config.augmentation, rng)
-    lowered = None if label == WITHOUT_MASK else float(rng.uniform(*LOWERED)) if truth == WRONGLY else 0.0
+    lowered = None if label == WITHOUT_MASK else float(rng.uniform(*LOWERED)) if truth == INCORRECT else 0.0
     return augmented(drawn_faces.draw(rng), lowered, config.size, config.augmentation, rng)
 
 

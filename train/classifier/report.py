@@ -91,10 +91,10 @@ def hard_cases(
     bare = [p for p in known if p.sample.label == WITHOUT_MASK and p.sample.box is not None]
     covered = [replace(p, image=keep(occlusion.lower(p.image, p.box, rng))) for p in bare]
     drawn = [replace(p, image=keep(masks.draw(p.image, p.box, rng))) for p in bare]
-    wrongly = [p for p in patches if p.sample.label == INCORRECTLY_WORN]
+    incorrect = [p for p in patches if p.sample.label == INCORRECTLY_WORN]
     alarms = (WITHOUT_MASK, INCORRECTLY_WORN)
     cases: dict[str, tuple[list[Patch], tuple[str, ...]]] = {
-        "incorrectly worn mask: alarmed": (wrongly, alarms),
+        "incorrectly worn mask: alarmed": (incorrect, alarms),
         "bare behind a drawn hand, beard or cup": (covered, (WITHOUT_MASK,)),
         "mask drawn on a bare face": (drawn, (WITH_MASK,)),
         "shrunk to 16 px, with mask": ([shrunk(p, 16) for p in known if p.sample.label == WITH_MASK], (WITH_MASK,)),

@@ -15,6 +15,7 @@ import keras
 from edge.core import files
 from edge.core.errors import ConfigError, DataError
 from edge.core.labels import NOT_A_FACE
+from edge.core.plain_text import plain
 from edge.vision import bundle
 from train.classifier import card, network, report
 from train.classifier.batches import THREADS, Augmented, Fixed
@@ -57,7 +58,7 @@ def run(
     print(f"reading {len(samples)} faces", flush=True)
     patches, skipped = dataset.decode(samples)
     if skipped:
-        first = next(iter(skipped.values()))
+        first = plain(next(iter(skipped.values())))
         pictures = len({s.path for s in samples})
         print(f"skipped {len(skipped)} of {pictures} pictures, the first is {first}", flush=True)
     patches = near_duplicates.assign([p for p in patches if p.side >= config.smallest], config.distance)

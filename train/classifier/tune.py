@@ -20,15 +20,16 @@ from numpy.typing import NDArray
 from edge.core import files
 from edge.core.errors import ConfigError, DataError
 from edge.core.labels import of_outputs
+from edge.core.plain_text import plain
 from edge.evaluation.outcomes import Interval
 from edge.vision import bundle
 from edge.vision.preprocess import InputSpec
-from train.classifier import card, memory, network, paired, report, training
+from train.classifier import card, memory, network, report, training
 from train.classifier.batches import THREADS, Augmented, Fixed
 from train.config import ClassifierConfig
 from train.data import dataset, manifest, near_duplicates
 from train.data.dataset import Patch
-from train.fitting import loop, workers
+from train.fitting import loop, paired, workers
 from train.fitting.plots import curves
 
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
@@ -40,11 +41,6 @@ MOST_FORGOTTEN = 0.005
 FEWEST_FACES, FEWEST_GROUPS = 8, 4
 """Of the door, in each part."""
 DRAWN = "drawn faces and things"
-DETECTOR = (
-    "the detector stays as it is; from about 500 annotated scenes on it can go on too: "
-    "maskcam-train detector configs/train/detector-tune.toml --start {} --data TRAIN.json --val VAL.json "
-    "--workdir runs/face"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +90,7 @@ def run(
     print(loop.what_trains(), flush=True)
     patches, skipped = dataset.decode(samples)
     if skipped:
-        print(f"skipped {len(skipped)} pictures, the first is {next(iter(skipped.values()))}", flush=True)
+        print(f"skipped {len(skipped)} pictures, the first is {plain(next(iter(skipped.values())))}", flush=True)
     patches = near_duplicates.assign([p for p in patches if p.side >= config.smallest], config.distance)
     faces, held_out, said = parts(config, patches)
     config = config.model_copy(update={"balance": shares(config, faces)})
@@ -125,7 +121,6 @@ def run(
         "val": report.measure(held_out, predictor(model, config), config.labels, config.seed),
     }
     write(workdir, model, values, [*faces, *held_out])
-    print(DETECTOR.format(start), flush=True)
     return values
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edge.core import files
 from edge.core.digest import sha256
 from edge.core.errors import DataError
+from edge.core.plain_text import plain
 from edge.core.records import Image
 from edge.evaluation.coco import Annotated
 from edge.vision import bundle
@@ -54,10 +55,23 @@ def run(
     `Scenes`; they change the speed and nothing else.
     """
     workers.begin()
-    stages, workdir, origin = load_stages(config_path), Path(workdir), start
+    stages = load_stages(config_path)
     if weights:
         stages = [config.model_copy(update={"weights": weights}) for config in stages]
-    held_out = read(val)
+    return train(stages, data, val, Path(workdir), start, processes, megabytes)
+
+
+def train(
+    stages: Sequence[DetectorConfig],
+    data: Sequence[Path],
+    val: Path,
+    workdir: Path,
+    start: Path | None,
+    processes: int = 1,
+    megabytes: int = MEGABYTES,
+) -> Path:
+    """What `run` does, of configurations that are read already."""
+    origin, held_out = start, read(val)
     scenes = [scene for path in data for scene in without_copies(read(path), held_out)]
     parts = [of_sources(scenes, config.sources) for config in stages]
     for number, (config, part) in enumerate(zip(stages, parts, strict=True), 1):
@@ -108,7 +122,7 @@ def _stage(
     cv2.setNumThreads(1)  # pictures are made beside the training: its threads would wait for one another
     keras.utils.set_random_seed(config.seed)
     with loop.strategy_scope():
-        model = _first(config, start)
+        model = starting_network(config, start)
     loop.lock_workdir(workdir, mark, DetectorConfig)
     hard: Sequence[list[Place]] = ()
     if config.hard_examples and (listed or start):
@@ -116,7 +130,9 @@ def _stage(
             hard, scenes = _hard(config, scenes, listed, model if start else None, workdir)
     batches = Scenes(scenes, config, processes, hard, megabytes)
     if batches.skipped:
-        print(f"skipped {len(batches.skipped)} of {len(scenes)} pictures, the first is {batches.skipped[0]}")
+        print(
+            f"skipped {len(batches.skipped)} of {len(scenes)} pictures, the first is {plain(str(batches.skipped[0]))}"
+        )
     with loop.strategy_scope():
         if start:
             model = _fitted(model, start, config, batches)
@@ -129,7 +145,7 @@ def _stage(
         if not workers.chief():
             return done
         if config.averaged and origin is not None:
-            first = _fitted(_first(config, origin), origin, config, batches)
+            first = _fitted(starting_network(config, origin), origin, config, batches)
             average(model, first, config.averaged)
         report = {
             "config": config.model_dump() | {"weights": Path(config.weights).name},
@@ -201,7 +217,7 @@ def _digest(path: Path) -> str:
     return sha256(path)
 
 
-def _first(config: DetectorConfig, start: Path | None) -> keras.Model:
+def starting_network(config: DetectorConfig, start: Path | None) -> keras.Model:
     """The network that a training begins with, as wide as what `start` holds. Raises DataError, BundleError."""
     own = config.expansion if start is None else _expansion(start)
     if own < config.expansion or (start is None and own != pruning.FULL):

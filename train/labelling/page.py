@@ -20,6 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from edge.core.errors import DataError
+from edge.core.plain_text import plain
 from edge.evaluation.annotated import NAMES
 from edge.vision import pictures
 from edge.web.access import Access
@@ -176,7 +177,7 @@ def run(path: Path, bundle: Path, port: int, opened: Callable[[str], None]) -> N
     store = Store(path)
     if store.skipped:
         whole = len(store.images) + len(store.skipped)
-        print(f"skipped {len(store.skipped)} of {whole} pictures, the first is {store.skipped[0]}", flush=True)
+        print(f"skipped {len(store.skipped)} of {whole} pictures, the first is {plain(store.skipped[0])}", flush=True)
     with socket.create_server(("127.0.0.1", port)) as listening, closing(Guesses(store, bundle)) as guesses:
         opened(f"http://127.0.0.1:{listening.getsockname()[1]}/")
         config = uvicorn.Config(

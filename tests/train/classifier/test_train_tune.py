@@ -20,10 +20,11 @@ from edge.core.geometry import Box
 from edge.core.labels import CLASSIFIER_LABELS
 from edge.vision import bundle
 from train.augmentation import drawn_faces
-from train.classifier import memory, paired, training, tune
+from train.classifier import memory, training, tune
 from train.classifier.batches import Augmented
 from train.config import ClassifierConfig, load
 from train.data.dataset import Patch, Sample
+from train.fitting import paired
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 

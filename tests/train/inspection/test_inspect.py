@@ -106,3 +106,17 @@ def test_the_command_says_it_and_refuses_what_it_cannot_read(door, capfd):
     assert not told.err, "nor does a library say anything"
     assert cli.main(["inspect", str(door / "nowhere")]) == 2
     assert "no such file or folder; expected" in capfd.readouterr().err
+
+
+def test_a_sheet_that_cannot_be_written_is_refused_before_anything_is_looked_at(door, tmp_path, capfd):
+    for sheet_path, says in ((tmp_path, "is a folder"), (tmp_path / "no" / "s.jpg", "does not exist: create it first")):
+        assert cli.main(["inspect", str(door), "--sheet", str(sheet_path)]) == 2
+        told = capfd.readouterr()
+        assert says in told.err
+        assert not told.out
+
+
+def test_a_file_name_moves_no_cursor(door, capfd):
+    assert cli.main(["inspect", str(door / "cut\x1b[2J")]) == 2
+    assert "cut\\x1b[2J" in (err := capfd.readouterr().err)
+    assert "\x1b" not in err

@@ -196,7 +196,7 @@ def test_whoever_adds_a_picture_meanwhile_waits_until_a_label_is_written(stand, 
 
 
 def test_what_the_camera_collected_is_labelled_in_place_and_keeps_what_it_says(tmp_path):
-    from edge.config.settings import Collect
+    from edge.config.service_sections import Collect
     from edge.runtime.collected import Folder
     from edge.testing.defaults import with_defaults
     from tests.runtime.test_collect import found

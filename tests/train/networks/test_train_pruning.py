@@ -57,4 +57,4 @@ def test_fewer_channels_need_a_start():
 
     config = DetectorConfig(width=64, height=64, weights="none", alpha=0.35, channels=16, expansion=4)
     with pytest.raises(DataError, match="expansion = 4: needs --start"):
-        training._first(config, None)
+        training.starting_network(config, None)

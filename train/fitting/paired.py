@@ -1,4 +1,4 @@
-"""Two classifiers on the same faces: how much better one is, and how sure that is."""
+"""Two networks on the same pictures: how much better one is, and how sure that is."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ def compare(new: Flags, old: Flags, groups: Sequence[str], seed: int = 0) -> Int
     return Interval("label_accuracy", float(new.mean()), float(old.mean()), float(low), float(high))
 
 
-def text(where: str, interval: Interval, faces: int, groups: int) -> str:
-    """One line for people."""
+def text(where: str, interval: Interval, count: int, groups: int, unit: str = "faces") -> str:
+    """One line for people: of `count` faces or pictures in so many `groups` of near-duplicates."""
     verdict = (
         "surely worse" if interval.surely_worse else "surely better" if interval.surely_better else "not told apart"
     )
     return (
         f"{where:<24} {interval.old:.3f} -> {interval.new:.3f} ({interval.new - interval.old:+.3f}, {LEVEL} %: "
-        f"{interval.low:+.3f} to {interval.high:+.3f}, {verdict}), {faces} faces in {groups} groups"
+        f"{interval.low:+.3f} to {interval.high:+.3f}, {verdict}), {count} {unit} in {groups} groups"
     )
 
 
-def record(interval: Interval, faces: int, groups: int) -> dict[str, Any]:
+def record(interval: Interval, count: int, groups: int, unit: str = "faces") -> dict[str, Any]:
     """The same for report.json."""
     return {
         "before": interval.old,
         "after": interval.new,
         "low": interval.low,
         "high": interval.high,
-        "faces": faces,
+        unit: count,
         "groups": groups,
     }
