@@ -68,7 +68,7 @@ def for_training(model: keras.Model, config: DetectorConfig) -> keras.Model:
     steps = config.epochs * config.steps_per_epoch
     warm = max(steps // 20, 1)
     rate = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate / 100, steps - warm, warmup_target=config.learning_rate, warmup_steps=warm
+        config.learning_rate / 100, max(steps - warm, 1), warmup_target=config.learning_rate, warmup_steps=warm
     )
     optimizer = keras.optimizers.AdamW(
         rate, weight_decay=config.weight_decay, clipnorm=5.0, use_ema=config.ema > 0, ema_momentum=config.ema or 0.99
