@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -233,6 +234,7 @@ def _import_quietly() -> None:
     """Imports Keras and its backend; TensorFlow greets from C++ on stderr before any log level is looked at."""
     with silence_native_output():
         import keras  # noqa: F401  (for its noise)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that small sets are predicted one after another
 
 
 def _classifier(args: argparse.Namespace) -> None:

@@ -1,4 +1,5 @@
 import json
+import logging
 import subprocess
 import sys
 
@@ -81,6 +82,15 @@ def test_help_teaches(command, capsys):
         cli.main([*command, "--help"])
     assert stopped.value.code == 0
     assert "usage: maskcam-train" in capsys.readouterr().out
+
+
+def test_what_tensorflow_warns_about_is_not_shown(monkeypatch):
+    pytest.importorskip("tensorflow", reason="needs the extra 'train'")
+    logger = logging.getLogger("tensorflow")
+    monkeypatch.setattr(logger, "level", logging.WARNING)
+    cli._import_quietly()
+    assert not logger.isEnabledFor(logging.WARNING)
+    assert logger.isEnabledFor(logging.ERROR)
 
 
 def test_a_missing_package_names_the_extra(config, tmp_path, capsys, monkeypatch):
