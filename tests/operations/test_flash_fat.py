@@ -24,7 +24,7 @@ def entry(short, attributes=0, cluster=0, size=0, case=0, high=None):
 
 def long_name(name, short, attributes=LONG):
     """The entries of a long name, last part first, in front of its short one."""
-    text = name.encode("utf-16-le")
+    text = name.encode("utf-16-le", "surrogatepass")
     if len(name) % 13:
         text = (text + b"\0\0").ljust(-(-len(name) // 13) * 26, b"\xff")
     parts = [text[at : at + 26] for at in range(0, len(text), 26)]
@@ -189,9 +189,16 @@ def test_a_deleted_or_unused_long_name_is_nobodys(read):
     assert read(disk).names() == ["ONE.TXT", "TWO.TXT", "With other bits"]
 
 
+def test_half_a_character_of_a_long_name_is_shown_as_one_that_is_unknown(read):
+    disk = Disk()
+    disk.root = long_name("a\ud800b", entry(b"AB         "))
+    assert read(disk).names() == ["a\N{REPLACEMENT CHARACTER}b"]
+
+
 def test_a_folder_without_room_for_one_more_entry(read):
     disk = Disk(roots=16)
     disk.root = b"".join(entry(b"%-8dTXT" % number) for number in range(16))
+    disk.data[2] = entry(b"BEHIND  TXT")
     assert len(read(disk).names()) == 16
 
 

@@ -392,6 +392,8 @@ def test_a_network_to_the_letter():
         "version: 2\nwifis:\n  wlan0:\n    dhcp4: true\n    optional: true\n    regulatory-domain: DE\n"
         f"    access-points:\n      Cafe:\n        password: {'a' * 64}\n"
     )
+    for empty in ("wifis: ''", "wifis:", "wifis: {wlan0: ''}"):
+        assert "Cafe:" in cloudinit.network_config(f"version: 2\n{empty}\n", CAFE)
     for known in ("dhcp4: false", "dhcp6: true", "addresses: [10.0.0.2/24]"):
         text = cloudinit.network_config(f"version: 2\nwifis: {{wlan0: {{{known}, optional: false}}}}\n", CAFE)
         assert "dhcp4: true" not in text

@@ -95,10 +95,8 @@ def _entry(data: Any, name: str) -> Any:
 def _forget_default_passwords(data: Any) -> None:
     """Ubuntu's card sets the password of its user "ubuntu", which a list of users without "default" does not create."""
     users = data["users"]
-    # A list, not a set, because a name may be anything there, even an unhashable list.
-    names = (
-        list(users) if isinstance(users, dict) else [u.get("name") if isinstance(u, dict) else u for u in _flat(users)]
-    )
+    # A list, not a set, because a name may be anything there, even an unhashable list. Of a mapping it is the keys.
+    names = [user.get("name") if isinstance(user, dict) else user for user in _flat(users)]
     passwords = data.get("chpasswd")
     if not isinstance(passwords, dict) or "default" in names:
         return

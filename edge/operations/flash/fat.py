@@ -68,10 +68,10 @@ class Fat:
             raise self._error("its tables of clusters differ from one another")
         self._next = found[0]
         self._used = np.zeros(count + 2, bool)
-        first = self._chain(root, "/") if wide else None
+        folder = self._content(self._chain(root, "/")) if wide else self._at(self._roots, roots * ENTRY)
         self.files: dict[str, File] = {}
         """The entries by their path in lower case, folders before their content."""
-        for found_file in self._walk("", first, roots * ENTRY):
+        for found_file in self._walk("", folder):
             if self.files.setdefault(found_file.name.casefold(), found_file) is not found_file:
                 raise self._error(f"{found_file.name}: there twice")
         if (lost := int(((self._next[2:] != 0) & (self._next[2:] != self._end - 1) & ~self._used[2:]).sum())) > 0:
@@ -91,17 +91,17 @@ class Fat:
         """Free space in bytes."""
         return int((self._next[2:] == 0).sum()) * self._cluster
 
-    def _walk(self, folder: str, clusters: NDArray[np.int64] | None, size: int) -> Iterator[File]:
-        data = self._content(clusters) if clusters is not None else self._at(self._roots, size)
+    def _walk(self, folder: str, data: bytes) -> Iterator[File]:
+        """The files and folders below `folder`, whose entries are in `data`."""
         long = ""
-        for at in range(0, len(data) - ENTRY + 1, ENTRY):
+        for at in range(0, len(data), ENTRY):
             entry = data[at : at + ENTRY]
             if entry[0] == 0:
                 return
             if entry[0] == DELETED:
                 long = ""
             elif entry[11] & 0x3F == LONG_NAME:
-                long = (entry[1:11] + entry[14:26] + entry[28:32]).decode("utf-16-le", "replace") + long
+                long = (entry[1:11] + entry[14:26] + entry[28:]).decode("utf-16-le", "replace") + long
             elif entry[11] & LABEL:
                 long = ""
             else:
@@ -119,7 +119,7 @@ class Fat:
             raise self._error(f"{name}: a folder that begins nowhere, or never ends")
         yield File(name, folder, size, clusters)
         if folder:
-            yield from self._walk(f"{name}/", clusters, 0)
+            yield from self._walk(f"{name}/", self._content(clusters))
 
     def _chain(self, cluster: int, name: str) -> NDArray[np.int64]:
         found = []
