@@ -18,7 +18,7 @@ TRIXIE = {
     "cmdline.txt": b"root=PARTUUID=1-02 ds=nocloud;i=rpi-imager-1\n",
     "issue.txt": b"Raspberry Pi reference 2025-10-01\n",
     "user-data": b"#cloud-config\nusers:\n- name: ann\n",
-    "meta-data": b"dsmode: local\n",
+    "meta-data": b"dsmode: net\n",
     "network-config": b"network:\n  version: 2\n  ethernets:\n    eth0: {}\n",
 }
 BOOKWORM = {
@@ -121,7 +121,7 @@ def test_the_plan_of_a_card_with_cloud_init():
     contents = "\0".join((texts["user-data"], texts["network-config"], name))
     instance = "maskcam-" + hashlib.sha256(contents.encode()).hexdigest()[:12]
     assert texts["cmdline.txt"] == f"root=PARTUUID=1-02 ds=nocloud;i={instance} cfg80211.ieee80211_regdom=DE\n"
-    assert texts["meta-data"] == f"dsmode: local\ninstance-id: {instance}\n"
+    assert texts["meta-data"] == f"dsmode: net\ninstance-id: {instance}\n"
     assert found.secrets == ["$6$secret-hash", "k" * 64]
     assert (found.remove, found.notes) == ([], [])
 
@@ -141,6 +141,9 @@ def test_the_plan_of_a_card_with_a_script_for_the_first_boot():
     assert b"camera_auto_detect=1" in found.files["config.txt"]
     assert found.secrets == []
     assert found.notes == []
+    card = Card(BOOKWORM)
+    plain = plan.build(card, recognise(card), host, "", {}, "pi", False)
+    assert b"camera_auto_detect" not in plain.files["config.txt"]
     code = Host(ssid="Cafe", wifi_key="k" * 64, country="DE")
     assert b" cfg80211.ieee80211_regdom=DE systemd.run=" in built(Card(BOOKWORM), code).files["cmdline.txt"]
     card = Card(BOOKWORM | {"firstrun.sh": b"#!/bin/bash\nsystemd.run=/x\n"})
@@ -179,6 +182,7 @@ def test_what_is_said_before_anything_is_written():
     card = Card(TRIXIE | bare | {"Maskcam.toml.txt": b"", "maskcam (1).toml": b"", "ISSUE.txt.before-maskcam": b"x"})
     card.files["issue.txt.before-maskcam"], card.files["b.txt"], card.files["a.txt"] = b"R", b" \0\r\n\t", b""
     card.files |= {"b.txt.before-maskcam": b"x", "a.txt.before-maskcam": b"x"}
+    card.files |= {"c.txt": b"X", "c.txt.before-maskcam": b"x"}
     cable = "no Wi-Fi: without --wifi NAME --wifi-country CC the board needs "
     login = "nobody will be able to log in: add --user NAME --ssh-key FILE, or go on: the camera needs nobody"
     told = [

@@ -296,6 +296,12 @@ def test_user_data_to_the_letter():
         f"{BOOT.partition(chr(10))[2]}packages:\n- git\n- python3-venv\n"
     )
     assert cloudinit.user_data(f"#cloud-config\nlong: {'word ' * 1000}\n", Host(), TRIXIE).count("\n") == 6
+    for other in ("#cloud-config more\na: 1\n", "X#cloud-config\n", "#!/bin/sh\n#cloud-config\n"):
+        with pytest.raises(FlashError) as caught:
+            cloudinit.user_data(other, Host(), TRIXIE)
+        assert str(caught.value) == (
+            "user-data: does not begin with #cloud-config: a script or archive cannot be merged; remove it"
+        )
     assert cloudinit.user_data("\ufeff#cloud-config\na: 1\n", Host(), TRIXIE).startswith("#cloud-config\na: 1\n")
 
 
@@ -359,6 +365,7 @@ UBUNTUS = "chpasswd:\n  expire: true\n"
     [
         (f"{UBUNTUS}  list:\n  - ubuntu:ubuntu\n  - eve:x\n", f"{UBUNTUS}  list:\n  - eve:x\n"),
         (f"{UBUNTUS}  list: |\n    ubuntu:ubuntu\n    eve:x\n", f"{UBUNTUS}  list:\n  - eve:x\n"),
+        (f"{UBUNTUS}  list:\n  - eve:a:b\n", f"{UBUNTUS}  list:\n  - eve:a:b\n"),
         (f"{UBUNTUS}  list:\n  - 7\n", f"{UBUNTUS}  list:\n  - 7\n"),
         (f"{UBUNTUS}  list:\n  - ubuntu:ubuntu\n", ""),
         (f"{UBUNTUS}  users:\n  - name: ubuntu\n    password: a\n", ""),

@@ -27,7 +27,7 @@ VENV = "python3-venv"
 
 def user_data(old: str, host: Host, release: Release) -> str:
     """`user-data` with the host's settings and our first boot. Raises FlashError if it is not a cloud-config."""
-    if old.strip() and old.lstrip("\ufeff").split("\n", 1)[0].strip() != HEADER:
+    if old.strip() and old.removeprefix("\ufeff").partition("\n")[0].strip() != HEADER:
         raise FlashError(
             "user-data: does not begin with #cloud-config: a script or archive cannot be merged; remove it"
         )
