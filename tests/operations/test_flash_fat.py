@@ -151,6 +151,8 @@ def filled(**options):
         {"sector": 2048},
         {"sector": 4096, "roots": 129},
         {"count": 65524},
+        {"count": 40000},
+        {"count": 4094},
         {"roots": 20},
     ],
     ids=str,

@@ -284,7 +284,7 @@ def test_a_text_that_is_none(tmp_path):
     assert built(card, Host()).files["user-data"].startswith(b"#cloud-config\nhostname: a\n")
     for name, data, said in (
         ("user-data", b"#cloud-config\n\xff", "not UTF-8 (invalid start byte at byte 14): nothing can be added to it"),
-        ("network-config", b"a\0", "not UTF-8, or damaged (a zero at character 1): save it as UTF-8"),
+        ("network-config", b"a\0b\0", "not UTF-8, or damaged (a zero at character 1): save it as UTF-8"),
         ("config.txt", b"ab\0", "not UTF-8, or damaged (a zero at character 2): save it as UTF-8"),
     ):
         with pytest.raises(FlashError) as caught:

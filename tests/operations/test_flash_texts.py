@@ -4,10 +4,11 @@ import hashlib
 import re
 import shlex
 import subprocess
+import sys
 
 import pytest
 
-from edge.core.errors import FlashError
+from edge.core.errors import FlashError, MissingPackage
 from edge.operations.flash import cloudinit, firmware, firstrun, places
 from edge.operations.flash.host import Host
 from edge.operations.flash.release import Release
@@ -289,10 +290,11 @@ def test_user_data_to_the_letter():
     assert cloudinit.user_data("", everything, TRIXIE) == f"{ours}{keys}enable_ssh: true\n{BOOT}"
     assert cloudinit.user_data("", everything, UBUNTU) == f"{ours}{keys}packages:\n- python3-venv\n{BOOT}"
     assert cloudinit.user_data("", Host(), TRIXIE) == f"#cloud-config\n{BOOT}"
+    assert cloudinit.user_data("#cloud-config\n# a  \n\n\n", Host(), TRIXIE) == f"#cloud-config\n# a  \n{BOOT}"
     assert cloudinit.user_data("\n", Host(), TRIXIE) == f"#cloud-config\n{BOOT}"
-    had = "#cloud-config \n# theirs\nbootcmd:\n- echo 'a'  # said\npackages: git\n"
+    had = "#cloud-config \n# theirs\na: 'b'\nbootcmd:\n- \"x\"  # said\npackages: git\n"
     assert cloudinit.user_data(had, Host(), UBUNTU) == (
-        "#cloud-config \n# theirs\nbootcmd:\n- echo 'a'  # said\n"
+        "#cloud-config \n# theirs\na: 'b'\nbootcmd:\n- \"x\"  # said\n"
         f"{BOOT.partition(chr(10))[2]}packages:\n- git\n- python3-venv\n"
     )
     assert cloudinit.user_data(f"#cloud-config\nlong: {'word ' * 1000}\n", Host(), TRIXIE).count("\n") == 6
@@ -303,6 +305,22 @@ def test_user_data_to_the_letter():
             "user-data: does not begin with #cloud-config: a script or archive cannot be merged; remove it"
         )
     assert cloudinit.user_data("\ufeff#cloud-config\na: 1\n", Host(), TRIXIE).startswith("#cloud-config\na: 1\n")
+
+
+def test_without_its_package_cloud_init_s_files_are_not_read(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ruamel.yaml", None)
+    with pytest.raises(MissingPackage) as caught:
+        cloudinit.user_data("", Host(), TRIXIE)
+    said = str(caught.value)
+    assert said.startswith("package 'ruamel.yaml' is not installed: ")
+    assert "'.[flash]'" in said
+
+
+def test_a_file_of_brackets_is_refused_in_words():
+    with pytest.raises(FlashError) as caught:
+        cloudinit.user_data("#cloud-config\na: " + "[" * 5000, Host(), TRIXIE)
+    said = "user-data: nested too deep, so nothing can be added to it: expected what cloud-init reads"
+    assert str(caught.value) == said
 
 
 @pytest.mark.parametrize(
