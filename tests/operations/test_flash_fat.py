@@ -239,6 +239,7 @@ def test_the_upper_four_bits_of_fat32_are_nobodys(read):
         ({"copies": 0}, "cut off, or no FAT16 or FAT32"),
         ({"count": 4084}, "cut off, or no FAT16 or FAT32"),
         ({"short": 1}, "its table of clusters is too short"),
+        ({"short": 1, "count": 4095}, "its table of clusters is too short"),
     ],
 )
 @pytest.mark.parametrize("offset", [0, 1024])
@@ -273,10 +274,10 @@ def test_a_file_that_ends_before_its_file_system(tmp_path):
 
 
 @pytest.mark.parametrize("wide", [False, True])
-@pytest.mark.parametrize("copy", [1, 2])
+@pytest.mark.parametrize(("copy", "copies"), [(1, 2), (1, 3), (2, 3)])
 @pytest.mark.parametrize("cluster", [2, -1])
-def test_tables_that_differ(refused, wide, copy, cluster):
-    disk = Disk(wide=wide, copies=3)
+def test_tables_that_differ(refused, wide, copy, copies, cluster):
+    disk = Disk(wide=wide, copies=copies)
     whole = list(disk.table)
     other = [*whole]
     other[cluster] = 1234
@@ -287,6 +288,8 @@ def test_tables_that_differ(refused, wide, copy, cluster):
 @pytest.mark.parametrize("wide", [False, True])
 def test_clusters_of_no_file(refused, wide):
     disk, _ = filled(wide=wide)
+    disk.chain(20)
+    assert refused(disk) == "1 clusters belong to no file"
     disk.chain(20, 21, disk.count + 1)
     assert refused(disk) == "3 clusters belong to no file"
 
@@ -304,7 +307,13 @@ def test_clusters_that_lead_astray(refused, wide, clusters):
     assert refused(disk) == "ONE.TXT: its clusters lead astray, or belong to another file, too"
 
 
-def test_the_last_cluster_is_one(read, refused):
+def test_a_root_of_fat32_that_leads_astray(refused):
+    disk = Disk(wide=True)
+    disk.table[2] = 1
+    assert refused(disk) == "/: its clusters lead astray, or belong to another file, too"
+
+
+def test_the_last_cluster_is_one(read):
     disk = Disk()
     disk.root = entry(b"ONE     TXT", cluster=disk.put(b"one", COUNT[False] + 1), size=3)
     assert read(disk).read("one.txt") == b"one"
