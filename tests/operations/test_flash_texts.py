@@ -291,6 +291,7 @@ def test_user_data_to_the_letter():
     assert cloudinit.user_data("", everything, UBUNTU) == f"{ours}{keys}packages:\n- python3-venv\n{BOOT}"
     assert cloudinit.user_data("", Host(), TRIXIE) == f"#cloud-config\n{BOOT}"
     assert cloudinit.user_data("#cloud-config\n# a  \n\n\n", Host(), TRIXIE) == f"#cloud-config\n# a  \n{BOOT}"
+    assert cloudinit.user_data("#cloud-config\n# X\n", Host(), TRIXIE) == f"#cloud-config\n# X\n{BOOT}"
     assert cloudinit.user_data("\n", Host(), TRIXIE) == f"#cloud-config\n{BOOT}"
     had = "#cloud-config \n# theirs\na: 'b'\nbootcmd:\n- \"x\"  # said\npackages: git\n"
     assert cloudinit.user_data(had, Host(), UBUNTU) == (
@@ -314,6 +315,16 @@ def test_without_its_package_cloud_init_s_files_are_not_read(monkeypatch):
     said = str(caught.value)
     assert said.startswith("package 'ruamel.yaml' is not installed: ")
     assert "'.[flash]'" in said
+
+
+def test_a_file_that_is_no_yaml_is_refused_with_the_place():
+    with pytest.raises(FlashError) as caught:
+        cloudinit.user_data("#cloud-config\na: [\n  b\n", Host(), TRIXIE)
+    said = (
+        r"user-data: not YAML, so nothing can be added to it: while parsing a flow sequence in .*, line 2, column 4.*"
+    )
+    assert re.fullmatch(said, str(caught.value))
+    assert "XX" not in str(caught.value)
 
 
 def test_a_file_of_brackets_is_refused_in_words():
