@@ -7,6 +7,7 @@ from itertools import chain, islice
 import numpy as np
 import pytest
 
+from edge.cameras.faults import fault
 from edge.cameras.reconnecting import MOST_HANGING, ReconnectingCamera
 from edge.config import settings as defaults
 from edge.core.errors import CameraError, MissingPackage
@@ -113,7 +114,9 @@ def test_a_still_picture_may_come_back_where_freezing_is_allowed():
 
 
 def test_black_is_no_frozen_picture():
-    assert watched(Script(still(10, BLACK)), 60)[2] == [(0.1, "ok")]
+    for level, states in ((0, ["ok"]), (16, ["ok"]), (17, ["ok", "lost: the picture has not changed for 10 s"])):
+        history = watched(Script(still(10, BLACK + np.uint8(level))), 60)[2]
+        assert [state for _, state in history] == states
 
 
 def test_silence_is_a_lost_camera():
@@ -132,8 +135,17 @@ def test_a_caller_that_takes_longer_than_a_loss_does_not_lose_the_camera():
     script = Script(pictures(10))
     camera = script.camera(lost_after=5.0, frozen_after=10.0)
     frames = [camera.poll(1.0) for _ in range(5) if not script.pass_time(20.0)]
-    assert None not in frames
+    assert [frame.index for frame in frames] == list(range(5))
     assert (camera.state, camera.reopened) == ("ok", 0)
+
+
+def test_a_frame_that_waits_at_the_very_end_of_patience_counts():
+    script = Script([(0.5, GREY), (4.5, BLACK), (1.0, GREY)])
+    camera = script.camera(lost_after=5.0, frozen_after=10.0)
+    assert camera.poll(1.0).index == 0
+    script.pass_time(5.0)
+    assert camera.poll(1.0).index == 1
+    assert camera.state == "ok"
 
 
 def test_a_caller_that_is_slow_learns_of_a_frozen_picture_and_of_silence():
@@ -218,6 +230,41 @@ def test_a_stamp_of_the_arrival_is_kept_although_the_frame_waited():
     _, frames, _ = watched(Script(pictures(10), stamp=lambda t: t - 0.03), 1.05)
     assert frames[0].t == 0
     assert [f.t for f in frames] == pytest.approx([i / 10 for i in range(11)])
+
+
+@pytest.mark.parametrize(
+    "stamp", [lambda t: t - 0.05 * (round(10 * t) % 2), lambda t: round(5 * t - 0.25) / 5], ids=["uneven", "in pairs"]
+)
+def test_the_cameras_own_stamps_are_kept(stamp):
+    _, frames, _ = watched(Script(pictures(10), stamp=stamp), 1.05)
+    stamps = [stamp((i + 1) / 10) for i in range(11)]
+    assert [f.t for f in frames] == pytest.approx([t - stamps[0] for t in stamps])
+
+
+def test_frames_that_nobody_saw_are_counted_over_all_openings():
+    script = Script([(1, GREY), (1, UNPLUGGED)])
+    readers = []
+
+    def start(open):
+        readers.append(open())
+        readers[-1].dropped = 3 + len(readers)
+        return readers[-1]
+
+    camera = ReconnectingCamera(script.open, start=start, clock=lambda: script.now, pause=script.pass_time)
+    assert camera.dropped == 0
+    counts = []
+    while len(readers) < 3:
+        camera.poll(0.5)
+        counts.append(camera.dropped)
+    assert sorted(set(counts)) == [4, 4 + 5, 4 + 5 + 6]
+    assert counts == sorted(counts)
+
+
+@pytest.mark.parametrize(("height", "width", "usable"), [(16, 16, True), (15, 40, False), (40, 15, False)])
+def test_the_smallest_picture(height, width, usable):
+    image = np.zeros((height, width, 3), np.uint8)
+    assert fault(image, None) == ("" if usable else f"frames are no pictures (uint8 ({height}, {width}, 3))")
+    assert fault(image, (height, width, 3)) == fault(image, None)
 
 
 def test_an_error_of_the_driver_says_its_kind():
