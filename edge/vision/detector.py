@@ -80,7 +80,7 @@ class FaceDetector:
         self._nms_iou = spec.nms_iou if nms_iou is None else nms_iou
         self._timers = timers or Timers()
         self._count, self._min_face, self._alone = count, min_face, spec.score_threshold
-        self._video, self._near = video, False
+        self._second = near.SecondLook(video)
 
     def rows(self, image: Image) -> NDArray[np.float64]:
         """Faces as rows (N, 5): x0, y0, x1, y1 in pixels of `image` (RGB), score; best first."""
@@ -91,9 +91,9 @@ class FaceDetector:
         found = parts[0]
         if len(places) > 1:
             found = suppress(windows.merge(parts, places, width, height), self._nms_iou, MOST_FACES)
-        if self._near or near.suspected(np.concatenate(looks), height):
+        if self._second.due(np.concatenate(looks), height):
             seen = near.faces(self._faces(self._look(image, near.half), (0, 0, width, height)), height)
-            self._near = self._video and len(seen) > 0
+            self._second.found(seen)
             found = suppress(near.join(found, seen), self._nms_iou, MOST_FACES)
         return found
 

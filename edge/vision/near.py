@@ -23,13 +23,32 @@ LEAST = 0.65
 """Height in frame heights from which a face is near."""
 TRACE = 0.002
 """Score (0..1) of a box of that height which makes a second look worthwhile: an int8 network says 0.001 of most."""
+VAIN = 5
+"""Second looks without a near face after which only every fifth trace takes one: some backgrounds leave a trace for
+ever (10 of 173 photos without a face do)."""
 PART = 0.7
 """Share of a box that lies in a near face from which it is a part of that face, if it scores less."""
 
 
-def suspected(rows: Array, height: int) -> bool:
-    """Whether candidates (M, 5), in pixels of a frame of this height, have a trace of a near face."""
-    return bool(np.any(faces(rows, height)[:, 4] >= TRACE))
+class SecondLook:
+    """When a frame is looked at again: in a video also after one with a near face, and seldom where it is in vain."""
+
+    def __init__(self, video: bool) -> None:
+        self._video, self._near, self._traces, self._vain = video, False, 0, 0
+
+    def due(self, rows: Array, height: int) -> bool:
+        """Whether to look again. rows: candidates (M, 5) of the first look, in pixels of a frame of this height."""
+        if not self._near:
+            if not np.any(faces(rows, height)[:, 4] >= TRACE):
+                return False
+            self._traces += 1
+        return self._near or self._vain < VAIN or self._traces % VAIN == 0
+
+    def found(self, near: Array) -> None:
+        """Takes note of the near faces (N, 5) of the second look."""
+        if self._video:
+            self._near = len(near) > 0
+            self._vain = 0 if self._near else self._vain + 1
 
 
 def half(image: Image, width: int, height: int) -> tuple[Image, Letterbox]:

@@ -86,7 +86,24 @@ def test_both_looks_become_one_list(first, second, kept):
     assert near.join(rows, seen).tolist() == kept
 
 
+def traced(*rows):
+    return near.SecondLook(video=False).due(np.array(rows, float).reshape(-1, 5), 100)
+
+
 def test_a_trace_is_a_high_box_of_any_score_that_is_more_than_none():
-    assert near.suspected(np.array([[0, 0, 50, 70, 0.01]]), 100)
-    assert not near.suspected(np.array([[0, 0, 50, 60, 0.9], [0, 0, 50, 70, 0.001]]), 100)
-    assert not near.suspected(np.zeros((0, 5)), 100)
+    assert traced([0, 0, 50, 70, 0.01])
+    assert not traced([0, 0, 50, 60, 0.9], [0, 0, 50, 70, 0.001])
+    assert not traced()
+
+
+def test_a_background_that_leaves_a_trace_for_ever_is_looked_at_less_often_until_somebody_is_near():
+    second, trace, nobody = near.SecondLook(video=True), np.array([[0, 0, 50, 70, 0.01]]), np.zeros((0, 5))
+    looks = []
+    for _ in range(30):
+        looks.append(second.due(trace, 100))
+        if looks[-1]:
+            second.found(nobody)
+    assert looks[:5] == [True] * 5
+    assert sum(looks[5:]) == 5
+    second.found(np.array([[0, 0, 50, 90, 0.9]]))
+    assert [second.due(trace, 100) for _ in range(3)] == [True] * 3
