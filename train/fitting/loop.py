@@ -180,7 +180,8 @@ def check(workdir: Path, settings: dict[str, Any], model: type[TomlModel] = Toml
     new = json.loads(_text(settings))
     if keys := [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]:
         raise ConfigError(
-            f"{workdir}: holds a training with other settings ({', '.join(keys)}); choose another --workdir"
+            f"{workdir}: holds a training with other settings ({', '.join(keys)}); choose another --workdir, or delete "
+            "this one"
         )
 
 
