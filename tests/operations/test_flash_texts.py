@@ -318,13 +318,24 @@ def test_without_its_package_cloud_init_s_files_are_not_read(monkeypatch):
 
 
 def test_a_file_that_is_no_yaml_is_refused_with_the_place():
-    with pytest.raises(FlashError) as caught:
-        cloudinit.user_data("#cloud-config\na: [\n  b\n", Host(), TRIXIE)
-    said = (
-        r"user-data: not YAML, so nothing can be added to it: while parsing a flow sequence in .*, line 2, column 4.*"
-    )
-    assert re.fullmatch(said, str(caught.value))
-    assert "XX" not in str(caught.value)
+    said = "user-data: not YAML, so nothing can be added to it: "
+    for text, problem in (
+        ("a: [\n  b\n", "expected ',' or ']', but got '<stream end>' in line 4, column 1"),
+        ("passwd: SECRET\npasswd: SECRET\n", 'found duplicate key "passwd" in line 3, column 1'),
+        ("passwd: *SECRET\n", "found undefined alias in line 2, column 9"),
+        (f"{'k' * 900}: SECRET\n{'k' * 900}: 1\n", f'found duplicate key "{"k" * 179} in line 3, column 1'),
+    ):
+        with pytest.raises(FlashError) as caught:
+            cloudinit.user_data(f"#cloud-config\n{text}", Host(), TRIXIE)
+        assert str(caught.value) == said + problem
+
+
+@pytest.mark.parametrize("blank", ["\r\n\n\r\n\n", "\n\n", " \n\t\n", "\r\r"])
+def test_blank_lines_at_the_beginning_change_nothing(blank):
+    for text in ("", "version: 2\n", "# a\r\n\r\n# b\r\n", "# a\n\n\nversion: 2\n"):
+        once = cloudinit.network_config(blank + text, CAFE)
+        assert once == cloudinit.network_config(text, CAFE)
+        assert cloudinit.network_config(once, CAFE) == once
 
 
 def test_a_file_of_brackets_is_refused_in_words():

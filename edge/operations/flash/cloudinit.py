@@ -12,6 +12,7 @@ from typing import Any
 
 from edge.core import nesting
 from edge.core.errors import FlashError, MissingPackage
+from edge.core.plain_text import plain
 from edge.operations.flash.host import GROUPS, Host
 from edge.operations.flash.release import Release
 
@@ -219,8 +220,11 @@ def _yaml() -> Any:
 
 
 def _load(name: str, text: str) -> Any:
-    """Reads a mapping. A file of comments only has no value to attach them to; they are restored by a first key."""
-    yaml = _yaml()
+    """Reads a mapping. A file of comments only has no value to attach them to; they are restored by a first key.
+
+    Blank lines at the beginning go, of which ruamel.yaml would drop one at every reading.
+    """
+    yaml, text = _yaml(), re.sub(r"\A\s*\n", "", re.sub(r"\r\n?", "\n", text))
     if nesting.too_deep(text):
         raise FlashError(f"{name}: nested too deep, so nothing can be added to it: expected what cloud-init reads")
     try:
@@ -229,11 +233,20 @@ def _load(name: str, text: str) -> Any:
             data = yaml.load(text.rstrip("\n") + "\n_: 0\n")
             del data["_"]
     except Exception as error:
-        reason = " ".join(str(error).split())
-        raise FlashError(f"{name}: not YAML, so nothing can be added to it: {reason}") from None
+        raise FlashError(f"{name}: not YAML, so nothing can be added to it: {_reason(error)}") from None
     if not isinstance(data, dict):
         raise FlashError(f"{name}: expected keys and values, found {_kind(data)}")
     return data
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong and where, without the values that stand there: one may be a password."""
+    problem = getattr(error, "problem", None)
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if not problem or mark is None:
+        return "a value in it cannot be read"
+    said = re.split(r" with value |(?<=undefined alias) |(?<=for the tag) ", str(problem))[0]
+    return f"{plain(said)[:200]} in line {mark.line + 1}, column {mark.column + 1}"
 
 
 def _dump(data: Any) -> str:
