@@ -46,6 +46,12 @@ def test_a_good_camera_is_simply_passed_on():
     assert (camera.faults, camera.reopened) == (0, 0)
 
 
+def test_its_states_stand_in_the_log_for_those_who_ask(caplog):
+    with caplog.at_level("DEBUG", "edge.cameras.reconnecting"):
+        watched(Script([(0.1, GREY), (0.1, UNPLUGGED)], pictures(10)), 1.0)
+    assert caplog.messages == ["camera ok", f"camera lost: {UNPLUGGED}", "camera ok"]
+
+
 @pytest.mark.fault("a camera is unplugged", "reads and openings that fail", "camera lost", "0.5 s after it is back")
 def test_unplugged_and_plugged_in_again():
     script = Script([*pictures(10, 1), (0.1, UNPLUGGED)], MISSING, MISSING, pictures(10))
@@ -145,7 +151,7 @@ def test_a_frame_that_waits_at_the_very_end_of_patience_counts():
     assert camera.poll(1.0).index == 0
     script.pass_time(5.0)
     assert camera.poll(1.0).index == 1
-    assert camera.state == "ok"
+    assert (camera.state, camera.reopened) == ("ok", 0)
 
 
 def test_a_caller_that_is_slow_learns_of_a_frozen_picture_and_of_silence():
