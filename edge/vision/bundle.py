@@ -31,6 +31,8 @@ from edge.core.labels import CLASSIFIER_LABELS, WITH_MASK, WITHOUT_MASK
 from edge.vision.preprocess import InputSpec
 
 SCHEMA = 1
+SHOWN, LONGEST = 80, 255
+"""Characters of a value in a message, and of a file's name."""
 NAME = "bundle.json"
 LFS_POINTER = b"version https://git-lfs"
 
@@ -110,7 +112,7 @@ class ClassifierSpec(Network):
     def _known(cls, labels: list[str]) -> list[str]:
         unknown = [x for x in labels if x not in CLASSIFIER_LABELS]
         if unknown:
-            raise ValueError(f"label {unknown[0]!r} is unknown; known: {', '.join(CLASSIFIER_LABELS)}")
+            raise ValueError(f"label {_shown(repr(unknown[0]))} is unknown; known: {', '.join(CLASSIFIER_LABELS)}")
         missing = [x for x in (WITH_MASK, WITHOUT_MASK) if labels.count(x) != 1]
         if missing:
             raise ValueError(f"label {missing[0]!r} must stand in it once")
@@ -141,7 +143,9 @@ class Bundle(_Part):
         files: dict[str, str] = getattr(self, network).files
         if form not in files:
             remedy = f"; make it with: maskcam-convert edgetpu {self._folder}" if form == "edgetpu" else ""
-            raise BundleError(f"{self._folder}: no {form} file of the {network}; there is: {', '.join(files)}{remedy}")
+            raise BundleError(
+                f"{self._folder}: no {form} file of the {network}; there is: {_shown(', '.join(files))}{remedy}"
+            )
         return self._folder / files[form]
 
     @property
@@ -193,23 +197,29 @@ def _parse(path: Path, text: str) -> Bundle:
         version = values.get("schema_version") if isinstance(values, dict) else None
         if version != SCHEMA:
             raise BundleError(
-                f"{path}: schema_version = {version!r}: this maskcam reads {SCHEMA}; update one of the two"
+                f"{path}: schema_version = {_shown(repr(version))}: this maskcam reads {SCHEMA}; update one of the two"
             )
         return Bundle.model_validate(values)
     except json.JSONDecodeError as error:
         raise BundleError(f"{path}: not JSON: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(k) for k in first["loc"])
-        given = repr(first["input"])  # of a missing key that is all of its section
-        given = given if len(given) <= 80 else f"{given[:80]}..."
+        key = _shown(".".join(str(k) for k in first["loc"]))
+        given = _shown(repr(first["input"]))  # of a missing key that is all of its section
         raise BundleError(f"{path}: {key} = {given}: {first['msg']}") from error
+
+
+def _shown(text: str) -> str:
+    """What a message shows of what stands there, however long that is."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _check(folder: Path, name: str, expected: Digest | None) -> None:
     """One file: stands in the bundle, is named with a digest, and has it."""
     if Path(name).name != name:
-        raise BundleError(f"{folder / NAME}: file name {name!r} leaves the bundle's folder")
+        raise BundleError(f"{folder / NAME}: file name {_shown(repr(name))} leaves the bundle's folder")
+    if len(name) > LONGEST:
+        raise BundleError(f"{folder / NAME}: file name {_shown(repr(name))} is longer than {LONGEST} characters")
     if expected is None:
         raise BundleError(f"{folder / NAME}: no digest for {name}")
     try:

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -88,3 +89,22 @@ def test_shipped_bundle_is_whole_and_small(tmp_path):
     copied = shutil.copytree(bundle.shipped(), tmp_path / "copy")
     assert bundle.load(copied).model_dump() == loaded.model_dump()
     assert '"/' not in (bundle.shipped() / "bundle.json").read_text(), "a path of the training machine"
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "said"),
+    [
+        ("classifier", "known_answer", "file name 'x{79}... is longer than 255 characters"),
+        ("classifier", "labels", "label 'x{79}... is unknown"),
+        ("", "schema_version", "schema_version = 'x{79}...: this maskcam reads 1"),
+        ("", "x" * 5000, "x{80}... = 'x{79}...: "),
+    ],
+)
+def test_what_is_long_is_not_repeated_whole(tmp_path, write_bundle, section, key, said):
+    folder = write_bundle(tmp_path / "bundle")
+    content = json.loads((folder / "bundle.json").read_text())
+    (content[section] if section else content)[key] = ["x" * 5000] if key == "labels" else "x" * 5000
+    (folder / "bundle.json").write_text(json.dumps(content))
+    with pytest.raises(BundleError, match=said) as caught:
+        bundle.load(folder)
+    assert len(str(caught.value)) < 600
