@@ -322,6 +322,7 @@ def test_a_file_that_is_no_yaml_is_refused_with_the_place():
     for text, problem in (
         ("a: [\n  b\n", "expected ',' or ']', but got '<stream end>' in line 4, column 1"),
         ("passwd: SECRET\npasswd: SECRET\n", 'found duplicate key "passwd" in line 3, column 1'),
+        (f"a: {'9' * 5000}\n", "a value in it cannot be read"),
         ("passwd: *SECRET\n", "found undefined alias in line 2, column 9"),
         (f"{'k' * 900}: SECRET\n{'k' * 900}: 1\n", f'found duplicate key "{"k" * 179} in line 3, column 1'),
     ):

@@ -224,7 +224,7 @@ def _load(name: str, text: str) -> Any:
 
     Blank lines at the beginning go, of which ruamel.yaml would drop one at every reading.
     """
-    yaml, text = _yaml(), re.sub(r"\A\s*\n", "", re.sub(r"\r\n?", "\n", text))
+    yaml, text = _yaml(), re.sub(r"\A\s*\n", "", text)
     if nesting.too_deep(text):
         raise FlashError(f"{name}: nested too deep, so nothing can be added to it: expected what cloud-init reads")
     try:
@@ -241,9 +241,8 @@ def _load(name: str, text: str) -> Any:
 
 def _reason(error: Exception) -> str:
     """What is wrong and where, without the values that stand there: one may be a password."""
-    problem = getattr(error, "problem", None)
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if not problem or mark is None:
+    problem, mark = (getattr(error, name, None) for name in ("problem", "problem_mark"))
+    if mark is None:
         return "a value in it cannot be read"
     said = re.split(r" with value |(?<=undefined alias) |(?<=for the tag) ", str(problem))[0]
     return f"{plain(said)[:200]} in line {mark.line + 1}, column {mark.column + 1}"
