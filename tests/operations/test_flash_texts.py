@@ -331,10 +331,10 @@ def test_a_file_that_is_no_yaml_is_refused_with_the_place():
         assert str(caught.value) == said + problem
 
 
-@pytest.mark.parametrize("blank", ["\r\n\n\r\n\n", "\n\n", " \n\t\n", "\r\r"])
+@pytest.mark.parametrize("blank", ["\r\n\n\r\n\n", "\n\n", " \n \n", "\r\r"])
 def test_blank_lines_at_the_beginning_change_nothing(blank):
     for text in ("", "version: 2\n", "# a\r\n\r\n# b\r\n", "# a\n\n\nversion: 2\n"):
-        once = cloudinit.network_config(blank + text, CAFE)
+        once = cloudinit.network_config(blank + "&a" * (not text) + blank + text, CAFE)
         assert once == cloudinit.network_config(text, CAFE)
         assert cloudinit.network_config(once, CAFE) == once
 

@@ -220,11 +220,8 @@ def _yaml() -> Any:
 
 
 def _load(name: str, text: str) -> Any:
-    """Reads a mapping. A file of comments only has no value to attach them to; they are restored by a first key.
-
-    Blank lines at the beginning go, of which ruamel.yaml would drop one at every reading.
-    """
-    yaml, text = _yaml(), re.sub(r"\A\s*\n", "", text)
+    """Reads a mapping. A file of comments only has no value to attach them to; they are restored by a first key."""
+    yaml = _yaml()
     if nesting.too_deep(text):
         raise FlashError(f"{name}: nested too deep, so nothing can be added to it: expected what cloud-init reads")
     try:
@@ -251,4 +248,4 @@ def _reason(error: Exception) -> str:
 def _dump(data: Any) -> str:
     out = StringIO()
     _yaml().dump(data, out)
-    return out.getvalue()
+    return re.sub(r"\A\s*\n", "", out.getvalue())  # of blank lines ruamel.yaml would drop one at every reading
