@@ -339,6 +339,13 @@ def test_blank_lines_at_the_beginning_change_nothing(blank):
         assert cloudinit.network_config(once, CAFE) == once
 
 
+@pytest.mark.parametrize("old", [":\n\n\n\n", "\r:\n\n\n", "a: 1\n\n# mine\n\n", "version: 2\nwifis:\n\n\n"])
+def test_what_follows_the_network_stays_at_every_flash(old):
+    once = cloudinit.network_config(old, CAFE)
+    assert cloudinit.network_config(once, CAFE) == once
+    assert ("# mine" in once) == ("# mine" in old)
+
+
 def test_a_file_of_brackets_is_refused_in_words():
     with pytest.raises(FlashError) as caught:
         cloudinit.user_data("#cloud-config\na: " + "[" * 5000, Host(), TRIXIE)

@@ -140,7 +140,9 @@ def network_config(old: str, host: Host) -> str:
     points = _mapping(device, "access-points", "network-config: wifis: wlan0")
     for other in [key for key in points if not isinstance(key, str) and str(key) == host.ssid]:
         del points[other]  # the name may be a number: there must not be two entries
-    points[_text(host.ssid)] = {"password": _text(host.wifi_key)} if host.wifi_key else {}
+    wanted = {"password": _text(host.wifi_key)} if host.wifi_key else {}
+    if points.get(host.ssid) != wanted:  # a new mapping loses the blank lines and comments after the old one
+        points[_text(host.ssid)] = wanted
     return _dump(data)
 
 
