@@ -42,6 +42,11 @@ class Interval:
     def surely_better(self) -> bool:
         return self.low > 0 if BETTER[self.name] > 0 else self.high < 0
 
+    @property
+    def verdict(self) -> str:
+        """In words: surely worse, surely better, or not told apart."""
+        return "surely worse" if self.surely_worse else "surely better" if self.surely_better else "not told apart"
+
 
 class Outcomes:
     """A system's answers per picture, in a form that can be summed over any choice of pictures."""
@@ -119,10 +124,9 @@ def table(intervals: Sequence[Interval], new: str, old: str, pictures: int) -> s
     """The comparison as text."""
     lines = [f"{'':<18}{new[-12:]:>13}{old[-12:]:>13}{'difference':>12}   {LEVEL} % of the difference"]
     for i in intervals:
-        verdict = "surely worse" if i.surely_worse else "surely better" if i.surely_better else "not told apart"
         lines.append(
             f"{i.name:<18}{i.new:>13.4f}{i.old:>13.4f}{i.new - i.old:>+12.4f}   "
-            f"{i.low:+.4f} to {i.high:+.4f}: {verdict}"
+            f"{i.low:+.4f} to {i.high:+.4f}: {i.verdict}"
         )
     if pictures < FEW:
         lines.append(f"Only {pictures} pictures: a difference of {100 / pictures:.1f} points can be one picture.")

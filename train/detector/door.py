@@ -90,9 +90,11 @@ def run(
     networks = training.finder(model), training.finder(training.starting_network(config, start))
     checks: dict[str, Iterable[Scene]] = {"held back at this door": each(held_out, Skipped())}
     checks[drawn_scenes.SOURCE] = drawn(CHECKED, config.seed)
-    for path in general:
-        if scenes := without_copies(scenes_of(path, renamed), fit):
-            checks[path.name] = each(scenes, Skipped())
+    sets = {path: scenes_of(path, renamed) for path in general}
+    new = set(map(id, without_copies([scene for scenes in sets.values() for scene in scenes], fit)))
+    for path, scenes in sets.items():
+        if unseen := [scene for scene in scenes if id(scene) in new]:
+            checks[path.name] = each(unseen, Skipped())
     return kept(folder, {name: measured(name, *networks, scenes) for name, scenes in checks.items()})
 
 

@@ -31,12 +31,9 @@ def compare(new: Flags, old: Flags, groups: Sequence[str], seed: int = 0) -> Int
 
 def text(where: str, interval: Interval, count: int, groups: int, unit: str = "faces") -> str:
     """One line for people: of `count` faces or pictures in so many `groups` of near-duplicates."""
-    verdict = (
-        "surely worse" if interval.surely_worse else "surely better" if interval.surely_better else "not told apart"
-    )
     return (
         f"{where:<24} {interval.old:.3f} -> {interval.new:.3f} ({interval.new - interval.old:+.3f}, {LEVEL} %: "
-        f"{interval.low:+.3f} to {interval.high:+.3f}, {verdict}), {count} {unit} in {groups} groups"
+        f"{interval.low:+.3f} to {interval.high:+.3f}, {interval.verdict}), {count} {unit} in {groups} groups"
     )
 
 
