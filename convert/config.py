@@ -13,6 +13,7 @@ from pydantic import Field
 from edge.config import toml_model
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Side = Annotated[int, Field(ge=64, multiple_of=32)]
 
 
 class ConvertConfig(toml_model.TomlModel):
@@ -23,8 +24,12 @@ class ConvertConfig(toml_model.TomlModel):
     name: str = Field("maskcam", description="name of the bundle")
     licence: str = Field("Apache-2.0", description="licence of the two networks")
     data: dict[str, str] = Field({}, description="for the card: source of pictures -> its licence")
-    width: int = Field(416, ge=64, multiple_of=32, description="width of the detector's input, pixels")
-    height: int = Field(288, ge=64, multiple_of=32, description="height of the detector's input, pixels")
+    width: Side = Field(416, description="width of the detector's input, pixels")
+    height: Side = Field(288, description="height of the detector's input, pixels")
+    shapes: list[tuple[Side, Side]] = Field(
+        [(448, 256), (352, 352), (288, 416), (256, 448)],
+        description="width and height of further inputs: for 16:9, square and tall frames",
+    )
     nms_iou: float = Field(0.4, gt=0, lt=1, description="faces that overlap more (IoU) are one face")
     box_margin: tuple[Share, Share, Share, Share] = Field(
         (0.0, 0.0, 0.0, 0.0),

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from edge.backends.registry import backends
+from edge.backends.shaped import both
 from edge.core.native_output import silence_native_output
 from edge.core.plugins import resolve
+from edge.core.ports import Engine
 from edge.core.records import Face, Image, Verdict
 from edge.evaluation import formats
 from edge.evaluation.runner import BundleDetector, mask_classifier, score
@@ -22,8 +24,12 @@ def shipped() -> BundleDetector:
 
 
 def _detector(bundle: bundles.Bundle, backend: str, threads: int) -> BundleDetector:
-    opener = resolve(backends()[backend].target)
-    return BundleDetector(bundle, *(opener(bundle, network, threads) for network in ("detector", "classifier")))
+    return BundleDetector(bundle, *_engines(bundle, backend, threads))
+
+
+def _engines(bundle: bundles.Bundle, backend: str, threads: int) -> tuple[Engine, Engine]:
+    row = backends()[backend]
+    return both(bundle, row.form, resolve(row.target), threads)
 
 
 def judge(bundle: bundles.Bundle) -> Callable[[Image], list[tuple[Face, Verdict]]]:
@@ -31,9 +37,9 @@ def judge(bundle: bundles.Bundle) -> Callable[[Image], list[tuple[Face, Verdict]
 
     What the classifier takes for no face is left out.
     """
-    opener = resolve(backends()["tflite"].target)
-    detector = FaceDetector(opener(bundle, "detector", 2), bundle.detector, bundle.detector.operating)
-    classifier = mask_classifier(opener(bundle, "classifier", 2), bundle)
+    finder, namer = _engines(bundle, "tflite", 2)
+    detector = FaceDetector(finder, bundle.detector, bundle.detector.operating)
+    classifier = mask_classifier(namer, bundle)
 
     def judged(image: Image) -> list[tuple[Face, Verdict]]:
         said = [(face, classifier.classify(image, face.box, face.score)) for face in detector.detect(image)]

@@ -54,6 +54,17 @@ def values():
     }
 
 
+def shape(width, height):
+    """The detector's values with an input of another shape, for `write(detector={"shapes": [...]})`."""
+    count, name = len(cells(width, height)[0]), f"d{width}x{height}"
+    return {
+        "input": {"width": width, "height": height},
+        "outputs": {"scores": [count, 1], "distances": [count, 4]},
+        "files": {"tflite": f"{name}.tflite"},
+        "known_answer": f"{name}.npz",
+    }
+
+
 def write(folder, **changes):
     """A bundle in `folder`; `changes` replace top-level values, or are merged into the networks."""
     content = values()
@@ -66,6 +77,9 @@ def write(folder, **changes):
         outputs = values()[network]["outputs"].items()
         shape = (HEIGHT, WIDTH, 3) if network == "detector" else (32, 32, 3)
         np.savez(folder / file, input=np.zeros(shape, np.uint8), **{k: np.zeros(s, np.float32) for k, s in outputs})
+    for shape in content["detector"].get("shapes", ()):
+        for name in (*shape["files"].values(), shape["known_answer"]):
+            (folder / name).write_bytes(b"of another shape: " + name.encode())
     if "files" not in changes:
         content["files"] = digests(folder)
     (folder / "bundle.json").write_text(json.dumps(content))
@@ -81,6 +95,12 @@ def digests(folder):
 def write_bundle():
     """The function `write` above."""
     return write
+
+
+@pytest.fixture
+def bundle_shape():
+    """The function `shape` above."""
+    return shape
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -147,9 +167,9 @@ def compiled_bundle(tmp_path_factory):
 
     folder = shutil.copytree(bundle.shipped(), tmp_path_factory.mktemp("compiled") / "bundle")
     content = json.loads((folder / "bundle.json").read_text())
-    for network in ("detector", "classifier"):
-        files = content[network]["files"]
-        files["edgetpu"] = f"{network}_int8_edgetpu.tflite"
+    for network in (content["detector"], content["classifier"], *content["detector"].get("shapes", ())):
+        files = network["files"]
+        files["edgetpu"] = files["tflite"].replace(".tflite", "_edgetpu.tflite")
         (folder / files["edgetpu"]).write_bytes(as_compiled((folder / files["tflite"]).read_bytes()))
     content["files"] = digests(folder)
     (folder / "bundle.json").write_text(json.dumps(content))

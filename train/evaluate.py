@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from edge.backends import opencv, tflite
+from edge.backends.shaped import Opener, both
 from edge.core.errors import DataError
 from edge.core.labels import of_outputs
 from edge.core.native_output import silence_native_output
@@ -30,7 +31,7 @@ from train.detector.training import finder
 Labels = Mapping[str, str]
 NONE: Labels = {}
 """No class has another name than ours."""
-ENGINES = {"tflite": tflite, "opencv": opencv}
+ENGINES: dict[str, tuple[str, Opener]] = {"tflite": ("tflite", tflite.open), "opencv": ("onnx", opencv.open)}
 
 
 def main(args: argparse.Namespace, renamed: Labels) -> None:
@@ -48,7 +49,7 @@ def of_bundle(folder: Path, path: Path, backend: str, renamed: Labels = NONE) ->
     """Both networks of a bundle, end to end."""
     bundle = bundles.load(folder)
     with silence_native_output():  # TensorFlow Lite greets on stderr when a network is opened
-        detector = BundleDetector(bundle, *(ENGINES[backend].open(bundle, n, 2) for n in ("detector", "classifier")))
+        detector = BundleDetector(bundle, *both(bundle, *ENGINES[backend], 2))
     pictures = formats.read(path, renamed)
     with Progress("measuring", len(pictures), "pictures") as progress:
         return score(pictures, detector.rows, detector.operating, progress.update, detector.named)

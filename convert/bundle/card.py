@@ -46,7 +46,8 @@ the face's height on it should raise the alert). Framed red: not found, or wrong
 def card(values: dict[str, Any]) -> str:
     """Markdown from the values of `bundle.json`."""
     d, c, accuracy = values["detector"], values["classifier"], values["accuracy"]
-    size = {n: f"{values[n]['input']['width']} x {values[n]['input']['height']}" for n in ("detector", "classifier")}
+    size = {n: _size(values[n]) for n in ("detector", "classifier")}
+    size["detector"] += "".join(f" or {_size(shape)}" for shape in d.get("shapes", ()))
     lines = [
         f"# Model card: {values['name']} ({values['created']})",
         "",
@@ -99,6 +100,10 @@ def card(values: dict[str, Any]) -> str:
         lines[-1] += f"{alarms:.0%} as no face, and of {veto['faces']} that show one {faces:.1%}."
     lines += _hard_cases(values["training"].get("classifier", {}).get("val", {}).get("hard_cases", {}))
     return "\n".join([*lines, "", SEEN])
+
+
+def _size(network: dict[str, Any]) -> str:
+    return f"{network['input']['width']} x {network['input']['height']}"
 
 
 def _operating(detector: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from convert.config import ConvertConfig
 from convert.export import representative
 from convert.export.onnx import to_onnx
 from convert.export.tflite import to_tflite
+from convert.networks import keras_models
 from edge.backends.tflite import TFLiteEngine, interpreter_class
 from edge.config.settings import Backend
 from edge.core.errors import DataError
@@ -33,11 +34,11 @@ UNKNOWN = "licence not stated"
 def convert(
     name: str, model: keras.Model, pictures: list[Annotated], folder: Path, config: ConvertConfig
 ) -> dict[str, Any]:
-    """Writes the files of one network; returns its values for bundle.json."""
+    """Writes the files of one of the bundle's networks; returns its values for bundle.json."""
     height, width = model.input_shape[1:3]
     spec = bundles.Input(width=width, height=height)  # type: ignore[call-arg]
     count = min(config.calibration_pictures, len(pictures))
-    if name == "detector":
+    if name.startswith("detector"):
         samples = representative.for_detector(pictures, count, spec.spec())
     else:
         things = NOT_A_FACE in of_outputs(model.output_shape[-1])
@@ -63,13 +64,22 @@ def convert(
     return values
 
 
+def shapes(
+    detector: keras.Model, pictures: list[Annotated], folder: Path, config: ConvertConfig
+) -> list[dict[str, Any]]:
+    """The same for the detector with each of its further input shapes."""
+    models = [(bundles.shape_name(*size), keras_models.fixed(detector, *size)) for size in config.shapes]
+    return [convert(name, model, pictures, folder, config) for name, model in models]
+
+
 def keep(bundle: bundles.Bundle, name: str, folder: Path) -> dict[str, Any]:
     """Copies the files of one network as they are; returns its values for bundle.json."""
-    network: bundles.Network = getattr(bundle, name)
-    for file in (*network.files.values(), network.known_answer):
+    network: bundles.Network = bundle.networks[name]
+    own = [one for known, one in bundle.networks.items() if known == name or known.startswith(f"{name}-")]
+    for file in (file for one in own for file in (*one.files.values(), one.known_answer)):
         shutil.copyfile(bundle.folder / file, folder / file)
     values: dict[str, Any] = network.model_dump()
-    settings = {key: values[key] for key in values if key not in bundles.Network.model_fields}
+    settings = {key: values[key] for key in values if key not in {*bundles.Network.model_fields, "shapes"}}
     print(f"{name}: kept from {bundle.folder} with {', '.join(f'{k} {v}' for k, v in settings.items())}", flush=True)
     return values
 
@@ -82,7 +92,7 @@ def settings(name: str, outputs: dict[str, list[int]], config: ConvertConfig) ->
 
 
 def _outputs(name: str, model: keras.Model) -> dict[str, list[int]]:
-    names = ("scores", "distances") if name == "detector" else ("probabilities",)
+    names = ("scores", "distances") if name.startswith("detector") else ("probabilities",)
     if len(model.outputs) != len(names):
         raise DataError(f"the {name} has {len(model.outputs)} outputs, expected {len(names)}: {', '.join(names)}")
     return {n: list(o.shape[1:]) for n, o in zip(names, model.outputs, strict=True)}

@@ -83,8 +83,10 @@ def publish(
             else:
                 one = contents.convert(name, read[name], pictures, folder, config)
                 values[name] = one | contents.settings(name, one["outputs"], config)
+        if "detector" in read:
+            values["detector"]["shapes"] = contents.shapes(read["detector"], pictures, folder, config)
         if config.edgetpu:
-            check.gate(folder, list(sources))
+            check.gate(folder)
         _write(folder, values)
         if "detector" not in kept:
             _choose_thresholds(values, folder, held_out, config.false_alarms)

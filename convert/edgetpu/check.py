@@ -106,22 +106,22 @@ def _large(op: Operation) -> bool:
 
 
 def networks(path: Path) -> dict[str, Path]:
-    """Name -> int8 file: both of a bundle's folder, or the one file. Raises BundleError."""
+    """Name -> int8 file: those of a bundle's folder, or the one file. Raises BundleError."""
     if not Path(path).is_dir():
         return {Path(path).stem: Path(path)}
     bundle = bundles.load(path)
-    return {name: bundle.path(name, "tflite") for name in ("detector", "classifier")}
+    return {name: bundle.path(name, "tflite") for name in bundle.networks}
 
 
-def gate(folder: Path, names: list[str]) -> None:
-    """Raises BundleError when an Edge TPU could not run a whole network of `folder`."""
-    for name in names:
-        report = check(folder / f"{name}_int8.tflite")
+def gate(folder: Path) -> None:
+    """Raises BundleError when an Edge TPU could not run a whole int8 file of `folder`."""
+    for path in sorted(folder.glob("*_int8.tflite")):
+        report = check(path)
         if report.unmapped:
             print(report.render())
             raise BundleError(
-                f"{name}: an Edge TPU cannot map {report.unmapped} operations (see the table); nothing was published "
-                "(edgetpu = false in the config publishes it for other backends)"
+                f"{path.stem}: an Edge TPU cannot map {report.unmapped} operations (see the table); nothing was "
+                "published (edgetpu = false in the config publishes it for other backends)"
             )
 
 

@@ -1,6 +1,6 @@
 """`maskcam-convert edgetpu`: runs Google's Edge TPU compiler on a bundle and believes its log, not its exit code.
 
-The compiler succeeds with nothing mapped at all. Both networks are compiled in one call, so that they share the
+The compiler succeeds with nothing mapped at all. All networks are compiled in one call, so that they share the
 chip's memory for parameters: compiled apart, each would throw the other's out with every picture.
 https://coral.ai/docs/edgetpu/compiler/
 """
@@ -76,7 +76,7 @@ def parse(log: str) -> Mapping:
 
 
 def run(folder: Path, share: float = 1.0, run: Callable[..., Any] = subprocess.run) -> dict[str, Mapping]:
-    """Compiles both networks of a bundle into it. Raises BundleError, DataError, EngineError; then nothing changed.
+    """Compiles the networks of a bundle into it. Raises BundleError, DataError, EngineError; then nothing changed.
 
     share: part (0..1) of the operations, those at the border aside, that the compiler has to map.
     """
@@ -84,7 +84,7 @@ def run(folder: Path, share: float = 1.0, run: Callable[..., Any] = subprocess.r
     compiler = shutil.which(COMPILER)
     if compiler is None:
         raise EngineError(MISSING)
-    models = {name: bundle.path(name, "tflite") for name in ("detector", "classifier")}
+    models = {name: bundle.path(name, "tflite") for name in bundle.networks}
     with tempfile.TemporaryDirectory(dir=folder, prefix=".edgetpu-") as temporary:
         made = _compile(compiler, list(models.values()), Path(temporary), run)
         found = {}
@@ -92,7 +92,7 @@ def run(folder: Path, share: float = 1.0, run: Callable[..., Any] = subprocess.r
             log = made / f"{path.stem}_edgetpu.log"
             found[name] = parse(log.read_text(errors="replace") if log.is_file() else "")
             _judge(name, found[name], made / f"{path.stem}_edgetpu.tflite", share)
-        _record(folder, made, {name: f"{path.stem}_edgetpu.tflite" for name, path in models.items()}, found)
+        _record(bundle, made, {name: f"{path.stem}_edgetpu.tflite" for name, path in models.items()}, found)
     bundles.load(folder)
     return found
 
@@ -126,15 +126,17 @@ def _judge(name: str, mapping: Mapping, compiled: Path, share: float) -> None:
         raise DataError(f"{compiled.name}: holds no operation of the Edge TPU, although the log says so")
 
 
-def _record(folder: Path, made: Path, files: dict[str, str], found: dict[str, Mapping]) -> None:
+def _record(bundle: bundles.Bundle, made: Path, files: dict[str, str], found: dict[str, Mapping]) -> None:
     """Moves the files into the bundle, then replaces bundle.json, which is what makes them part of it."""
-    path = folder / bundles.NAME
-    values = json.loads(path.read_text())
-    for network, name in files.items():
+    folder = bundle.folder
+    values = json.loads((folder / bundles.NAME).read_text())
+    places = [values["detector"], values["classifier"], *values["detector"].get("shapes", [])]
+    for place, network in zip(places, bundle.networks, strict=True):
+        name = files[network]
         data = (made / name).read_bytes()
         values["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-        values[network]["files"]["edgetpu"] = name
-        values[network]["edgetpu"] = asdict(found[network])
+        place["files"]["edgetpu"] = name
+        place["edgetpu"] = asdict(found[network])
     bundles.Bundle.model_validate(values)
     (made / bundles.NAME).write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
     try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.core.geometry import Box
+from edge.core.progress import track
 from edge.core.records import Image
 from edge.evaluation.annotated import Annotated, Skipped, each
 from edge.vision.preprocess import InputSpec, crop, letterbox
@@ -21,6 +22,11 @@ def pictures(annotated: list[Annotated], count: int) -> Iterator[tuple[Annotated
     order = list(range(len(annotated)))
     random.Random(0).shuffle(order)
     return each((annotated[k] for k in order[:count]), Skipped())
+
+
+def every(annotated: Sequence[Annotated], what: str) -> Iterator[tuple[Annotated, Image]]:
+    """All of the pictures that can be used, with a line of progress: `what` is done with them."""
+    return track(pictures(list(annotated), len(annotated)), what, len(annotated))
 
 
 def for_detector(annotated: list[Annotated], count: int, spec: InputSpec) -> Iterator[Batch]:

@@ -39,4 +39,4 @@ def bound(model: keras.Model) -> keras.Model:
     for layer in heads(model, 4):
         layer.activation = keras.activations.relu6
     scores, distances = model.outputs
-    return keras.Model(model.inputs, [Moved(name="logits")(scores), distances], name=model.name)
+    return keras.Model(model.input, [Moved(name="logits")(scores), distances], name=model.name)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from convert.export.representative import pictures as readable
+from convert.export.representative import every
 from convert.networks.keras_models import heads
 from edge.core.records import Image
 from edge.evaluation.coco import Annotated
@@ -36,7 +36,7 @@ def rows_of(model: keras.Model, nms_iou: float, lowest: float = 0.02) -> Callabl
 def fit(rows: Callable[[Image], Rows], pictures: Sequence[Annotated]) -> tuple[float, float]:
     """Factor and offset of the logit; (1, 0) where the pictures show too little."""
     said, right = [np.zeros(0)], [np.zeros(0, bool)]
-    for truth, image in readable(list(pictures), len(pictures)):
+    for truth, image in every(pictures, "calibrating scores"):
         small = (truth.boxes[:, 2:] - truth.boxes[:, :2]).min(1, initial=np.inf) < Scorer.min_side
         scores, hits = match(rows(image), truth.boxes, truth.ignored | small, Scorer.threshold)
         said.append(scores)

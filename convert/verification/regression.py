@@ -7,6 +7,7 @@ from typing import Any
 
 from convert.verification import verify
 from edge.core.errors import BundleError
+from edge.core.progress import Progress
 from edge.evaluation import outcomes, runner
 from edge.evaluation.annotated import Annotated
 from edge.vision import bundle as bundles
@@ -37,7 +38,8 @@ def check(
     """
     theirs = outcomes.Outcomes(old.detector.operating)
     detector = verify.detectors(old)["int8"]
-    runner.score(pictures, detector.rows, detector.operating, name=detector.named, on_answer=theirs.add)
+    with Progress("measuring the other bundle", len(pictures), "pictures") as progress:
+        runner.score(pictures, detector.rows, detector.operating, progress.update, detector.named, theirs.add)
     intervals = outcomes.compare(new, theirs)
     print(f"\nbeside {old.folder}, int8, the same {len(new)} pictures:")
     print(outcomes.table(intervals, "new", "old", len(new)))

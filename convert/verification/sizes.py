@@ -19,11 +19,9 @@ from convert.export import representative
 from convert.export.tflite import to_tflite
 from convert.networks import keras_models
 from convert.networks.calibrated import calibrated
-from convert.verification import verify
 from edge.backends.tflite import TFLiteEngine
 from edge.config.settings import Backend
 from edge.core.errors import ConfigError
-from edge.core.progress import track
 from edge.evaluation import formats, slices
 from edge.evaluation.annotated import Annotated
 from edge.evaluation.runner import LOWEST
@@ -94,7 +92,7 @@ def measure(detectors: dict[str, FaceDetector], pictures: list[Annotated]) -> li
     """
     scorers = {(name, part): Scorer() for name in detectors for part in TITLES}
     times: dict[str, list[float]] = {name: [] for name in detectors}
-    for truth, image in track(verify.images(pictures), "measuring all sizes", len(pictures)):
+    for truth, image in representative.every(pictures, "measuring all sizes"):
         for name, detector in detectors.items():
             start = time.perf_counter()
             found = detector.rows(image)

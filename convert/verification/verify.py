@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from convert.config import ConvertConfig
+from convert.export.representative import every
 from edge.backends import opencv, tflite
+from edge.backends.shaped import both
 from edge.core.errors import BundleError
 from edge.core.geometry import iou_matrix
 from edge.core.native_output import silence_native_output
-from edge.core.ports import Engine
 from edge.core.progress import Progress
 from edge.evaluation import formats
 from edge.evaluation.annotated import Annotated
@@ -36,11 +37,9 @@ Figures = dict[str, dict[str, Any]]
 def detectors(bundle: bundles.Bundle) -> dict[str, BundleDetector]:
     """The bundle's networks as float (ONNX in OpenCV) and int8 (TFLite)."""
 
-    def both(module: Any) -> list[Engine]:
-        return [module.open(bundle, network, 2) for network in ("detector", "classifier")]
-
     with silence_native_output():  # TensorFlow Lite greets on stderr when a network is opened
-        return {"float": BundleDetector(bundle, *both(opencv)), "int8": BundleDetector(bundle, *both(tflite))}
+        kinds = {"float": both(bundle, "onnx", opencv.open, 2), "int8": both(bundle, "tflite", tflite.open, 2)}
+    return {kind: BundleDetector(bundle, *engines) for kind, engines in kinds.items()}
 
 
 def measure(of: dict[str, BundleDetector], pictures: list[Annotated]) -> tuple[Figures, dict[str, Outcomes]]:
@@ -64,7 +63,7 @@ def vetoes(detector: BundleDetector, pictures: list[Annotated]) -> dict[str, int
     `alarms` show no annotated face (IoU below 0.1, so that an ill-placed box is none of them), `faces` one (from 0.4).
     """
     counts = dict.fromkeys(("alarms", "alarms_rejected", "faces", "faces_rejected"), 0)
-    for truth, image in images(pictures):
+    for truth, image in every(pictures, "judging false alarms"):
         rows, things = detector.answers(image)
         known = rows[:, 4] >= detector.operating
         overlap = iou_matrix(rows[known], truth.boxes).max(1, initial=0)
@@ -107,7 +106,7 @@ def check(figures: Figures, said: dict[str, Outcomes], config: ConvertConfig) ->
 def operating_point(rows_of: Any, pictures: list[Annotated], false_alarms: float, min_side: float = 12.0) -> float:
     """The lowest score threshold (two decimals, 0.1..0.9) with at most `false_alarms` per picture at IoU 0.4."""
     wrong, count = [], 0
-    for truth, image in images(pictures):
+    for truth, image in every(pictures, "choosing the threshold"):
         sides = truth.boxes[:, 2:] - truth.boxes[:, :2]
         scores, hits = match(
             rows_of(image), truth.boxes, truth.ignored | (sides.min(1, initial=np.inf) < min_side), 0.4
@@ -119,13 +118,6 @@ def operating_point(rows_of: Any, pictures: list[Annotated], false_alarms: float
         if (scores >= threshold).sum() <= false_alarms * count:
             return round(float(threshold), 2)
     return 0.9
-
-
-def images(pictures: list[Annotated]) -> Any:
-    """(annotation, RGB picture) of those that can be read."""
-    from convert.export.representative import pictures as readable
-
-    return readable(pictures, len(pictures))
 
 
 def run(folder: Path, data: Path, config: ConvertConfig) -> Figures:

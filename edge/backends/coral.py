@@ -54,12 +54,12 @@ def _text(folder: Path, name: str) -> str:
 
 
 def open(bundle: Bundle, network: str, threads: int, device: str = "") -> TFLiteEngine:
-    """The engine of "detector" or "classifier" on `device`: "usb", "usb:0", "pci:1", or "" for any.
+    """The engine of one of the bundle's networks on `device`: "usb", "usb:0", "pci:1", or "" for any.
 
     Raises BundleError if the bundle has no compiled file, and EngineError without library or device.
     """
     path = bundle.path(network, "edgetpu")
-    return TFLiteEngine(path, getattr(bundle, network), threads, [_delegate(device)])
+    return TFLiteEngine(path, bundle.networks[network], threads, [_delegate(device)])
 
 
 def _delegate(device: str) -> Any:

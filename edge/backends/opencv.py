@@ -86,16 +86,16 @@ def built_without_cuda() -> str:
 
 
 def open(bundle: Bundle, network: str, threads: int, device: str = "") -> OpenCVEngine:
-    """The engine of "detector" or "classifier" on the processor."""
+    """The engine of one of the bundle's networks on the processor."""
     cv2.setNumThreads(threads)
-    return OpenCVEngine(bundle.path(network, "onnx"), getattr(bundle, network))
+    return OpenCVEngine(bundle.path(network, "onnx"), bundle.networks[network])
 
 
 def open_cuda(bundle: Bundle, network: str, threads: int, device: str = "") -> OpenCVEngine:
     """The same on the first CUDA device."""
-    return OpenCVEngine(bundle.path(network, "onnx"), getattr(bundle, network), CUDA)
+    return OpenCVEngine(bundle.path(network, "onnx"), bundle.networks[network], CUDA)
 
 
 def open_cuda_fp16(bundle: Bundle, network: str, threads: int, device: str = "") -> OpenCVEngine:
     """The same in half precision."""
-    return OpenCVEngine(bundle.path(network, "onnx"), getattr(bundle, network), CUDA_FP16)
+    return OpenCVEngine(bundle.path(network, "onnx"), bundle.networks[network], CUDA_FP16)

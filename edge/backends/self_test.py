@@ -29,7 +29,7 @@ def check_known_answer(bundle: Bundle, network: str, infer: Infer, tolerance: fl
 
     The answer is that of the bundle as it was loaded: a later change of the folder is not the engine's fault.
     """
-    spec = getattr(bundle, network)
+    spec = bundle.networks[network]
     known = known_answer(bundle, network)
     answer = infer(known["input"])
     for (name, shape), values in zip(spec.outputs.items(), answer, strict=True):
@@ -48,7 +48,7 @@ def check_known_answer(bundle: Bundle, network: str, infer: Infer, tolerance: fl
 
 def known_answer(bundle: Bundle, network: str) -> Mapping[str, NDArray[Any]]:
     """`input` (height, width, 3) uint8, and the right output under each output's name. Raises EngineError."""
-    spec, path = getattr(bundle, network), bundle.known_answer(network)
+    spec, path = bundle.networks[network], bundle.known_answer(network)
     known = _read(path, bundle.files[spec.known_answer].sha256)
     expected = {"input": [spec.input.height, spec.input.width, 3], **spec.outputs}
     found = {name: list(values.shape) for name, values in known.items()}
@@ -60,7 +60,7 @@ def known_answer(bundle: Bundle, network: str) -> Mapping[str, NDArray[Any]]:
     return known
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _read(path: Path, digest: str) -> Mapping[str, NDArray[Any]]:
     """The content of the answer file with that SHA-256; cached, because the file may change or vanish later."""
     try:

@@ -104,5 +104,5 @@ def _one_line(error: Exception) -> str:
 
 
 def open(bundle: Bundle, network: str, threads: int, device: str = "") -> TFLiteEngine:
-    """The engine of "detector" or "classifier"; the processor is the only device."""
-    return TFLiteEngine(bundle.path(network, "tflite"), getattr(bundle, network), threads)
+    """The engine of one of the bundle's networks; the processor is the only device."""
+    return TFLiteEngine(bundle.path(network, "tflite"), bundle.networks[network], threads)

@@ -23,13 +23,21 @@ class Engine(Protocol):
     """One network on one backend."""
 
     def infer(self, image: Image) -> Sequence[NDArray[Any]]:
-        """Runs the network on one picture of exactly its input size: RGB, uint8.
+        """Runs the network on one picture of exactly its input size, or one of its `Shaped.shapes`: RGB, uint8.
 
         Returns the outputs in the bundle's order as float32, dequantised, without the batch axis. The engine does the
         normalisation and the quantisation of the input. Raises EngineError.
         """
 
     def close(self) -> None: ...
+
+
+class Shaped(Engine, Protocol):
+    """An engine that takes pictures of several shapes."""
+
+    @property
+    def shapes(self) -> Sequence[tuple[int, int]]:
+        """Width and height of each, that of the bundle first; empty if there is no other."""
 
 
 class Detector(Protocol):

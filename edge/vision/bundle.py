@@ -86,7 +86,14 @@ class Network(_Part):
         return self
 
 
+def shape_name(width: int, height: int) -> str:
+    """Name of the detector with an input of another shape."""
+    return f"detector-{width}x{height}"
+
+
 class DetectorSpec(Network):
+    shapes: list[Network] = []
+    """The same network with inputs of other shapes, for tall and for square frames."""
     strides: list[int]
     score_threshold: float = Field(gt=0, lt=1)
     """Operating point of the detector alone, chosen on the validation pictures."""
@@ -95,6 +102,16 @@ class DetectorSpec(Network):
     or whose classifier does not know "not a face"."""
     nms_iou: float = Field(gt=0, lt=1, validation_alias=AliasChoices("nms_iou", "overlap"))
     """Intersection over union above which two boxes are one face. Schema 1 calls it "overlap"."""
+
+    @model_validator(mode="after")
+    def _same_network(self) -> DetectorSpec:
+        sizes = [(one.input.width, one.input.height) for one in (self, *self.shapes)]
+        if len(set(sizes)) != len(sizes):
+            raise ValueError(f"input shapes {sizes} are not distinct")
+        odd = [one for one in self.shapes if list(one.outputs) != list(self.outputs)]
+        if odd:
+            raise ValueError(f"outputs {list(odd[0].outputs)} of a further shape, expected {list(self.outputs)}")
+        return self
 
     @property
     def operating(self) -> float:
@@ -138,9 +155,15 @@ class Bundle(_Part):
     accuracy: dict[str, Any] = {}
     _folder: Path = PrivateAttr(default=Path())
 
+    @property
+    def networks(self) -> dict[str, Network]:
+        """ "detector", "classifier", and by names such as "detector-288x416" the detector's further shapes."""
+        shapes = {shape_name(one.input.width, one.input.height): one for one in self.detector.shapes}
+        return {"detector": self.detector, "classifier": self.classifier, **shapes}
+
     def path(self, network: str, form: str) -> Path:
-        """The file of "detector" or "classifier" in a format. Raises BundleError when the bundle has none."""
-        files: dict[str, str] = getattr(self, network).files
+        """The file of one of the `networks` in a format. Raises BundleError when the bundle has none."""
+        files = self.networks[network].files
         if form not in files:
             remedy = f"; make it with: maskcam-convert edgetpu {self._folder}" if form == "edgetpu" else ""
             raise BundleError(
@@ -159,7 +182,7 @@ class Bundle(_Part):
         return self._folder
 
     def known_answer(self, network: str) -> Path:
-        return self._folder / str(getattr(self, network).known_answer)
+        return self._folder / self.networks[network].known_answer
 
 
 def shipped() -> Path:
@@ -183,8 +206,8 @@ def load(folder: Path | str | None = None) -> Bundle:
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{folder / NAME}: cannot be read: {error}") from error
     bundle = _parse(folder / NAME, text)
-    used = {*bundle.detector.files.values(), *bundle.classifier.files.values()}
-    used |= {bundle.detector.known_answer, bundle.classifier.known_answer}
+    networks = bundle.networks.values()
+    used = {name for network in networks for name in (*network.files.values(), network.known_answer)}
     for name in sorted(used | set(bundle.files)):
         _check(folder, name, bundle.files.get(name))
     bundle._folder = folder

@@ -48,8 +48,9 @@ def float_rows(
 class FaceDetector:
     """Letterbox, network, decode, suppress; boxes come back in pixels of the full frame.
 
-    A frame of a very different shape than the network's input is divided into windows (`edge.vision.windows`), a run
-    each; for a face that fills the frame there is one more (`edge.vision.near`).
+    A frame gets the input shape that suits it, of those that the engine takes (`edge.core.ports.Shaped`). One of a
+    very different shape is divided into windows (`edge.vision.windows`), a run each; for a face that fills the frame
+    there is one more (`edge.vision.near`).
     """
 
     def __init__(
@@ -74,8 +75,9 @@ class FaceDetector:
 
         `timers`: measure the scaling of the picture as "resize"; the caller measures the whole.
         """
-        self._engine, self._width, self._height = engine, spec.input.width, spec.input.height
-        self._centres, self._strides = cells(self._width, self._height, spec.strides)
+        self._engine = engine
+        self._shapes = list(getattr(engine, "shapes", ())) or [(spec.input.width, spec.input.height)]
+        self._cells = {(width, height): cells(width, height, spec.strides) for width, height in self._shapes}
         self._threshold = spec.score_threshold if threshold is None else threshold
         self._nms_iou = spec.nms_iou if nms_iou is None else nms_iou
         self._timers = timers or Timers()
@@ -85,25 +87,30 @@ class FaceDetector:
     def rows(self, image: Image) -> NDArray[np.float64]:
         """Faces as rows (N, 5): x0, y0, x1, y1 in pixels of `image` (RGB), score; best first."""
         height, width = image.shape[:2]
-        places = windows.place(width, height, self._width, self._height, self._count)
-        looks = [self._look(image[y0:y1, x0:x1]) + np.array([x0, y0, x0, y0, 0]) for x0, y0, x1, y1 in places]
+        shape = windows.fitting(width, height, self._shapes)
+        places = windows.place(width, height, *shape, self._count)
+        looks = [self._look(image[y0:y1, x0:x1], shape) + np.array([x0, y0, x0, y0, 0]) for x0, y0, x1, y1 in places]
         parts = [self._faces(look, place) for look, place in zip(looks, places, strict=True)]
         found = parts[0]
         if len(places) > 1:
             found = suppress(windows.merge(parts, places, width, height), self._nms_iou, MOST_FACES)
         if self._second.due(np.concatenate(looks), height):
-            seen = near.faces(self._faces(self._look(image, near.half), (0, 0, width, height)), height)
+            seen = near.faces(self._faces(self._look(image, shape, near.half), (0, 0, width, height)), height)
             self._second.found(seen)
             found = suppress(near.join(found, seen), self._nms_iou, MOST_FACES)
         return found
 
-    def _look(self, image: Image, fitted: Callable[[Image, int, int], Any] = letterbox) -> NDArray[np.float64]:
-        """One run of the network: candidates (M, 5) in pixels of `image`, those below the threshold too."""
+    def _look(
+        self, image: Image, shape: tuple[int, int], fitted: Callable[[Image, int, int], Any] = letterbox
+    ) -> NDArray[np.float64]:
+        """One run of the network with an input of `shape` (width, height): candidates (M, 5) in pixels of `image`,
+        those below the threshold too.
+        """
         with self._timers("resize"):
-            small, fit = fitted(image, self._width, self._height)
+            small, fit = fitted(image, *shape)
         logits, distances = self._engine.infer(small)
         lowest = min(self._threshold, near.TRACE)
-        found = decode(logits, distances, self._centres, self._strides, lowest).astype(np.float64)
+        found = decode(logits, distances, *self._cells[shape], lowest).astype(np.float64)
         found[:, :4] /= fit.scale
         return found
 

@@ -1,12 +1,14 @@
-"""Divides a frame of another shape than the network's input into windows, so that faces are not scaled down more than
-needed.
+"""Which input shape a frame gets, and windows for a frame of another shape than all of them, so that faces are not
+scaled down more than needed.
 
-A tall frame fills only a strip of a wide input: a portrait frame of 480 x 848 is scaled to 0.34 for 416 x 288. Two
-windows, one above the other, are scaled to 0.47. Each window takes a run of the network.
+A tall frame fills only a strip of a wide input: a portrait frame of 480 x 848 is scaled to 0.34 for 416 x 288, and to
+0.49 for 288 x 416. Where a bundle has no such shape, two windows, one above the other, are scaled to 0.47. Each window
+takes a run of the network.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,11 @@ SAME = 0.5
 
 Window = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the frame."""
+
+
+def fitting(width: int, height: int, shapes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The one of the network's input `shapes` (width, height) in which a frame is scaled down least."""
+    return max(shapes, key=lambda shape: min(shape[0] / width, shape[1] / height))
 
 
 def place(width: int, height: int, columns: int, rows: int, count: int | None) -> list[Window]:

@@ -15,8 +15,8 @@ from edge import assemble
 from edge.backends import opencv, self_test, tflite
 from edge.backends.registry import FLOAT, INT8, backends
 from edge.backends.selection.opener import Opener
+from edge.backends.selection.probe import NETWORKS
 from edge.backends.self_test import check_known_answer
-from edge.backends.supervised.worker import NETWORKS
 from edge.config import settings as defaults
 from edge.core.errors import BundleError, EngineError, MissingPackage
 from edge.testing import engine
@@ -65,7 +65,7 @@ def test_every_engine_gives_the_same_arrays_for_the_same_pictures(engines, shipp
     name, opened = engines
     tolerance, mean, root = (FLOAT, 0.7, 0.9) if name == "opencv" else (INT8, INT8, INT8)
     for network in NETWORKS:
-        spec, reference = getattr(shipped, network), tflite.open(shipped, network, 1)
+        spec, reference = shipped.networks[network], tflite.open(shipped, network, 1)
         with np.load(shipped.known_answer(network)) as known:
             spreads = {output: float(known[output].std()) for output in spec.outputs}
             check_known_answer(shipped, network, opened[network].infer, tolerance)
@@ -79,6 +79,17 @@ def test_every_engine_gives_the_same_arrays_for_the_same_pictures(engines, shipp
                 assert np.abs(values - wanted).mean() <= mean * spread
                 assert np.sqrt(np.square(values - wanted).mean()) <= root * spread
         reference.close()
+
+
+def test_every_engine_takes_each_input_shape_of_the_detector(engines, shipped):
+    """The first time, in which it is opened, and again."""
+    name, opened = engines
+    shapes = [network for network in shipped.networks if network.startswith("detector")]
+    assert len(shapes) > 1
+    assert len(opened["detector"].shapes) == len(shapes)
+    if name != "scripted":  # each of its engines says the same of any picture
+        for network in shapes * 2:
+            check_known_answer(shipped, network, opened["detector"].infer, FLOAT if name == "opencv" else INT8)
 
 
 def test_every_engine_refuses_a_picture_of_another_size(engines):

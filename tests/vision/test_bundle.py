@@ -20,6 +20,35 @@ def test_survives_a_round_trip_through_text(tmp_path, write_bundle):
     assert bundle.load(tmp_path / "b") == loaded
 
 
+def test_further_shapes_of_the_detector_are_networks_of_their_own(tmp_path, write_bundle, bundle_shape):
+    loaded = bundle.load(write_bundle(tmp_path / "b", detector={"shapes": [bundle_shape(32, 64)]}))
+    assert list(loaded.networks) == ["detector", "classifier", "detector-32x64"]
+    assert loaded.path("detector-32x64", "tflite") == tmp_path / "b" / "d32x64.tflite"
+    assert loaded.known_answer("detector-32x64") == tmp_path / "b" / "d32x64.npz"
+
+
+@pytest.mark.parametrize("name", ["d32x64.tflite", "d32x64.npz"])
+def test_a_changed_byte_of_a_further_shape_is_noticed(tmp_path, write_bundle, bundle_shape, name):
+    folder = write_bundle(tmp_path / "b", detector={"shapes": [bundle_shape(32, 64)]})
+    (folder / name).write_bytes(b"other")
+    with pytest.raises(BundleError, match=f"{name}: wrong digest"):
+        bundle.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("size", "change", "said"),
+    [
+        ((64, 32), {}, r"input shapes \[\(64, 32\), \(64, 32\)\] are not distinct"),
+        ((32, 64), {"outputs": {"scores": [42, 1]}}, r"outputs \['scores'\] of a further shape, expected"),
+        ((32, 64), {"strides": [8]}, r"strides"),
+    ],
+)
+def test_a_further_shape_must_be_the_same_network(tmp_path, write_bundle, bundle_shape, size, change, said):
+    folder = write_bundle(tmp_path / "b", detector={"shapes": [{**bundle_shape(*size), **change}]})
+    with pytest.raises(BundleError, match=said):
+        bundle.load(folder)
+
+
 def test_missing_format_says_what_there_is(tmp_path, write_bundle):
     with pytest.raises(BundleError, match=r"no edgetpu file of the detector; there is: tflite"):
         bundle.load(write_bundle(tmp_path / "b")).path("detector", "edgetpu")

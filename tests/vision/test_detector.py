@@ -44,6 +44,43 @@ def test_each_window_is_one_run_and_boxes_are_in_pixels_of_the_frame(tmp_path, w
     assert np.allclose(sorted(rows[:, :4].tolist(), key=lambda box: box[1]), np.clip(expected, 0, [200, 400, 200, 400]))
 
 
+class ManyShapes:
+    """Finds one face in every picture: in the middle of its upper left 16 x 16 pixels, 8 x 8."""
+
+    def __init__(self, *shapes):
+        self.shapes, self.seen = shapes, []
+
+    def infer(self, image):
+        self.seen.append((image.shape[1], image.shape[0]))
+        centres, strides = cells(*self.seen[-1])
+        face = (np.abs(centres - 4).max(1) < 1) & (strides == 8)
+        return [np.where(face, 3.0, -9.0).astype("f4")[:, None], np.full((len(centres), 4), 0.25, "f4")]
+
+
+@pytest.mark.parametrize(
+    ("frame", "shape", "scale"),
+    [
+        ((640, 360), (64, 32), 32 / 360),
+        ((360, 640), (32, 64), 32 / 360),
+        ((480, 480), (48, 48), 0.1),
+        ((300, 600), (32, 64), 64 / 600),
+    ],
+)
+def test_a_frame_gets_the_shape_in_which_it_is_largest(tmp_path, write_bundle, frame, shape, scale):
+    spec = bundle.load(write_bundle(tmp_path / "b")).detector
+    engine = ManyShapes((64, 32), (32, 64), (48, 48))
+    (row,) = FaceDetector(engine, spec).rows(np.zeros((frame[1], frame[0], 3), np.uint8))
+    assert engine.seen == [shape]
+    assert row[:4] == pytest.approx(np.array([0, 0, 8, 8]) / scale)
+
+
+def test_a_face_that_fills_the_frame_is_looked_for_in_the_same_shape(tmp_path, write_bundle):
+    spec = bundle.load(write_bundle(tmp_path / "b")).detector
+    engine = ManyShapes((64, 32), (32, 64))
+    FaceDetector(engine, spec).rows(np.zeros((10, 8, 3), np.uint8))  # the face has all of it
+    assert engine.seen == [(32, 64), (32, 64)]
+
+
 def test_a_frame_of_the_networks_shape_is_one_run(tmp_path, write_bundle, answers):
     detector, engine = finder(tmp_path, write_bundle, answers, None)
     assert len(detector.rows(np.zeros((320, 640, 3), np.uint8))) == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.backends import tflite
+from edge.backends.shaped import both
 from edge.core.errors import DataError
 from edge.core.geometry import Box
 from edge.core.native_output import silence_native_output
@@ -31,8 +32,9 @@ class Guesser:
     def __init__(self, folder: Path) -> None:
         bundle = bundles.load(folder)
         with silence_native_output():  # TensorFlow Lite greets on stderr when a network is opened
-            self._detector = FaceDetector(tflite.open(bundle, "detector", 2), bundle.detector)
-            self._classifier = mask_classifier(tflite.open(bundle, "classifier", 2), bundle)
+            detector, classifier = both(bundle, "tflite", tflite.open, 2)
+        self._detector = FaceDetector(detector, bundle.detector)
+        self._classifier = mask_classifier(classifier, bundle)
         self._labels = bundle.classifier.labels
 
     def faces(self, image: Image, known: list[Face]) -> list[Face]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.backends import tflite
+from edge.backends.shaped import both
 from edge.core.records import Image
 from edge.vision import bundle as bundles
 from edge.vision.detector import FaceDetector
@@ -64,8 +65,7 @@ def ultralight(path: Path) -> Finder:
 def of_bundle(folder: Path | None) -> Finder:
     """The detector of a bundle (None: the shipped one) with tight boxes: what publishing added is taken off."""
     bundle = bundles.load(folder)
-    engine = tflite.open(bundle, "detector", 1)
-    detector = FaceDetector(engine, bundle.detector, threshold=0.05)
+    detector = FaceDetector(both(bundle, "tflite", tflite.open, 1)[0], bundle.detector, threshold=0.05)
     folded = bundle.training.get("boxes", {})
     grown = folded.get("box_margin", folded.get("growth", (0.0, 0.0, 0.0, 0.0)))  # its name before 0.2
 

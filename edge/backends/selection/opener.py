@@ -14,11 +14,13 @@ from edge.backends.registry import Backend
 from edge.backends.selection import probe_cache
 from edge.backends.selection.probe import ProbeResult, fastest, probe, render
 from edge.backends.self_test import check_known_answer
+from edge.backends.shaped import ShapedEngine
 from edge.backends.supervised.engine import PATIENCE, Accelerator
 from edge.backends.supervised.failover import FailoverEngine, NamedEngine, OnAccelerator
 from edge.backends.supervised.process_engine import ProcessEngine
 from edge.backends.watched import WatchedEngine
 from edge.core.errors import BundleError, EngineError, MissingPackage, bare
+from edge.core.ports import Engine
 from edge.vision.bundle import Bundle
 
 log = logging.getLogger(__name__)
@@ -95,18 +97,27 @@ class Opener:
 
     def _opened(self, candidate: Backend, network: str) -> NamedEngine:
         """A candidate that loads the network and gives the known answer."""
+        open = self._on_accelerator if candidate.isolated else self._here
+        engine = ShapedEngine(self.bundle, network, candidate.form, partial(open, candidate))
         if candidate.isolated:
-            accelerator = self._accelerator(candidate)
-            accelerator.add(network)
-            return NamedEngine(candidate.name, OnAccelerator(accelerator, network))
-        engine = self.resolve(candidate.target)(self.bundle, network, self.threads, self.device)
+            return NamedEngine(candidate.name, engine)
+        check = partial(check_known_answer, self.bundle, network, engine.infer, candidate.tolerance)
+        return NamedEngine(candidate.name, WatchedEngine(engine, check))
+
+    def _on_accelerator(self, candidate: Backend, network: str) -> Engine:
+        accelerator = self._accelerator(candidate)
+        accelerator.add(network)
+        return OnAccelerator(accelerator, network)
+
+    def _here(self, candidate: Backend, network: str) -> Engine:
+        """An engine in this process that gives the known answer."""
+        engine: Engine = self.resolve(candidate.target)(self.bundle, network, self.threads, self.device)
         try:
             check_known_answer(self.bundle, network, engine.infer, candidate.tolerance)
         except EngineError:
             engine.close()
             raise
-        check = partial(check_known_answer, self.bundle, network, engine.infer, candidate.tolerance)
-        return NamedEngine(candidate.name, WatchedEngine(engine, check))
+        return engine
 
     def _accelerator(self, candidate: Backend) -> Accelerator:
         if candidate.name not in self.accelerators:

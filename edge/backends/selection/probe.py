@@ -12,10 +12,11 @@ from statistics import median
 from edge.backends.registry import Backend
 from edge.backends.self_test import check_known_answer, known_answer
 from edge.backends.supervised.process_engine import ProcessEngine
-from edge.backends.supervised.worker import NETWORKS
 from edge.core.errors import BundleError, EngineError
 from edge.vision.bundle import Bundle
 
+NETWORKS = ("detector", "classifier")
+"""The networks that are tested: of the detector its first shape, for the others take as long and run where it runs."""
 RUNS, ENOUGH = 50, 0.5
 """The time is the median of this many pictures, or of what fits into this many seconds."""
 ALIKE = 1.25

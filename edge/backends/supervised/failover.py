@@ -32,6 +32,11 @@ class OnAccelerator:
     accelerator: Accelerator
     network: str
 
+    @property
+    def fault(self) -> str:
+        """Why the device is down; "" while it works."""
+        return self.accelerator.fault
+
     def infer(self, image: Image) -> Sequence[NDArray[Any]]:
         """See `edge.core.ports.Engine`."""
         return self.accelerator.infer(self.network, image)
@@ -74,8 +79,12 @@ class FailoverEngine:
 
     @property
     def _fault(self) -> str:
-        engine = self._first.engine
-        return engine.accelerator.fault if isinstance(engine, OnAccelerator) else str(getattr(engine, "fault", ""))
+        return str(getattr(self._first.engine, "fault", ""))
+
+    @property
+    def shapes(self) -> Sequence[tuple[int, int]]:
+        """See `edge.core.ports.Shaped`."""
+        return list(getattr(self._first.engine, "shapes", ()))
 
     def describe(self) -> str:
         """One line for log, status and metrics."""

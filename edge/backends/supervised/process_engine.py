@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.backends.supervised.worker import INFER, NETWORKS, OPEN, REPLY, REQUEST
+from edge.backends.supervised.worker import INFER, OPEN, REPLY, REQUEST
 from edge.core.errors import EngineError
 from edge.core.records import Image
 from edge.vision.bundle import Bundle
@@ -75,12 +75,12 @@ class ProcessEngine:
         return self._socket.fileno() >= 0
 
     def open(self, network: str, timeout: float) -> None:
-        """Loads "detector" or "classifier". Raises EngineError, also if it takes more than `timeout` seconds."""
+        """Loads one of the bundle's networks. Raises EngineError, also if it takes more than `timeout` seconds."""
         self._ask(OPEN, network, b"", timeout)
 
     def infer(self, network: str, image: Image, timeout: float) -> Sequence[NDArray[Any]]:
         """See `Engine`. A process that crashes, or does not answer within `timeout` seconds, is abandoned."""
-        spec = getattr(self._bundle, network)
+        spec = self._bundle.networks[network]
         if image.shape != (spec.input.height, spec.input.width, 3):
             raise EngineError(
                 f"picture of shape {image.shape}, the network takes {spec.input.width}x{spec.input.height}"
@@ -111,7 +111,7 @@ class ProcessEngine:
         deadline = time.monotonic() + timeout
         try:
             self._socket.settimeout(timeout)
-            self._socket.sendall(REQUEST.pack(verb, NETWORKS.index(network)) + payload)
+            self._socket.sendall(REQUEST.pack(verb, list(self._bundle.networks).index(network)) + payload)
             good, self.seconds, length = REPLY.unpack(self._receive(REPLY.size, deadline))
             answer = self._receive(length, deadline)
         except TimeoutError:

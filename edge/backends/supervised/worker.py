@@ -20,10 +20,9 @@ import numpy as np
 from edge.core.errors import MaskcamError
 from edge.vision import bundle as bundles
 
-NETWORKS = ("detector", "classifier")
 OPEN, INFER = 0, 1
 REQUEST = struct.Struct("<BB")
-"""OPEN or INFER, and the index in NETWORKS; INFER is followed by the picture, (height, width, 3) bytes."""
+"""OPEN or INFER, and the index in the bundle's networks; INFER is followed by the picture, (height, width, 3) bytes."""
 REPLY = struct.Struct("<?dI")
 """Success flag, seconds taken, number of bytes that follow: the outputs as float32, or an error text."""
 
@@ -33,7 +32,7 @@ class Worker:
 
     def __init__(self, target: str, folder: str, threads: int, device: str) -> None:
         self._target, self._folder, self._threads, self._device = target, folder, threads, device
-        self._engines: dict[str, Any] = {}
+        self._engines: dict[int, Any] = {}
 
     def serve(self, requests: BinaryIO, replies: BinaryIO) -> None:
         """Serves until the other end closes."""
@@ -41,24 +40,25 @@ class Worker:
             verb, index = REQUEST.unpack(request)
             start = time.perf_counter()
             try:
-                result = self._open(NETWORKS[index]) if verb == OPEN else self._infer(NETWORKS[index], requests)
+                result = self._open(index) if verb == OPEN else self._infer(index, requests)
                 good = True
             except Exception as error:
                 result, good = _message(error).encode(), False
             replies.write(REPLY.pack(good, time.perf_counter() - start, len(result)) + result)
             replies.flush()
 
-    def _open(self, network: str) -> bytes:
+    def _open(self, index: int) -> bytes:
         self._bundle = bundles.load(self._folder)
+        network = list(self._bundle.networks)[index]
         module, attribute = self._target.split(":")
         opener = getattr(importlib.import_module(module), attribute)
-        self._engines[network] = opener(self._bundle, network, self._threads, self._device)
+        self._engines[index] = opener(self._bundle, network, self._threads, self._device)
         return b""
 
-    def _infer(self, network: str, requests: BinaryIO) -> bytes:
-        size = getattr(self._bundle, network).input
+    def _infer(self, index: int, requests: BinaryIO) -> bytes:
+        size = list(self._bundle.networks.values())[index].input
         image = np.frombuffer(requests.read(size.height * size.width * 3), np.uint8)
-        answer = self._engines[network].infer(image.reshape(size.height, size.width, 3))
+        answer = self._engines[index].infer(image.reshape(size.height, size.width, 3))
         return b"".join(values.astype(np.float32).tobytes() for values in answer)
 
 

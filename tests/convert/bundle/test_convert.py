@@ -12,7 +12,7 @@ pytest.importorskip("tf2onnx", reason="converting needs the extra 'convert'", ex
 
 pytestmark = pytest.mark.filterwarnings("default")  # TensorFlow and tf2onnx warn about one another
 
-SIZE = 64
+SIZE, TALL = 64, (64, 128)
 
 
 def bright_squares():
@@ -83,7 +83,7 @@ def made(tmp_path_factory):
     bright_squares().save(folder / "detector.keras")
     red_or_not().save(folder / "classifier.keras")
     data = squares(folder / "data")
-    config = ConvertConfig(width=SIZE, height=SIZE, box_margin=(0, 0, 0, 0), data={"blocks": "none"})
+    config = ConvertConfig(width=SIZE, height=SIZE, shapes=[TALL], box_margin=(0, 0, 0, 0), data={"blocks": "none"})
     publish.publish(folder / "detector.keras", folder / "classifier.keras", data, data, folder / "bundle", config)
     return folder
 
@@ -98,6 +98,21 @@ def test_bundle_runs_on_both_engines_with_the_same_answers(made):
         best = detector.rows(image)[0]
         assert np.abs(best[:4] - [12, 12, 28, 28]).max() < 1
         assert best[5] == 1.0
+
+
+def test_a_tall_picture_is_looked_at_in_the_tall_shape_on_both_engines(made):
+    """Two squares, 96 pixels apart: one run at full size finds both, where a square input would halve them."""
+    from convert.verification import verify
+    from edge.vision import bundle
+
+    loaded = bundle.load(made / "bundle")
+    assert [(one.input.width, one.input.height) for one in loaded.detector.shapes] == [TALL]
+    image = np.full((TALL[1], TALL[0], 3), 20, np.uint8)
+    image[16:24, 16:24] = image[112:120, 16:24] = (255, 160, 200)
+    for detector in verify.detectors(loaded).values():
+        rows = detector.rows(image)
+        found = rows[rows[:, 4] >= detector.operating]
+        assert np.abs(np.sort(found[:, :4], 0) - [[12, 12, 28, 28], [12, 108, 28, 124]]).max() < 1
 
 
 def test_int8_file_takes_and_gives_bytes(made):
@@ -115,10 +130,10 @@ def test_known_answer_is_what_the_engine_says(made):
     from edge.vision import bundle
 
     loaded = bundle.load(made / "bundle")
-    for name in ("detector", "classifier"):
+    for name, network in loaded.networks.items():
         with np.load(loaded.known_answer(name)) as known:
             said = tflite.open(loaded, name, 2).infer(known["input"])
-            for output, values in zip(getattr(loaded, name).outputs, said, strict=True):
+            for output, values in zip(network.outputs, said, strict=True):
                 np.testing.assert_allclose(values, known[output], atol=0.1)
 
 
@@ -131,7 +146,14 @@ def test_report_in_bundle_has_float_and_int8(made):
 
 def test_card_tells_use_data_and_figures(made):
     text = (made / "bundle" / "card.md").read_text()
-    for words in ("Not for: identifying", "- blocks: none", "| face_ap |", "squares", "64 x 64", "](limits.jpg)"):
+    for words in (
+        "Not for: identifying",
+        "- blocks: none",
+        "| face_ap |",
+        "squares",
+        "64 x 64 or 64 x 128",
+        "](limits.jpg)",
+    ):
         assert words in text
     assert cv2.imread(str(made / "bundle" / "limits.jpg")).shape[1] == 750
 
@@ -159,7 +181,7 @@ def test_four_labels_are_published_with_what_the_classifier_rejects(made, tmp_pa
     coco["images"].append({"id": 99, "file_name": "blue.png", "width": SIZE, "height": SIZE, "source": "squares"})
     data.write_text(json.dumps(coco))
     red_green_or_blue().save(tmp_path / "classifier.keras")
-    config = ConvertConfig(width=SIZE, height=SIZE, box_margin=(0, 0, 0, 0))
+    config = ConvertConfig(width=SIZE, height=SIZE, shapes=[], box_margin=(0, 0, 0, 0))
     publish.publish(made / "detector.keras", tmp_path / "classifier.keras", data, data, tmp_path / "bundle", config)
     values = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
     assert values["classifier"]["labels"] == ["with_mask", "without_mask", "mask_worn_incorrectly", "not_a_face"]
@@ -181,7 +203,7 @@ def test_a_network_of_a_bundle_is_kept_as_it_is(made):
     from edge.vision import bundle
 
     data, old = str(made / "data" / "coco.json"), bundle.load(made / "bundle")
-    grown = f"width = {SIZE}\nheight = {SIZE}\nbox_margin = [0.1, 0.1, 0.1, 0.1]\nmargin = 0.05\n"
+    grown = f"width = {SIZE}\nheight = {SIZE}\nshapes = [[64, 96]]\nbox_margin = [0.1, 0.1, 0.1, 0.1]\nmargin = 0.05\n"
     (made / "grown.toml").write_text(grown)
     args = ["--calibration", data, "--validation", data, "--config", str(made / "grown.toml")]
     models = ["--detector", str(made / "detector.keras"), "--classifier", str(made / "bundle")]
@@ -190,6 +212,7 @@ def test_a_network_of_a_bundle_is_kept_as_it_is(made):
     for form in ("tflite", "onnx"):
         assert new.path("classifier", form).read_bytes() == old.path("classifier", form).read_bytes()
         assert new.path("detector", form).read_bytes() != old.path("detector", form).read_bytes()
+    assert list(new.networks) == ["detector", "classifier", "detector-64x96"]
     assert new.classifier.margin == old.classifier.margin == 0.15, "measured for the network that is kept"
     assert new.training["boxes"]["box_margin"] == [0.1] * 4
 

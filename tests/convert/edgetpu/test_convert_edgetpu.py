@@ -135,6 +135,14 @@ def test_both_networks_go_to_the_compiler_in_one_call(compiler, bundle):
     assert call.split()[-2:] == [str(bundle / "d.tflite"), str(bundle / "c.tflite")]
 
 
+def test_further_shapes_of_the_detector_are_compiled_with_it(compiler, tmp_path, write_bundle, bundle_shape):
+    folder = write_bundle(tmp_path / "shapes", detector={"shapes": [bundle_shape(32, 64), bundle_shape(48, 48)]})
+    assert list(to_edgetpu.run(folder)) == ["detector", "classifier", "detector-32x64", "detector-48x48"]
+    loaded = bundles.load(folder)
+    assert loaded.path("detector-32x64", "edgetpu").name == "d32x64_edgetpu.tflite"
+    assert loaded.detector.shapes[1].edgetpu["mapped"] == 57
+
+
 def test_compiling_again_replaces(compiler, bundle):
     to_edgetpu.run(bundle)
     (compiler / "result").write_bytes(model() + b"\0")

@@ -1,0 +1,68 @@
+"""One engine for all input shapes of the detector: each is opened when the first picture of its shape comes.
+
+A camera's frames have one shape, so that memory is taken for what is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edge.core.errors import EngineError
+from edge.core.ports import Engine
+from edge.core.records import Image
+from edge.vision.bundle import Bundle
+
+Opener = Callable[[Bundle, str, int], Engine]
+"""`open` of a backend."""
+
+
+class ShapedEngine:
+    """The networks of one name in a bundle ("detector" with its further shapes, or "classifier")."""
+
+    def __init__(self, bundle: Bundle, network: str, form: str, open: Callable[[str], Engine]) -> None:
+        """`open`: opens one of the bundle's networks by its name. `form`: the format of file that it needs, "" for
+        none; a shape of which the bundle has no such file is left out.
+        """
+        self._names = {
+            (spec.input.width, spec.input.height): name
+            for name, spec in bundle.networks.items()
+            if name == network or (name.startswith(f"{network}-") and (not form or form in spec.files))
+        }
+        self._open = open
+        self._engines = {network: open(network)}
+
+    @property
+    def shapes(self) -> Sequence[tuple[int, int]]:
+        """See `edge.core.ports.Shaped`."""
+        return list(self._names)
+
+    @property
+    def fault(self) -> str:
+        """Why one of its engines is down; "" while all work."""
+        return next((fault for one in self._engines.values() if (fault := str(getattr(one, "fault", "")))), "")
+
+    def infer(self, image: Image) -> Sequence[NDArray[Any]]:
+        """See `edge.core.ports.Engine`."""
+        name = self._names.get((image.shape[1], image.shape[0]))
+        if name is None:
+            known = ", ".join(f"{width}x{height}" for width, height in self._names)
+            raise EngineError(f"picture of shape {image.shape}, the network takes {known}")
+        if name not in self._engines:
+            self._engines[name] = self._open(name)
+        return self._engines[name].infer(image)
+
+    def close(self) -> None:
+        for engine in self._engines.values():
+            engine.close()
+
+
+def both(bundle: Bundle, form: str, open: Opener, threads: int) -> tuple[ShapedEngine, ShapedEngine]:
+    """Detector and classifier of a bundle on one backend, without self-test or fallback. Raises what `open` raises."""
+
+    def engine(network: str) -> ShapedEngine:
+        return ShapedEngine(bundle, network, form, lambda name: open(bundle, name, threads))
+
+    return engine("detector"), engine("classifier")
