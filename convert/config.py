@@ -25,9 +25,9 @@ class ConvertConfig(toml_model.TomlModel):
     licence: str = Field("Apache-2.0", description="licence of the two networks")
     data: dict[str, str] = Field({}, description="for the card: source of pictures -> its licence")
     width: Side = Field(416, description="width of the detector's input, pixels")
-    height: Side = Field(288, description="height of the detector's input, pixels")
+    height: Side = Field(320, description="height of the detector's input, pixels")
     shapes: list[tuple[Side, Side]] = Field(
-        [(448, 256), (352, 352), (288, 416), (256, 448)],
+        [(448, 256), (352, 352), (320, 416), (256, 448)],
         description="width and height of further inputs: for 16:9, square and tall frames",
     )
     nms_iou: float = Field(0.4, gt=0, lt=1, description="faces that overlap more (IoU) are one face")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ import numpy as np
 from convert.bundle import known_answer
 from convert.config import ConvertConfig
 from convert.export import representative
-from convert.export.onnx import to_onnx
+from convert.export.onnx import open_shape, to_onnx
 from convert.export.tflite import to_tflite
-from convert.networks import keras_models
+from convert.networks import keras_models, rounding
 from edge.backends.tflite import TFLiteEngine, interpreter_class
 from edge.config.settings import Backend
 from edge.core.errors import DataError
@@ -25,51 +25,80 @@ from edge.core.native_output import silence_native_output
 from edge.evaluation.annotated import Annotated
 from edge.vision import bundle as bundles
 from edge.vision.decode import STRIDES
+from edge.vision.preprocess import InputSpec
 
 KEPT = {"detector": ("detector", "boxes"), "classifier": ("classifier",)}
 """What a bundle's `training` says of each network."""
 UNKNOWN = "licence not stated"
+LOOKED_AT = 100
+"""Pictures by which the weights are rounded; of each many places are seen."""
+
+
+def for_int8(name: str, model: keras.Model, pictures: list[Annotated], config: ConvertConfig) -> keras.Model:
+    """A copy of one of the bundle's networks that loses least when it is converted to int8."""
+    count = min(config.calibration_pictures, len(pictures), LOOKED_AT)
+    _, *inputs = (sample for (sample,) in _samples(name, model, pictures, count, config))
+    return rounding.rounded(model, inputs)
+
+
+def _samples(
+    name: str, model: keras.Model, pictures: list[Annotated], count: int, config: ConvertConfig
+) -> Iterator[representative.Batch]:
+    height, width = model.input_shape[1:3]
+    if name.startswith("detector"):
+        return representative.for_detector(pictures, count, InputSpec(width, height))
+    things = NOT_A_FACE in of_outputs(model.output_shape[-1])
+    return representative.for_classifier(pictures, count, InputSpec(width, height), config.margin, things)
 
 
 def convert(
-    name: str, model: keras.Model, pictures: list[Annotated], folder: Path, config: ConvertConfig
+    name: str,
+    model: keras.Model,
+    int8: keras.Model,
+    pictures: list[Annotated],
+    folder: Path,
+    config: ConvertConfig,
 ) -> dict[str, Any]:
-    """Writes the files of one of the bundle's networks; returns its values for bundle.json."""
+    """Writes the files of one of the bundle's networks; returns its values for bundle.json.
+
+    `int8`: what `for_int8` made of the network, with the same input size.
+    """
     height, width = model.input_shape[1:3]
-    spec = bundles.Input(width=width, height=height)  # type: ignore[call-arg]
+    size = bundles.Input(width=width, height=height)  # type: ignore[call-arg]
     count = min(config.calibration_pictures, len(pictures))
-    if name.startswith("detector"):
-        samples = representative.for_detector(pictures, count, spec.spec())
-    else:
-        things = NOT_A_FACE in of_outputs(model.output_shape[-1])
-        samples = representative.for_classifier(pictures, count, spec.spec(), config.margin, things)
     print(
         f"{name}: {width}x{height}, {model.count_params():,} parameters, calibrating on {count} pictures",
         flush=True,
     )
-    (folder / f"{name}_int8.tflite").write_bytes(to_tflite(model, samples))
-    to_onnx(model, folder / f"{name}.onnx")
-    outputs = _outputs(name, model)
+    (folder / f"{name}_int8.tflite").write_bytes(to_tflite(int8, _samples(name, int8, pictures, count, config)))
+    outputs, network = _outputs(name, model), f"{name.partition('-')[0]}.onnx"
+    if network == f"{name}.onnx":  # the shapes of the detector share it
+        to_onnx(model, folder / network)
+    if name == "detector":
+        open_shape(folder / network)
     values: dict[str, Any] = {
-        "input": spec.model_dump(),
+        "input": size.model_dump(),
         "outputs": outputs,
-        "files": {"tflite": f"{name}_int8.tflite", "onnx": f"{name}.onnx"},
+        "files": {"tflite": f"{name}_int8.tflite", "onnx": network},
         "quantisation": _quantisation(folder / f"{name}_int8.tflite", outputs),
         "known_answer": f"{name}_known.npz",
     }
-    network = bundles.Network.model_validate(values)
+    spec = bundles.Network.model_validate(values)
     with silence_native_output():  # TensorFlow Lite greets on stderr when a network is opened
-        engine = TFLiteEngine(folder / f"{name}_int8.tflite", network, Backend().threads)
+        engine = TFLiteEngine(folder / f"{name}_int8.tflite", spec, Backend().threads)
     known_answer.write(folder / f"{name}_known.npz", engine, list(outputs), width, height)
     return values
 
 
 def shapes(
-    detector: keras.Model, pictures: list[Annotated], folder: Path, config: ConvertConfig
+    detector: keras.Model, int8: keras.Model, pictures: list[Annotated], folder: Path, config: ConvertConfig
 ) -> list[dict[str, Any]]:
     """The same for the detector with each of its further input shapes."""
-    models = [(bundles.shape_name(*size), keras_models.fixed(detector, *size)) for size in config.shapes]
-    return [convert(name, model, pictures, folder, config) for name, model in models]
+    found = []
+    for size in config.shapes:
+        other, other_int8 = (keras_models.fixed(model, *size) for model in (detector, int8))
+        found.append(convert(bundles.shape_name(*size), other, other_int8, pictures, folder, config))
+    return found
 
 
 def keep(bundle: bundles.Bundle, name: str, folder: Path) -> dict[str, Any]:

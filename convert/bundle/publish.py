@@ -80,11 +80,12 @@ def publish(
         for name in sources:
             if name in kept:
                 values[name] = contents.keep(kept[name], name, folder)
-            else:
-                one = contents.convert(name, read[name], pictures, folder, config)
-                values[name] = one | contents.settings(name, one["outputs"], config)
-        if "detector" in read:
-            values["detector"]["shapes"] = contents.shapes(read["detector"], pictures, folder, config)
+                continue
+            int8 = contents.for_int8(name, read[name], pictures, config)
+            one = contents.convert(name, read[name], int8, pictures, folder, config)
+            values[name] = one | contents.settings(name, one["outputs"], config)
+            if name == "detector":
+                values[name]["shapes"] = contents.shapes(read[name], int8, pictures, folder, config)
         if config.edgetpu:
             check.gate(folder)
         _write(folder, values)
