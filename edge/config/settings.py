@@ -186,7 +186,7 @@ class Detector(_Section):
         "auto",
         "",
         "windows per frame, side by side, each a run of the network: more find more people far away and take longer; "
-        "auto: two for tall frames, otherwise one",
+        "auto: one, or two where a tall frame fits none of the bundle's input shapes",
     )
     min_face: float = _setting(
         20.0, "px", "faces with a shorter side below this are tracked but not classified", ge=1, le=4320
