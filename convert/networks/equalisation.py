@@ -62,7 +62,7 @@ def equalise(model: keras.Model, pictures: Iterable[NDArray[np.float32]]) -> Non
         return
     look, largest = keras.Model(model.input, [end.output for end in ends]), dict.fromkeys(ends, np.float32(0))
     for picture in pictures:
-        for end, values in zip(ends, look.predict_on_batch(picture), strict=True):
+        for end, values in zip(ends, said(look, picture), strict=True):
             largest[end] = np.maximum(largest[end], np.abs(values).max((0, 1, 2)))
     for tie in found:
         factors = tie.factors(np.max([largest[end] for end in tie.ends], 0))
@@ -100,7 +100,7 @@ def ties(model: keras.Model) -> list[Tie]:
                     found.remove(other)
                     carried |= {name: read[0] for name, tie in carried.items() if tie is other}
             carried[layer.name] = read[0]
-        elif isinstance(layer, CONVOLUTIONS):
+        elif plain(layer):
             for tie in read:
                 tie.readers.append(layer)
         else:
@@ -110,6 +110,18 @@ def ties(model: keras.Model) -> list[Tie]:
         if tie := carried[output._keras_history.operation.name]:
             tie.fixed = True
     return found
+
+
+def said(model: keras.Model, picture: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """The outputs of a model, a list also if there is one."""
+    outputs: list[NDArray[np.float32]] = keras.tree.flatten(model.predict_on_batch(picture))
+    return outputs
+
+
+def plain(layer: Any) -> bool:
+    """Whether it is a convolution without groups, dilation or several outputs per channel."""
+    single = getattr(layer, "groups", 1) == 1 and getattr(layer, "depth_multiplier", 1) == 1
+    return isinstance(layer, CONVOLUTIONS) and single and layer.dilation_rate in (1, (1, 1))
 
 
 def _alone(layer: Any, kinds: tuple[type, ...] = (layers.Layer,)) -> bool:

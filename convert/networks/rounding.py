@@ -17,7 +17,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from convert.networks.equalisation import CONVOLUTIONS, equalise
+from convert.networks.equalisation import equalise, plain, said
 from convert.networks.keras_models import fixed
 from edge.core.progress import track
 
@@ -26,6 +26,9 @@ STEPS = 127
 """The largest int8 weight; TFLite's scale of an output channel is its largest weight / 127."""
 PLACES = 400
 """Places per picture at which the inputs of a convolution are looked at."""
+MOST = 640
+"""Weights of an output channel from which they are left to the converter: VGG16 has up to 4,608, MobileNetV2 as the
+detector has it 384, and the time grows with their cube."""
 DAMPING = 0.01
 """Share of the mean of the diagonal that is added to it (the paper's value)."""
 
@@ -37,7 +40,7 @@ def rounded(model: keras.Model, pictures: Sequence[NDArray[np.float32]]) -> kera
     """
     copy = fixed(model)
     equalise(copy, pictures)
-    convolutions = [layer for layer in copy.layers if _simple(layer)]
+    convolutions = [layer for layer in copy.layers if plain(layer) and _count(layer) <= MOST]
     if not convolutions:
         return copy
     moments = _moments(copy, convolutions, pictures)
@@ -47,10 +50,10 @@ def rounded(model: keras.Model, pictures: Sequence[NDArray[np.float32]]) -> kera
     return copy
 
 
-def _simple(layer: Any) -> bool:
-    """Whether it is a convolution without groups, dilation or several outputs per channel."""
-    plain = getattr(layer, "groups", 1) == 1 and getattr(layer, "depth_multiplier", 1) == 1
-    return isinstance(layer, CONVOLUTIONS) and plain and layer.dilation_rate in (1, (1, 1))
+def _count(layer: Any) -> int:
+    """Weights that one output channel has."""
+    rows, columns, channels, _ = layer.kernel.shape
+    return rows * columns * (1 if isinstance(layer, layers.DepthwiseConv2D) else channels)
 
 
 def _moments(model: keras.Model, convolutions: list[Any], pictures: Sequence[Array]) -> dict[Any, Array]:
@@ -58,8 +61,8 @@ def _moments(model: keras.Model, convolutions: list[Any], pictures: Sequence[Arr
     look, rng = keras.Model(model.input, [layer.input for layer in convolutions]), np.random.default_rng(0)
     sums: dict[Any, Array] = {}
     for picture in pictures:
-        for layer, values in zip(convolutions, look.predict_on_batch(picture), strict=True):
-            seen = _seen(layer, np.asarray(values)[0], rng)
+        for layer, values in zip(convolutions, said(look, picture), strict=True):
+            seen = _seen(layer, values[0], rng)
             if not isinstance(layer, layers.DepthwiseConv2D):
                 seen = seen.reshape(1, len(seen), -1)
             sums[layer] = sums.get(layer, 0) + seen.transpose(0, 2, 1) @ seen

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edge.core.errors import EngineError
+from edge.core.errors import BundleError, EngineError, MissingPackage
 from edge.core.ports import Engine
 from edge.core.records import Image
 from edge.vision.bundle import Bundle
@@ -45,13 +45,16 @@ class ShapedEngine:
         return next((fault for one in self._engines.values() if (fault := str(getattr(one, "fault", "")))), "")
 
     def infer(self, image: Image) -> Sequence[NDArray[Any]]:
-        """See `edge.core.ports.Engine`."""
+        """See `edge.core.ports.Engine`. Raises EngineError also where a shape cannot be opened now."""
         name = self._names.get((image.shape[1], image.shape[0]))
         if name is None:
             known = ", ".join(f"{width}x{height}" for width, height in self._names)
             raise EngineError(f"picture of shape {image.shape}, the network takes {known}")
         if name not in self._engines:
-            self._engines[name] = self._open(name)
+            try:
+                self._engines[name] = self._open(name)
+            except (BundleError, MissingPackage, OSError) as error:  # the bundle's folder may be gone by now
+                raise EngineError(f"{name}: {error}") from error
         return self._engines[name].infer(image)
 
     def close(self) -> None:

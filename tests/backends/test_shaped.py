@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge.backends.shaped import ShapedEngine, both
-from edge.core.errors import EngineError
+from edge.core.errors import BundleError, EngineError
 from edge.testing.engine import ScriptedEngine
 from edge.vision import bundle
 
@@ -59,6 +59,21 @@ def test_the_fault_of_any_shape_is_told(loaded, opened):
     assert engine.fault == ""
     opened.engines["detector-32x64"].fault = "unplugged"
     assert engine.fault == "unplugged"
+
+
+@pytest.mark.parametrize("error", [BundleError("no such file"), FileNotFoundError("no such file")])
+def test_a_shape_that_cannot_be_opened_later_is_a_failure_of_the_engine(loaded, opened, error):
+    """For which there is a standby; the shape that is open goes on."""
+
+    def open(name):
+        if name != "detector":
+            raise error
+        return opened.open(name)
+
+    engine = ShapedEngine(loaded, "detector", "tflite", open)
+    with pytest.raises(EngineError, match="detector-32x64: no such file"):
+        engine.infer(TALL)
+    assert engine.infer(WIDE)[0] == 0
 
 
 def test_every_open_shape_is_closed(loaded, opened):

@@ -107,6 +107,39 @@ def test_rounded_weights_lie_on_the_converters_steps_and_make_up_for_one_another
     assert np.mean(gained) < 0.5
 
 
+def one_convolution(**kind):
+    """A network of one convolution with a batch normalisation, which another convolution of `kind` reads."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((SIZE, SIZE, 3))
+    x = layers.BatchNormalization()(layers.Conv2D(4, 3, use_bias=False)(image))
+    return keras.Model(image, layers.Conv2D(4, 3, **kind)(x) if kind else layers.Flatten()(x))
+
+
+@pytest.mark.parametrize("kind", [{}, {"groups": 2}, {"dilation_rate": 2}])
+def test_networks_of_other_kinds_say_what_they_said(pictures, kind):
+    from convert.networks.rounding import rounded
+
+    network = one_convolution(**kind)
+    right = said(network, pictures)
+    assert np.sqrt(np.square(said(rounded(network, pictures), pictures) - right).mean()) < 0.02 * right.std()
+
+
+def test_weights_of_very_large_kernels_are_left_to_the_converter(pictures):
+    import keras
+    from keras import layers
+
+    from convert.networks.rounding import MOST, rounded
+
+    image = keras.Input((SIZE, SIZE, 3))
+    network = keras.Model(image, layers.Conv2D(2, 15)(image))
+    assert MOST < 15 * 15 * 3
+    for was, now in zip(network.get_weights(), rounded(network, pictures).get_weights(), strict=True):
+        np.testing.assert_array_equal(now, was)
+
+
 def test_weights_that_are_all_zero_stay():
     from convert.networks.rounding import compensated
 
