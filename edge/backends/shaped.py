@@ -62,10 +62,12 @@ class ShapedEngine:
             engine.close()
 
 
+def alone(bundle: Bundle, network: str, form: str, open: Opener, threads: int) -> ShapedEngine:
+    """A network of a bundle on one backend, without self-test or fallback. Raises what `open` raises."""
+    return ShapedEngine(bundle, network, form, lambda name: open(bundle, name, threads))
+
+
 def both(bundle: Bundle, form: str, open: Opener, threads: int) -> tuple[ShapedEngine, ShapedEngine]:
-    """Detector and classifier of a bundle on one backend, without self-test or fallback. Raises what `open` raises."""
-
-    def engine(network: str) -> ShapedEngine:
-        return ShapedEngine(bundle, network, form, lambda name: open(bundle, name, threads))
-
-    return engine("detector"), engine("classifier")
+    """The same of detector and classifier."""
+    detector, classifier = (alone(bundle, name, form, open, threads) for name in ("detector", "classifier"))
+    return detector, classifier

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.backends import tflite
-from edge.backends.shaped import both
+from edge.backends.shaped import alone
 from edge.core.records import Image
 from edge.vision import bundle as bundles
 from edge.vision.detector import FaceDetector
@@ -65,7 +65,7 @@ def ultralight(path: Path) -> Finder:
 def of_bundle(folder: Path | None) -> Finder:
     """The detector of a bundle (None: the shipped one) with tight boxes: what publishing added is taken off."""
     bundle = bundles.load(folder)
-    detector = FaceDetector(both(bundle, "tflite", tflite.open, 1)[0], bundle.detector, threshold=0.05)
+    detector = FaceDetector(alone(bundle, "detector", "tflite", tflite.open, 1), bundle.detector, threshold=0.05)
     folded = bundle.training.get("boxes", {})
     grown = folded.get("box_margin", folded.get("growth", (0.0, 0.0, 0.0, 0.0)))  # its name before 0.2
 

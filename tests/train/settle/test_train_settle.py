@@ -82,7 +82,7 @@ def test_boxes_get_back_what_publishing_added():
 
 @pytest.mark.parametrize("key", ["box_margin", "growth"])
 def test_the_margin_of_a_bundle_is_taken_off_under_its_old_name_too(key, monkeypatch):
-    loaded = SimpleNamespace(detector=None, training={"boxes": {key: (0.1, 0.2, 0.2, 0.1)}})
+    loaded = SimpleNamespace(detector=None, networks={}, training={"boxes": {key: (0.1, 0.2, 0.2, 0.1)}})
     rows = np.array([[40 - 2.0, 40 - 4.8, 60 + 4.0, 64 + 2.4, 0.7]])
     monkeypatch.setattr(detectors.bundles, "load", lambda folder: loaded)
     monkeypatch.setattr(detectors.tflite, "open", lambda *args: None)
