@@ -73,13 +73,14 @@ def write(folder, **changes):
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("d.tflite", "c.tflite"):
         (folder / name).write_bytes(b"network " + name.encode())
-    for network, file in (("detector", "d.npz"), ("classifier", "c.npz")):
-        outputs = values()[network]["outputs"].items()
-        shape = (HEIGHT, WIDTH, 3) if network == "detector" else (32, 32, 3)
-        np.savez(folder / file, input=np.zeros(shape, np.uint8), **{k: np.zeros(s, np.float32) for k, s in outputs})
+    known = values()
+    for network in (known["detector"], known["classifier"], *content["detector"].get("shapes", ())):
+        size, outputs = network["input"], network["outputs"].items()
+        picture = np.zeros((size["height"], size["width"], 3), np.uint8)
+        np.savez(folder / network["known_answer"], input=picture, **{k: np.zeros(s, np.float32) for k, s in outputs})
     for shape in content["detector"].get("shapes", ()):
-        for name in (*shape["files"].values(), shape["known_answer"]):
-            (folder / name).write_bytes(b"of another shape: " + name.encode())
+        for name in shape["files"].values():
+            (folder / name).write_bytes(b"network " + name.encode())
     if "files" not in changes:
         content["files"] = digests(folder)
     (folder / "bundle.json").write_text(json.dumps(content))

@@ -104,8 +104,7 @@ def shapes(
 def keep(bundle: bundles.Bundle, name: str, folder: Path) -> dict[str, Any]:
     """Copies the files of one network as they are; returns its values for bundle.json."""
     network: bundles.Network = bundle.networks[name]
-    own = [one for known, one in bundle.networks.items() if known == name or known.startswith(f"{name}-")]
-    for file in (file for one in own for file in (*one.files.values(), one.known_answer)):
+    for file in (file for one in bundle.shapes(name).values() for file in (*one.files.values(), one.known_answer)):
         shutil.copyfile(bundle.folder / file, folder / file)
     values: dict[str, Any] = network.model_dump()
     settings = {key: values[key] for key in values if key not in {*bundles.Network.model_fields, "shapes"}}

@@ -57,20 +57,18 @@ def _count(layer: Any) -> int:
 
 
 def _moments(model: keras.Model, convolutions: list[Any], pictures: Sequence[Array]) -> dict[Any, Array]:
-    """Sums of products of what the weights of each convolution see: (n, n), of a depthwise one (channels, n, n)."""
+    """Sums of products of what the n weights of a convolution see: (1, n, n), of a depthwise one (channels, n, n)."""
     look, rng = keras.Model(model.input, [layer.input for layer in convolutions]), np.random.default_rng(0)
     sums: dict[Any, Array] = {}
     for picture in pictures:
         for layer, values in zip(convolutions, said(look, picture), strict=True):
             seen = _seen(layer, values[0], rng)
-            if not isinstance(layer, layers.DepthwiseConv2D):
-                seen = seen.reshape(1, len(seen), -1)
             sums[layer] = sums.get(layer, 0) + seen.transpose(0, 2, 1) @ seen
     return sums
 
 
 def _seen(layer: Any, values: Array, rng: np.random.Generator) -> Array:
-    """What a convolution sees of its input (H, W, C) at random places: (N, rows x columns, C), of a depthwise one
+    """What a convolution sees of its input (H, W, C) at random places: (1, N, rows x columns x C), of a depthwise one
     (C, N, rows x columns)."""
     rows, columns = layer.kernel_size
     step = layer.strides[0]
@@ -83,7 +81,9 @@ def _seen(layer: Any, values: Array, rng: np.random.Generator) -> Array:
     down, across = places.shape[:2]
     chosen = rng.integers(0, down * across, min(PLACES, down * across))
     seen = places[chosen // across, chosen % across].reshape(len(chosen), -1, rows * columns).astype(np.float64)
-    return seen.transpose((1, 0, 2) if isinstance(layer, layers.DepthwiseConv2D) else (0, 2, 1))
+    if isinstance(layer, layers.DepthwiseConv2D):
+        return seen.transpose(1, 0, 2)
+    return seen.transpose(0, 2, 1).reshape(1, len(seen), -1)
 
 
 def _rounded(layer: Any, kernel: Array, moments: Array) -> Array:

@@ -28,10 +28,10 @@ class ShapedEngine:
         """
         self._names = {
             (spec.input.width, spec.input.height): name
-            for name, spec in bundle.networks.items()
-            if name == network or (name.startswith(f"{network}-") and (not form or form in spec.files))
+            for name, spec in bundle.shapes(network).items()
+            if name == network or not form or form in spec.files
         }
-        self._open = open
+        self._open, self._unfit = open, ""
         self._engines = {network: open(network)}
 
     @property
@@ -41,21 +41,29 @@ class ShapedEngine:
 
     @property
     def fault(self) -> str:
-        """Why one of its engines is down; "" while all work."""
-        return next((fault for one in self._engines.values() if (fault := str(getattr(one, "fault", "")))), "")
+        """Why one of its engines is down or could not be opened; "" while all work."""
+        faults = (str(getattr(one, "fault", "")) for one in self._engines.values())
+        return self._unfit or next(filter(None, faults), "")
 
     def infer(self, image: Image) -> Sequence[NDArray[Any]]:
-        """See `edge.core.ports.Engine`. Raises EngineError also where a shape cannot be opened now."""
+        """See `edge.core.ports.Engine`. Raises EngineError also for a shape that could not be opened."""
         name = self._names.get((image.shape[1], image.shape[0]))
         if name is None:
             known = ", ".join(f"{width}x{height}" for width, height in self._names)
             raise EngineError(f"picture of shape {image.shape}, the network takes {known}")
         if name not in self._engines:
-            try:
-                self._engines[name] = self._open(name)
-            except (BundleError, MissingPackage, OSError) as error:  # the bundle's folder may be gone by now
-                raise EngineError(f"{name}: {error}") from error
+            self._engines[name] = self._opened(name)
         return self._engines[name].infer(image)
+
+    def _opened(self, name: str) -> Engine:
+        """A further shape, which is tried once: every frame would pay for another try."""
+        if self._unfit:
+            raise EngineError(self._unfit)
+        try:
+            return self._open(name)
+        except (BundleError, EngineError, MissingPackage, OSError) as error:  # the bundle's folder may be gone by now
+            self._unfit = f"{name}: {error}"
+            raise EngineError(self._unfit) from error
 
     def close(self) -> None:
         for engine in self._engines.values():

@@ -36,11 +36,6 @@ class WatchedEngine:
         self._seen: tuple[bytes, bytes] = (b"", b"")
         self._same = 0
 
-    @property
-    def shapes(self) -> Sequence[tuple[int, int]]:
-        """See `edge.core.ports.Shaped`."""
-        return list(getattr(self._engine, "shapes", ()))
-
     def infer(self, image: Image) -> Sequence[NDArray[Any]]:
         """See `edge.core.ports.Engine`."""
         if self.fault:

@@ -161,6 +161,10 @@ class Bundle(_Part):
         shapes = {shape_name(one.input.width, one.input.height): one for one in self.detector.shapes}
         return {"detector": self.detector, "classifier": self.classifier, **shapes}
 
+    def shapes(self, network: str) -> dict[str, Network]:
+        """Of the `networks` "detector", with its further shapes, or "classifier", which has one."""
+        return {name: one for name, one in self.networks.items() if name.partition("-")[0] == network}
+
     def path(self, network: str, form: str) -> Path:
         """The file of one of the `networks` in a format. Raises BundleError when the bundle has none."""
         files = self.networks[network].files

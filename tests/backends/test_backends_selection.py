@@ -35,7 +35,7 @@ class Engines:
             if isinstance(answer, Exception):
                 raise answer
             with np.load(loaded.known_answer(network)) as known:
-                engine = ScriptedEngine([[known[name] + answer for name in getattr(loaded, network).outputs]])
+                engine = ScriptedEngine([[known[name] + answer for name in loaded.networks[network].outputs]])
             self.opened.append((target, network, engine))
             return engine
 
@@ -60,6 +60,26 @@ def test_a_name_gets_that_engine(opener):
     engines = Engines(fast=ZERO, slow=ZERO, fake=ZERO)
     assert opener(engines).open("detector", "slow").describe() == "slow"
     assert opener(engines).open("detector", "fake").describe() == "fake"
+
+
+def test_a_shape_that_begins_to_answer_wrong_is_found_out_by_its_own_known_answer(
+    tmp_path, write_bundle, bundle_shape, monkeypatch
+):
+    """And not by that of the first shape, which may go on being right."""
+    loaded = bundle.load(write_bundle(tmp_path / "b", detector={"shapes": [bundle_shape(32, 64)]}))
+    monkeypatch.setattr("edge.backends.watched.CHECK_EVERY", 0.0)
+    engines = Engines(fast=ZERO)
+    with ExitStack() as stack:
+        opener = Opener({"fast": Backend("fast", "fast")}, loaded, engines.resolve, stack, strict=True)
+        stage = opener.open("detector", "fast")
+        tall = np.zeros((64, 32, 3), np.uint8)
+        stage.infer(tall)
+        assert [name for _, name, _ in engines.opened] == ["detector", "detector-32x64"]
+        right = engines.opened[1][2]
+        right._answers = [[values + 1 for values in right._answers[0]]]
+        with pytest.raises(EngineError, match=r"wrong answer: detector-32x64\."):
+            stage.infer(tall)
+        assert "detector-32x64" in stage.reason
 
 
 def test_auto_without_a_probe_takes_the_first_that_opens(opener):

@@ -87,6 +87,30 @@ def test_a_crash_while_loading_is_the_fault_of_the_device(world):
     assert len(here.started) == 1
 
 
+def test_a_network_that_was_not_added_is_loaded_and_checked_with_its_first_picture(world):
+    faces = [np.zeros((42, 1), np.float32), np.zeros((42, 4), np.float32)]
+    process = Process(answers=[faces, faces, RIGHT])
+    here = world(process)
+    here.accelerator.add("detector")
+    assert here.accelerator.infer("classifier", PICTURE) is RIGHT
+    assert here.accelerator.infer("classifier", PICTURE) is RIGHT
+    assert process.opened == ["detector", "classifier"]
+    assert len(process.engine.seen) == 6, "each was asked twice for its known answer, then came two pictures"
+
+
+def test_one_that_cannot_be_loaded_later_is_the_devices_fault_and_the_device_is_tried_again(world):
+    here = world(Process(answers=[RIGHT, RIGHT, OTHER]), Process())
+    here.accelerator.add("classifier")
+    with pytest.raises(EngineError, match="wrong answer"):
+        here.accelerator.infer("detector", PICTURE)
+    assert "wrong answer" in here.accelerator.fault
+    here.now += FIRST_WAIT
+    with pytest.raises(EngineError, match="is down"):
+        here.accelerator.infer("detector", PICTURE)
+    assert here.accelerator.fault == ""
+    assert here.accelerator.infer("classifier", PICTURE) is RIGHT
+
+
 def test_a_lost_device_is_tried_again_after_ever_longer_waits_and_comes_back(world):
     back = Process()
     here = world(lost(), Process(opens=False), Process(opens=False), back)

@@ -63,16 +63,21 @@ def test_the_fault_of_any_shape_is_told(loaded, opened):
 
 @pytest.mark.parametrize("error", [BundleError("no such file"), FileNotFoundError("no such file")])
 def test_a_shape_that_cannot_be_opened_later_is_a_failure_of_the_engine(loaded, opened, error):
-    """For which there is a standby; the shape that is open goes on."""
+    """For which there is a standby; it is tried once, and the shape that is open goes on."""
+    tried = []
 
     def open(name):
+        tried.append(name)
         if name != "detector":
             raise error
         return opened.open(name)
 
     engine = ShapedEngine(loaded, "detector", "tflite", open)
-    with pytest.raises(EngineError, match="detector-32x64: no such file"):
-        engine.infer(TALL)
+    for _ in range(2):
+        with pytest.raises(EngineError, match="detector-32x64: no such file"):
+            engine.infer(TALL)
+    assert tried == ["detector", "detector-32x64"]
+    assert engine.fault == "detector-32x64: no such file"
     assert engine.infer(WIDE)[0] == 0
 
 

@@ -97,27 +97,23 @@ class Opener:
 
     def _opened(self, candidate: Backend, network: str) -> NamedEngine:
         """A candidate that loads the network and gives the known answer."""
-        open = self._on_accelerator if candidate.isolated else self._here
-        engine = ShapedEngine(self.bundle, network, candidate.form, partial(open, candidate))
+        open: Callable[[str], Engine] = partial(self._here, candidate)
         if candidate.isolated:
-            return NamedEngine(candidate.name, engine)
-        check = partial(check_known_answer, self.bundle, network, engine.infer, candidate.tolerance)
-        return NamedEngine(candidate.name, WatchedEngine(engine, check))
-
-    def _on_accelerator(self, candidate: Backend, network: str) -> Engine:
-        accelerator = self._accelerator(candidate)
-        accelerator.add(network)
-        return OnAccelerator(accelerator, network)
+            accelerator = self._accelerator(candidate)
+            accelerator.add(network)
+            open = partial(OnAccelerator, accelerator)
+        return NamedEngine(candidate.name, ShapedEngine(self.bundle, network, candidate.form, open))
 
     def _here(self, candidate: Backend, network: str) -> Engine:
-        """An engine in this process that gives the known answer."""
+        """An engine in this process that gives the known answer, now and whenever it is asked again."""
         engine: Engine = self.resolve(candidate.target)(self.bundle, network, self.threads, self.device)
+        check = partial(check_known_answer, self.bundle, network, engine.infer, candidate.tolerance)
         try:
-            check_known_answer(self.bundle, network, engine.infer, candidate.tolerance)
+            check()
         except EngineError:
             engine.close()
             raise
-        return engine
+        return WatchedEngine(engine, check)
 
     def _accelerator(self, candidate: Backend) -> Accelerator:
         if candidate.name not in self.accelerators:

@@ -84,13 +84,19 @@ class Accelerator:
         self._networks.append(network)
 
     def infer(self, network: str, image: Image) -> Sequence[NDArray[Any]]:
-        """See `Engine`. While the device is down this raises at once, and starts a retry when one is due."""
+        """See `Engine`. While the device is down this raises at once, and starts a retry when one is due.
+
+        A network that was not added is loaded with its first picture.
+        """
         remote = self._remote
         if self.fault or remote is None:
             self._retry()
             raise EngineError(f"{self._name} is down: {self.fault}")
         try:
             self._check(remote)
+            if network not in self._networks:
+                self._load(remote, network)
+                self._networks.append(network)
             return remote.infer(network, image, self._patience)
         except EngineError as error:
             self._fail(str(error))
