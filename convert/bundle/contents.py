@@ -93,9 +93,11 @@ def convert(
 def shapes(
     detector: keras.Model, int8: keras.Model, pictures: list[Annotated], folder: Path, config: ConvertConfig
 ) -> list[dict[str, Any]]:
-    """The same for the detector with each of its further input shapes."""
+    """The same for the detector with each of its further input shapes, of which one may be that of `config.width`."""
     found = []
-    for size in config.shapes:
+    for size in dict.fromkeys(config.shapes):
+        if size == (config.width, config.height):
+            continue
         other, other_int8 = (keras_models.fixed(model, *size) for model in (detector, int8))
         found.append(convert(bundles.shape_name(*size), other, other_int8, pictures, folder, config))
     return found

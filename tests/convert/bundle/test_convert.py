@@ -83,7 +83,9 @@ def made(tmp_path_factory):
     bright_squares().save(folder / "detector.keras")
     red_or_not().save(folder / "classifier.keras")
     data = squares(folder / "data")
-    config = ConvertConfig(width=SIZE, height=SIZE, shapes=[TALL], box_margin=(0, 0, 0, 0), data={"blocks": "none"})
+    config = ConvertConfig(
+        width=SIZE, height=SIZE, shapes=[TALL, (SIZE, SIZE), TALL], box_margin=(0, 0, 0, 0), data={"blocks": "none"}
+    )
     publish.publish(folder / "detector.keras", folder / "classifier.keras", data, data, folder / "bundle", config)
     return folder
 
