@@ -33,6 +33,8 @@ from edge.vision.preprocess import InputSpec
 SCHEMA = 1
 SHOWN, LONGEST = 80, 255
 """Characters of a value in a message, and of a file's name."""
+MOST_SIDE, MOST_SHAPES = 4096, 16
+"""Pixels of a side of an input, and further inputs of the detector: memory is taken for each before a file is read."""
 NAME = "bundle.json"
 LFS_POINTER = b"version https://git-lfs"
 
@@ -44,8 +46,8 @@ class _Part(BaseModel):
 class Input(_Part):
     """Input of a network: NHWC, one picture, RGB, real value (byte - mean) / std."""
 
-    width: int = Field(gt=0)
-    height: int = Field(gt=0)
+    width: int = Field(gt=0, le=MOST_SIDE)
+    height: int = Field(gt=0, le=MOST_SIDE)
     colour: Literal["RGB"] = "RGB"
     mean: float = 127.5
     std: float = Field(127.5, gt=0)
@@ -92,7 +94,7 @@ def shape_name(width: int, height: int) -> str:
 
 
 class DetectorSpec(Network):
-    shapes: list[Network] = []
+    shapes: list[Network] = Field([], max_length=MOST_SHAPES)
     """The same network with inputs of other shapes, for tall and for square frames."""
     strides: list[int]
     score_threshold: float = Field(gt=0, lt=1)
@@ -106,8 +108,8 @@ class DetectorSpec(Network):
     @model_validator(mode="after")
     def _same_network(self) -> DetectorSpec:
         sizes = [(one.input.width, one.input.height) for one in (self, *self.shapes)]
-        if len(set(sizes)) != len(sizes):
-            raise ValueError(f"input shapes {sizes} are not distinct")
+        if twice := [size for size in sizes if sizes.count(size) > 1]:
+            raise ValueError(f"the input shape {twice[0]} stands twice")
         odd = [one for one in self.shapes if list(one.outputs) != list(self.outputs)]
         if odd:
             raise ValueError(f"outputs {list(odd[0].outputs)} of a further shape, expected {list(self.outputs)}")

@@ -38,7 +38,7 @@ def test_a_changed_byte_of_a_further_shape_is_noticed(tmp_path, write_bundle, bu
 @pytest.mark.parametrize(
     ("size", "change", "said"),
     [
-        ((64, 32), {}, r"input shapes \[\(64, 32\), \(64, 32\)\] are not distinct"),
+        ((64, 32), {}, r"the input shape \(64, 32\) stands twice"),
         ((32, 64), {"outputs": {"scores": [42, 1]}}, r"outputs \['scores'\] of a further shape, expected"),
         ((32, 64), {"strides": [8]}, r"strides"),
     ],
@@ -47,6 +47,23 @@ def test_a_further_shape_must_be_the_same_network(tmp_path, write_bundle, bundle
     folder = write_bundle(tmp_path / "b", detector={"shapes": [{**bundle_shape(*size), **change}]})
     with pytest.raises(BundleError, match=said):
         bundle.load(folder)
+
+
+def test_a_shape_that_no_memory_holds_is_refused(tmp_path, write_bundle, bundle_shape):
+    """Before its file is read, which would tell too."""
+    folder = write_bundle(tmp_path / "b", detector={"shapes": [bundle_shape(32, 64)]})
+    values = json.loads((folder / "bundle.json").read_text())
+    values["detector"]["shapes"][0]["input"]["width"] = 10**9
+    (folder / "bundle.json").write_text(json.dumps(values))
+    with pytest.raises(BundleError, match=r"shapes\.0\.input\.width = 1000000000: .*4096"):
+        bundle.load(folder)
+
+
+def test_shapes_without_end_are_refused_in_a_line(tmp_path, write_bundle, bundle_shape):
+    folder = write_bundle(tmp_path / "b", detector={"shapes": [bundle_shape(32, 64)] * 1000})
+    with pytest.raises(BundleError, match=r"detector\.shapes = .* at most 16") as caught:
+        bundle.load(folder)
+    assert len(str(caught.value)) < 400 + len(str(folder))
 
 
 def test_missing_format_says_what_there_is(tmp_path, write_bundle):
