@@ -81,13 +81,12 @@ def test_boxes_get_back_what_publishing_added():
 
 
 @pytest.mark.parametrize("key", ["box_margin", "growth"])
-def test_the_margin_of_a_bundle_is_taken_off_under_its_old_name_too(key, monkeypatch):
-    loaded = SimpleNamespace(detector=None, networks={}, training={"boxes": {key: (0.1, 0.2, 0.2, 0.1)}})
+def test_the_margin_of_a_bundle_is_taken_off_under_its_old_name_too(key, monkeypatch, tmp_path, write_bundle):
+    folder = write_bundle(tmp_path / "b", training={"boxes": {key: (0.1, 0.2, 0.2, 0.1)}})
     rows = np.array([[40 - 2.0, 40 - 4.8, 60 + 4.0, 64 + 2.4, 0.7]])
-    monkeypatch.setattr(detectors.bundles, "load", lambda folder: loaded)
     monkeypatch.setattr(detectors.tflite, "open", lambda *args: None)
     monkeypatch.setattr(detectors, "FaceDetector", lambda *args, **more: SimpleNamespace(rows=lambda image: rows))
-    np.testing.assert_allclose(detectors.of_bundle(None)(np.zeros((8, 8, 3), np.uint8)), [[*FACE, 0.7]])
+    np.testing.assert_allclose(detectors.of_bundle(folder)(np.zeros((8, 8, 3), np.uint8)), [[*FACE, 0.7]])
 
 
 def test_the_command_wants_two_teachers_and_says_so(tmp_path, capsys):
