@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from edge.config import toml_model
 from edge.config.toml_model import TomlModel
@@ -132,7 +132,7 @@ class Phase(TomlModel):
     """One phase of training: the head alone, or the head and the upper blocks."""
 
     epochs: int = Field(ge=0)
-    learning_rate: float = Field(gt=0, description="peak; a cosine takes it to zero unless `constant`")
+    learning_rate: float = Field(1e-3, gt=0, description="peak; a cosine takes it to zero unless `constant`")
     constant: bool = Field(False, description="keep the learning rate instead")
     weight_decay: float = Field(0.0, ge=0, description="of AdamW; 0 is Adam")
     ema: float = Field(0.0, ge=0, lt=1, description="momentum of averaged weights; 0 keeps the last ones")
@@ -155,6 +155,9 @@ class ClassifierConfig(TomlModel):
     per_epoch: int = Field(0, ge=0, description="crops per epoch; 0: as many as there are training faces")
     label_smoothing: float = Field(0.05, ge=0, lt=1)
     calibrate: bool = Field(True, description="fold a temperature into the last layer, so that 0.9 means 0.9")
+    logit_offsets: dict[str, float] = Field(
+        {}, description="label -> what its logit gets after the training: `balance` shows a rare one too often"
+    )
     splits: list[Literal["cluster", "random"]] = Field(
         ["cluster"], min_length=1, description="the first gives the model; the others are trained for comparison"
     )
@@ -184,3 +187,9 @@ class ClassifierConfig(TomlModel):
         if abs(sum(balance) - 1) > 1e-6:
             raise ValueError(f"the shares add up to {sum(balance):g}, expected 1")
         return balance
+
+    @model_validator(mode="after")
+    def _known(self) -> ClassifierConfig:
+        if unknown := sorted(set(self.logit_offsets) - set(self.labels)):
+            raise ValueError(f"logit_offsets.{unknown[0]}: no label of this network; expected {', '.join(self.labels)}")
+        return self

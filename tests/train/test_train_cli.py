@@ -170,11 +170,14 @@ def test_shipped_configurations_are_valid():
     pytest.importorskip("pydantic")
     from pathlib import Path
 
-    from train.config import ClassifierConfig, load
+    from train.config import ClassifierConfig, load, load_stages
 
     folder = Path(__file__).parents[2] / "configs" / "train"
-    assert load(folder / "classifier.toml", ClassifierConfig).splits == ["cluster"]
-    assert load(folder / "tutorial.toml", ClassifierConfig).splits == ["random", "cluster"]
+    splits = {"classifier": ["cluster"], "classifier-longer": ["cluster"], "tutorial": ["random", "cluster"]}
+    assert {name: load(folder / f"{name}.toml", ClassifierConfig).splits for name in splits} == splits
+    detectors = {path.stem: load_stages(path) for path in folder.glob("detector*.toml")}
+    assert {path.stem for path in folder.iterdir()} == detectors.keys() | splits.keys()
+    assert all(stage.epochs for stages in detectors.values() for stage in stages)
 
 
 def test_keys_that_changed_their_name_still_work_and_one_line_names_the_new_one(tmp_path, capsys):

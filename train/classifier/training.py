@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from edge.core import files
 from edge.core.errors import ConfigError, DataError
@@ -190,6 +191,7 @@ def train_and_measure(
         result["temperature"] = network.best_temperature(before, truths)
         result["ece_before_calibration"] = report.calibration(truths, before)[0]
         network.apply_temperature(model, result["temperature"])
+    network.apply_offsets(model, np.array([config.logit_offsets.get(label, 0.0) for label in config.labels]))
     result["val"] = report.measure(validation, predict, config.labels, config.seed)
     result["also"] = {}
     for name, faces in sets.items():
@@ -197,7 +199,8 @@ def train_and_measure(
         result["also"][name] = report.measure(faces, predict, config.labels, config.seed) | {"near_training": near}
     loop.save(model, folder / "classifier.keras")
     manifest.write(folder, [*training, *validation])
-    curves(history, ["accuracy", "loss"], folder / "history.png", "mask classifier: head, then upper blocks")
+    if history:  # with no epochs a trained network is calibrated and measured
+        curves(history, ["accuracy", "loss"], folder / "history.png", "mask classifier: head, then upper blocks")
     report.confusion_picture(result["val"], folder / "confusion.png")
     report.reliability_picture(truths, predict(known), folder / "reliability.png")
     return result

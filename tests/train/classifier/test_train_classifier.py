@@ -236,6 +236,23 @@ def test_the_temperature_of_four_labels_is_found_too():
     assert network.best_temperature(too_sure, labels) == pytest.approx(2, rel=0.1)
 
 
+def test_a_label_that_was_shown_too_often_is_said_less():
+    model = network.build(config(balance=[0.25] * 4))
+    images = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32)
+    before = model.predict(images, verbose=0)
+    network.apply_offsets(model, np.array([0, 0, -0.5, 0]))
+    after = model.predict(images, verbose=0)
+    assert np.log(after[:, 2] / after[:, 0]) == pytest.approx(np.log(before[:, 2] / before[:, 0]) - 0.5, abs=1e-3)
+    assert after[:, 1] / after[:, 0] == pytest.approx(before[:, 1] / before[:, 0], rel=1e-3)
+
+
+def test_an_offset_of_a_label_that_the_network_does_not_tell_is_one_line(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text(SETTINGS.replace("[head]", "[logit_offsets]\nmask_worn_incorrectly = -0.5\n[head]", 1))
+    with pytest.raises(ConfigError, match=r"logit_offsets.mask_worn_incorrectly.*expected with_mask, without_mask"):
+        training.settings(path, None)
+
+
 def test_a_network_of_four_labels_is_trained_on_drawn_things_alone(faces, settings, tmp_path):
     path = tmp_path / "four.toml"
     path.write_text(
