@@ -72,9 +72,9 @@ faces say no boxes and are refused. --start goes on from a trained detector or f
 The working folder gets detector.keras, report.json and the history. Started again after a kill, training goes on
 after the last finished epoch.
 
-example, an hour and a quarter on two cores:
-  maskcam-train detector configs/train/detector-tune.toml --start edge/shipped --data train.json --val val.json \\
-      --workdir runs/face"""
+examples: from ImageNet weights to the end, an hour on two cores; a trained one with scenes of your own
+  maskcam-train detector configs/train/detector.toml --data train.json --val val.json --workdir runs/face
+  maskcam-train detector door-detector --start edge/shipped --data door.json --val door-val.json --workdir runs/door"""
 
 EVALUATE = """\
 Prints a table with a row per source of the pictures, and a row per kind of face.
@@ -102,8 +102,7 @@ examples:
   maskcam-train classifier configs/train/classifier.toml --data crops.csv --data train.json --workdir runs/mask
   maskcam-train classifier configs/train/tutorial.toml --data tutorial/ --also crops.csv --workdir runs/tutorial
   maskcam-train detector configs/train/detector.toml --data train.json --val val.json --workdir runs/face
-  maskcam-train detector configs/train/detector-tune.toml --start runs/face/detector.keras \\
-      --data train.json --val val.json --workdir runs/face-tuned
+  maskcam-train detector door-detector --start edge/shipped --data door.json --val door-val.json --workdir runs/door
   maskcam-train evaluate --data val.json --classifier runs/mask/classifier.keras"""
 
 
@@ -192,7 +191,7 @@ def _add_inspect(commands: Any) -> None:
 
 def _add_detector(commands: Any) -> None:
     p = _command(commands, "detector", _detector, "train the face detector", DETECTOR)
-    _path(p, "config", "CONFIG.toml", "such as configs/train/detector.toml, which comes with maskcam")
+    _path(p, "config", "CONFIG.toml", "such as configs/train/detector.toml, which comes with maskcam, or door-detector")
     _paths(p, "--data", "TRAIN", "annotated scenes", required=True)
     _path(p, "--val", "VAL", "annotated scenes for the AP of each epoch", required=True)
     _path(p, "--workdir", "DIR", WORKDIR, type=Path, required=True)

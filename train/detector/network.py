@@ -5,10 +5,13 @@ The decoding is `edge.vision.decode`'s: one logit and four distances per cell at
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
+from numpy.typing import NDArray
 
 from train.config import DetectorConfig
 from train.detector.loss import DetectionLoss
@@ -57,6 +60,25 @@ def _unit(x: Any, width: int, stride: int = 1, depthwise: bool = True) -> Any:
         x = layers.ReLU(6.0)(layers.BatchNormalization(momentum=0.97)(x))
     x = layers.Conv2D(width, 1, use_bias=False)(x)
     return layers.ReLU(6.0)(layers.BatchNormalization(momentum=0.97)(x))
+
+
+def answering(model: keras.Model) -> Callable[[Any], list[NDArray[np.float32]]]:
+    """A detector as a function (B, height, width, 3) -> scores (B, N, 1) as logits, distances (B, N, 4).
+
+    With PyTorch in a fraction of the time of Keras's own `predict_on_batch`.
+    """
+    if keras.backend.backend() != "torch":
+        return model.predict_on_batch  # type: ignore[no-any-return]
+    import torch
+
+    folded = Folded(model)
+
+    def answers(pictures: Any) -> list[NDArray[np.float32]]:
+        with torch.inference_mode():
+            said = folded(torch.from_numpy(np.ascontiguousarray(pictures, np.float32))).numpy()
+        return [said[..., :1], said[..., 1:]]
+
+    return answers
 
 
 def for_training(model: keras.Model, config: DetectorConfig) -> keras.Model:

@@ -275,14 +275,17 @@ def of_sources(scenes: list[Annotated], sources: list[str]) -> list[Annotated]:
     """The scenes of `sources`, all where it is empty. Raises DataError for a source that no scene is of."""
     known = {scene.source for scene in scenes}
     if missing := [source for source in sources if source not in known]:
-        raise DataError(f"sources: no picture of {missing[0]!r}; expected some of {', '.join(sorted(known))}")
+        raise DataError(
+            f"sources: no picture of {missing[0]!r}; expected some of {', '.join(sorted(known))}, "
+            "or no `sources` for all of them"
+        )
     return [scene for scene in scenes if scene.source in sources] if sources else scenes
 
 
 def finder(model: keras.Model, threshold: float = 0.05) -> Callable[[Image], Rows]:
     """A Keras detector as a function picture (RGB) -> (M, 5) rows x0, y0, x1, y1, score in picture pixels."""
     height, width = model.input_shape[1:3]
-    return float_rows(model.predict_on_batch, width, height, threshold, 0.45)
+    return float_rows(network.answering(model), width, height, threshold, 0.45)
 
 
 class MeasureAP(keras.callbacks.Callback):

@@ -47,6 +47,15 @@ print("same")
 """)
 
 
+def test_a_trained_detector_is_asked_in_the_same_way() -> None:
+    assert "same" in child("""
+for own, wanted in zip(network.answering(model)(pictures), model.predict_on_batch(pictures), strict=True):
+    assert own.shape == wanted.shape
+    np.testing.assert_allclose(own, wanted, rtol=1e-3, atol=1e-3)
+print("same")
+""")
+
+
 def test_what_is_frozen_stays_and_the_rest_learns() -> None:
     assert "learns" in child("""
 trainer = network.for_training(model, DetectorConfig(width=96, height=64, learning_rate=1e-2))
