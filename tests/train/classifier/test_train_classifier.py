@@ -246,6 +246,16 @@ def test_a_label_that_was_shown_too_often_is_said_less():
     assert after[:, 1] / after[:, 0] == pytest.approx(before[:, 1] / before[:, 0], rel=1e-3)
 
 
+def test_a_trained_classifier_is_calibrated_and_measured_without_an_epoch(trained, faces, tmp_path):
+    path, work = tmp_path / "c.toml", tmp_path / "work"
+    text = SETTINGS.replace(', "random"]', "]").replace("epochs = 3\nlearning_rate = 2e-2", "epochs = 0")
+    path.write_text(text.replace("epochs = 1\n", "epochs = 0\n") + "[logit_offsets]\nwith_mask = -500\n")
+    result = training.run(path, [faces], work, start=trained[0] / "classifier.keras")
+    assert result["history"] == []
+    assert result["val"]["labels"]["with_mask"]["recall"] < 0.5 < result["val"]["labels"]["without_mask"]["recall"]
+    assert (work / "classifier.keras").exists()
+
+
 def test_an_offset_of_a_label_that_the_network_does_not_tell_is_one_line(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text(SETTINGS.replace("[head]", "[logit_offsets]\nmask_worn_incorrectly = -0.5\n[head]", 1))
