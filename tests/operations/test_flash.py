@@ -696,6 +696,7 @@ def test_a_link_to_an_image_stays_a_link(flash, tmp_path):
     assert image.stat().st_mode & 0o777 == 0o640
 
 
+@MTOOLS
 def test_a_page_comes_with_a_password_that_is_said_once_and_kept_as_a_hash(flash, tmp_path, settings):
     from edge import config
     from edge.web.passwords import verify
