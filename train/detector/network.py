@@ -71,11 +71,11 @@ def answering(model: keras.Model) -> Callable[[Any], list[NDArray[np.float32]]]:
         return model.predict_on_batch  # type: ignore[no-any-return]
     import torch
 
-    folded = Folded(model)
+    folded, device = Folded(model), model.variables[0].value.device
 
     def answers(pictures: Any) -> list[NDArray[np.float32]]:
         with torch.inference_mode():
-            said = folded(torch.from_numpy(np.ascontiguousarray(pictures, np.float32))).numpy()
+            said = folded(torch.as_tensor(pictures, dtype=torch.float32, device=device)).cpu().numpy()
         return [said[..., :1], said[..., 1:]]
 
     return answers
