@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from edge.config import toml_model
 from edge.config.toml_model import TomlModel
@@ -155,7 +155,7 @@ class ClassifierConfig(TomlModel):
     per_epoch: int = Field(0, ge=0, description="crops per epoch; 0: as many as there are training faces")
     label_smoothing: float = Field(0.05, ge=0, lt=1)
     calibrate: bool = Field(True, description="fold a temperature into the last layer, so that 0.9 means 0.9")
-    logit_offsets: dict[str, float] = Field(
+    logit_offsets: dict[str, FiniteFloat] = Field(
         {}, description="label -> what its logit gets after the training: `balance` shows a rare one too often"
     )
     splits: list[Literal["cluster", "random"]] = Field(

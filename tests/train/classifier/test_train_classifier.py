@@ -258,6 +258,9 @@ def test_a_trained_classifier_is_calibrated_and_measured_without_an_epoch(traine
 
 def test_an_offset_of_a_label_that_the_network_does_not_tell_is_one_line(tmp_path):
     path = tmp_path / "c.toml"
+    path.write_text(SETTINGS.replace("[head]", "[logit_offsets]\nwith_mask = nan\n[head]", 1))
+    with pytest.raises(ConfigError, match=r"logit_offsets.with_mask = nan: .*finite"):
+        training.settings(path, None)
     path.write_text(SETTINGS.replace("[head]", "[logit_offsets]\nmask_worn_incorrectly = -0.5\n[head]", 1))
     with pytest.raises(ConfigError, match=r"logit_offsets.mask_worn_incorrectly.*expected with_mask, without_mask"):
         training.settings(path, None)
