@@ -6,6 +6,7 @@ random in shape, colour, size and place; none but the animals has two eyes over 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,9 +20,12 @@ from edge.core.records import Image
 from train.data.dataset import Patch, Sample
 
 Colour = tuple[int, int, int]
+Floats = NDArray[np.float32]
 SIDE = 112
 """Pixels of a drawing for the classifier, of which the thing itself takes the middle half."""
 SOURCE = "drawn things"
+RAGGED = 1.35
+"""How far hairs stand out, in radii of what they grow on."""
 
 
 def draw(rng: np.random.Generator) -> Patch:
@@ -114,10 +118,9 @@ def _rings(image: Image, centre: tuple[float, float], radius: float, rng: np.ran
 
 def _lamp(image: Image, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
     """A bright spot that fades."""
-    y, x = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
-    away = np.hypot(x - np.float32(centre[0]), y - np.float32(centre[1])) / np.float32(radius)
-    glow = np.clip(1.3 - away, 0, 1)[..., None] ** rng.uniform(0.7, 3)
-    image[:] = (image * (1 - glow) + np.array([255, 250, 235]) * glow).astype(np.uint8)
+    part, x, y = _around(image, centre, 1.3 * radius, 1.3 * radius)
+    glow = np.clip(1.3 - np.hypot(x, y) / np.float32(radius), 0, 1)[..., None] ** rng.uniform(0.7, 3)
+    part[:] = (part * (1 - glow) + np.array([255, 250, 235]) * glow).astype(np.uint8)
 
 
 def _box(image: Image, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
@@ -146,14 +149,26 @@ def _letters(image: Image, centre: tuple[float, float], radius: float, rng: np.r
 
 def _blot(image: Image, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
     """A round thing without eyes or mouth, shaded like a ball, with hair-like texture: a back of a head, a fruit."""
-    y, x = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
     tall = rng.uniform(0.9, 1.4)
-    away = np.hypot((x - np.float32(centre[0])), (y - np.float32(centre[1])) / np.float32(tall)) / np.float32(radius)
+    part, x, y = _around(image, centre, radius, tall * radius)
+    away = np.hypot(x, y / np.float32(tall)) / np.float32(radius)
     inside = np.clip((1 - away) * radius / 2, 0, 1)[..., None]
     light = 1.1 - rng.uniform(0, 0.7) * away[..., None] ** 2
-    strands = rng.normal(0, rng.uniform(0, 22), (1, image.shape[1], 1)) + rng.normal(0, 4, (*image.shape[:2], 1))
+    strands = rng.normal(0, rng.uniform(0, 22), (1, part.shape[1], 1)) + rng.normal(0, 4, (*part.shape[:2], 1))
     paint = np.clip(np.array(_colour(rng)) * light + strands, 0, 255)
-    image[:] = (image * (1 - inside) + paint * inside).astype(np.uint8)
+    part[:] = (part * (1 - inside) + paint * inside).astype(np.uint8)
+
+
+def _around(image: Image, centre: tuple[float, float], wide: float, high: float) -> tuple[Image, Floats, Floats]:
+    """The part of `image` up to `wide` and `high` pixels from `centre`, and how far right and below it its pixels lie.
+
+    Painting all of the image would take most of the time of a training's pictures.
+    """
+    x0, y0 = (max(math.floor(at - reach), 0) for at, reach in zip(centre, (wide, high), strict=True))
+    x1, y1 = (max(math.ceil(at + reach) + 1, 0) for at, reach in zip(centre, (wide, high), strict=True))
+    part = image[y0:y1, x0:x1]
+    y, x = np.mgrid[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]].astype(np.float32)
+    return part, x - np.float32(centre[0]), y - np.float32(centre[1])
 
 
 def _animal(image: Image, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
@@ -217,15 +232,17 @@ def _furry(
     rng: np.random.Generator,
 ) -> None:
     """An ellipse with a ragged edge and hair that runs outwards from its middle, shaded like a ball."""
-    y, x = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
-    dx, dy = (x - np.float32(centre[0])) / np.float32(axes[0]), (y - np.float32(centre[1])) / np.float32(axes[1])
+    part, x, y = _around(image, centre, RAGGED * axes[0], RAGGED * axes[1])
+    if not part.size:
+        return
+    dx, dy = x / np.float32(axes[0]), y / np.float32(axes[1])
     away, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
     hairs = np.interp(angle, np.linspace(-np.pi, np.pi, 181), rng.normal(0, 1, 181)).astype(np.float32)
-    clumps = cv2.GaussianBlur(rng.normal(0, 1, image.shape[:2]).astype(np.float32), (0, 0), max(axes[0] / 14, 0.6))
+    clumps = cv2.GaussianBlur(rng.normal(0, 1, part.shape[:2]).astype(np.float32), (0, 0), max(axes[0] / 14, 0.6))
     inside = np.clip((1 + 0.07 * hairs - away) * max(min(axes), 1) / 2, 0, 1)[..., None]
     texture = (hairs * rng.uniform(3, 12) + clumps * axes[0] * rng.uniform(0.6, 2.0))[..., None]
     paint = np.clip(np.asarray(colour) * (1.1 - 0.4 * away[..., None] ** 2) + texture, 0, 255)
-    image[:] = (image * (1 - inside) + paint * inside).astype(np.uint8)
+    part[:] = (part * (1 - inside) + paint * inside).astype(np.uint8)
 
 
 KINDS = (_wheel, _wheel, _disc, _rings, _lamp, _box, _letters, _blot, _animal, _animal)

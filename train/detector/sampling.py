@@ -130,7 +130,7 @@ def sample(
     if rng.random() < c.things:
         image = drawn_objects.put(image, moved, rng)
     if rng.random() < 0.5:
-        image = np.ascontiguousarray(image[:, ::-1])
+        image = cv2.flip(image, 1)  # type: ignore[assignment]
         moved[:, [0, 2]] = width - moved[:, [2, 0]]
     return jitter(image, rng), moved
 
