@@ -32,10 +32,13 @@ from train.detector.hard_examples import Place
 from train.fitting import loop, workers
 from train.fitting.plots import curves
 from train.networks import from_bundle, pruning
+from train.networks.norms import measure_anew
 
 Rows = NDArray[np.float64]
 MEASURED = 8
 """Training batches from which a bundle's batch normalisations are measured."""
+MEASURED_ANEW = 100
+"""Training batches from which those of averaged weights are."""
 
 
 def run(
@@ -141,23 +144,32 @@ def _stage(
     measure = MeasureAP(shown, finder(model))
     with closing(batches):
         history = loop.fit(trainer, batches, workdir, config.epochs, callbacks=[measure], afterwards=afterwards)
-    with workers.chief_first():
-        if not workers.chief():
-            return done
-        if config.averaged and origin is not None:
-            first = _fitted(starting_network(config, origin), origin, config, batches)
-            average(model, first, config.averaged)
-        report = {
-            "config": config.model_dump() | {"weights": Path(config.weights).name},
-            "start": digest,
-            "pictures": len(batches.readable),
-            "sources": sorted({scene.source for scene in scenes if scene.source}),
-            "skipped": [str(p.name) for p in batches.skipped],
-            "val_pictures": len(held_out),
-            "history": history,
-        }
-        _finish(model, report, held_out, done)
+        with workers.chief_first():
+            if not workers.chief():
+                return done
+            _settle(model, trainer, config, origin, batches)
+            report = {
+                "config": config.model_dump() | {"weights": Path(config.weights).name},
+                "start": digest,
+                "pictures": len(batches.readable),
+                "sources": sorted({scene.source for scene in scenes if scene.source}),
+                "skipped": [str(p.name) for p in batches.skipped],
+                "val_pictures": len(held_out),
+                "history": history,
+            }
+            _finish(model, report, held_out, done)
     return done
+
+
+def _settle(
+    model: keras.Model, trainer: keras.Model, config: DetectorConfig, origin: Path | None, batches: Scenes
+) -> None:
+    """Averages a trained `model` with `origin` as `config` says, and fits its normalisations to averaged weights."""
+    batches.epoch = 0  # the same pictures, whether the training was resumed or not
+    if config.averaged and origin is not None:
+        average(model, _fitted(starting_network(config, origin), origin, config, batches), config.averaged)
+    if config.averaged or config.ema:
+        measure_anew(model, trainer, (batches[k][0] for k in range(min(len(batches), MEASURED_ANEW))))
 
 
 def _finish(model: keras.Model, report: dict[str, Any], held_out: list[Annotated], done: Path) -> None:

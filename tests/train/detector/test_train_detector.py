@@ -550,3 +550,39 @@ def test_averaging_needs_a_start(setup):
     (folder / "averaged.toml").write_text(STAGES.split("[[stage]]")[0] + "averaged = 0.75\n")
     with pytest.raises(DataError, match=r"averaged = 0.75: needs --start"):
         training.run(folder / "averaged.toml", [data], data, folder / "run")
+
+
+def test_averaged_weights_get_normalisations_of_their_own(setup, small_network, monkeypatch):
+    """Also where processes make the batches, and what a start is fitted by are batches, as with a bundle."""
+    from train.detector import training
+
+    folder, data = setup
+    text = CONFIG.format(epochs=1) + "hard_examples = 0.0\n"
+    (folder / "first.toml").write_text(text)
+    first = training.run(folder / "first.toml", [data], data, folder / "first")
+    asked, fitted = [], training._fitted
+
+    def reads_batches(model, start, config, batches):
+        asked.append(batches[0][0].shape)
+        return fitted(model, start, config, batches)
+
+    monkeypatch.setattr(training, "_fitted", reads_batches)
+    (folder / "second.toml").write_text(text + "averaged = 0.5\n")
+    training.run(folder / "second.toml", [data], data, folder / "second", start=first, processes=2)
+    assert asked == [(4, 64, 64, 3)] * 2, "once to begin with, once to average with"
+
+
+def test_normalisations_are_measured_under_the_weights_that_are_there():
+    import keras
+
+    from train.networks.norms import measure_anew
+
+    trained, frozen = keras.layers.BatchNormalization(momentum=0.9), keras.layers.BatchNormalization(trainable=False)
+    model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Dense(1, use_bias=False), trained, frozen])
+    model.layers[0].set_weights([np.array([[3.0]])])
+    pictures = np.random.default_rng(0).normal(1.0, 1.0, (3, 50, 2, 2, 1)).astype("f4")
+    measure_anew(model, model, pictures)
+    np.testing.assert_allclose(trained.moving_mean, [3 * pictures.mean()], rtol=1e-4)
+    np.testing.assert_allclose(trained.moving_variance, [9 * pictures.var((1, 2, 3, 4)).mean()], rtol=1e-3)
+    assert float(frozen.moving_mean[0]) == 0.0
+    assert trained.momentum == 0.9
