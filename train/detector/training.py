@@ -19,6 +19,7 @@ from edge.core import files
 from edge.core.digest import sha256
 from edge.core.errors import DataError
 from edge.core.plain_text import plain
+from edge.core.progress import track
 from edge.core.records import Image
 from edge.evaluation.coco import Annotated
 from edge.vision import bundle
@@ -147,7 +148,7 @@ def _stage(
         with workers.chief_first():
             if not workers.chief():
                 return done
-            _settle(model, trainer, config, origin, batches)
+            _average_weights(model, trainer, config, origin, batches)
             report = {
                 "config": config.model_dump() | {"weights": Path(config.weights).name},
                 "start": digest,
@@ -161,7 +162,7 @@ def _stage(
     return done
 
 
-def _settle(
+def _average_weights(
     model: keras.Model, trainer: keras.Model, config: DetectorConfig, origin: Path | None, batches: Scenes
 ) -> None:
     """Averages a trained `model` with `origin` as `config` says, and fits its normalisations to averaged weights."""
@@ -169,7 +170,8 @@ def _settle(
     if config.averaged and origin is not None:
         average(model, _fitted(starting_network(config, origin), origin, config, batches), config.averaged)
     if config.averaged or config.ema:
-        measure_anew(model, trainer, (batches[k][0] for k in range(min(len(batches), MEASURED_ANEW))))
+        shown = track(range(min(len(batches), MEASURED_ANEW)), "measuring normalisations", unit="batches")
+        measure_anew(model, trainer, (batches[k][0] for k in shown))
 
 
 def _finish(model: keras.Model, report: dict[str, Any], held_out: list[Annotated], done: Path) -> None:

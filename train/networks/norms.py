@@ -18,6 +18,8 @@ def measure_anew(model: keras.Model, answers: Callable[..., Any], batches: Itera
     `answers(pictures, training=True)`: `model`, or what trains it. `batches`: pictures (B, height, width, 3) in -1..1.
     """
     norms = [one for one in model.layers if isinstance(one, keras.layers.BatchNormalization) and one.trainable]
+    if not norms:
+        return
     before = [norm.momentum for norm in norms]
     with _without_gradients():
         for done, pictures in enumerate(batches):
