@@ -90,6 +90,17 @@ Two detectors that others trained, and the one of a bundle, look at every pictur
 
 Look at some of what it changed before you train: a teacher can be wrong."""
 
+CROPS = """\
+A bundle's detector looks at annotated scenes, and what it finds becomes a table for maskcam-train classifier:
+  not_a_face                     a box at a place where nobody annotated a face
+  with_mask, without_mask, ...   the box in which it found a face, where it doubted
+Each scene is looked at twice: as it is, and turned and badly lit. A place where a --teacher sees a face is left out.
+
+Every face must be annotated or ignored, or faces are taught as things: settle first, and look at what comes out:
+  maskcam-train crops settled/train.json --out found
+  maskcam-train inspect found --sheet found.jpg
+  maskcam-train classifier CONFIG --data settled/train.json --data found"""
+
 WORKDIR = "where everything is written"
 WEIGHTS = "backbone weights without top instead of the configuration's"
 
@@ -110,7 +121,16 @@ def parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser("maskcam-train", description=__doc__, epilog=EXAMPLES, formatter_class=raw)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_classifier, _add_tune, _add_label, _add_inspect, _add_detector, _add_settle, _add_evaluate):
+    for add in (
+        _add_classifier,
+        _add_tune,
+        _add_label,
+        _add_inspect,
+        _add_detector,
+        _add_settle,
+        _add_crops,
+        _add_evaluate,
+    ):
         add(commands)
     return top
 
@@ -212,6 +232,15 @@ def _add_settle(commands: Any) -> None:
     _path(p, "--bundle", "DIR", "the third detector (default: the shipped bundle)")
     trust = "its annotations stay; may be repeated"
     p.add_argument("--trust", action="append", default=[], metavar="SOURCE", help=trust)
+
+
+def _add_crops(commands: Any) -> None:
+    purpose = "cut out what a detector finds, for the classifier"
+    p = _command(commands, "crops", _crops, purpose, CROPS, light=True)
+    _path(p, "data", "DATA", "annotated scenes, one set or several", nargs="+")
+    _path(p, "--out", "DIR", "a new folder for crops.csv and images/", type=Path, required=True)
+    _path(p, "--bundle", "DIR", "whose detector looks (default: the shipped bundle)")
+    _paths(p, "--teacher", "FILE.onnx", "YuNet, then Ultra-Light RFB-640")
 
 
 def _add_evaluate(commands: Any) -> None:
@@ -318,6 +347,12 @@ def _settle(args: argparse.Namespace) -> None:
     if len(args.teacher) != 2:
         raise DataError(f"--teacher: {len(args.teacher)} given; expected two, YuNet's file, then Ultra-Light RFB-640's")
     annotations.run(args.data, args.out, args.teacher, args.bundle, args.trust)
+
+
+def _crops(args: argparse.Namespace) -> None:
+    from train.settle import crops
+
+    crops.run(args.data, args.out, args.bundle, args.teacher)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
