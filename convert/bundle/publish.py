@@ -26,6 +26,9 @@ from edge.vision import bundle as bundles
 
 MOST_MISSING = 0.1
 """Share of the validation pictures that may be missing: figures of an unknown part decide nothing."""
+ENOUGH = 300
+"""Validation pictures from which on a new classifier beside a kept detector gets a joint threshold of its own: on
+fewer, false alarms are so rare that the kept one is the better guess."""
 
 
 def publish(
@@ -42,7 +45,8 @@ def publish(
     """Converts, measures, checks and only then moves the bundle to `out` (an older bundle there is replaced).
 
     `detector`, `classifier`: a Keras model, or the folder of a bundle whose network is kept as it is, with all that was
-    measured for it: score threshold, NMS IoU, margin and calibration of the boxes, or labels and margin.
+    measured for it: score threshold, NMS IoU, margin and calibration of the boxes, or labels and margin. The joint
+    threshold of a kept detector stays too, unless the classifier is new and there are `ENOUGH` whole scenes.
     `against`: the bundle that it must not be surely worse than on the validation pictures (default: the one at `out`,
     else the shipped one); `even_if_worse` publishes all the same. `renamed`: see `formats.read`.
     Raises DataError, BundleError; on any failure `out` is as it was.
@@ -93,6 +97,8 @@ def publish(
             _choose_thresholds(values, folder, held_out, config.false_alarms)
         elif NOT_A_FACE not in values["classifier"]["labels"]:
             values["detector"]["joint_threshold"] = None  # chosen for a classifier that knew it
+        elif "classifier" not in kept and len(held_out) >= ENOUGH and not any(p.lone for p in held_out):
+            _choose_joint_threshold(values, folder, held_out, config.false_alarms)
         _write(folder, values)
         detectors = verify.detectors(bundles.load(folder))
         limits.sheet(detectors["int8"], folder / LIMITS)
@@ -117,14 +123,22 @@ def publish(
 
 def _choose_thresholds(values: dict[str, Any], folder: Path, held_out: list[Annotated], false_alarms: float) -> None:
     """The operating points of the int8 networks: of the detector, and of both if the classifier knows "not a face"."""
-    detector, joint = values["detector"], NOT_A_FACE in values["classifier"]["labels"]
-    if joint:
-        detector["joint_threshold"] = detector["score_threshold"]  # that there is one, while it is chosen
-        _write(folder, values)
+    detector = values["detector"]
+    alone = verify.detectors(bundles.load(folder))["int8"]
+    detector["score_threshold"] = verify.operating_point(lambda image: alone.answers(image)[0], held_out, false_alarms)
+    if NOT_A_FACE in values["classifier"]["labels"]:
+        _choose_joint_threshold(values, folder, held_out, false_alarms)
+
+
+def _choose_joint_threshold(
+    values: dict[str, Any], folder: Path, held_out: list[Annotated], false_alarms: float
+) -> None:
+    """The operating point of both int8 networks together."""
+    detector = values["detector"]
+    detector["joint_threshold"] = detector["score_threshold"]  # that there is one, while it is chosen
+    _write(folder, values)
     both = verify.detectors(bundles.load(folder))["int8"]
-    detector["score_threshold"] = verify.operating_point(lambda image: both.answers(image)[0], held_out, false_alarms)
-    if joint:
-        detector["joint_threshold"] = verify.operating_point(both.rows, held_out, false_alarms)
+    detector["joint_threshold"] = verify.operating_point(both.rows, held_out, false_alarms)
 
 
 def _write(folder: Path, values: dict[str, Any]) -> None:

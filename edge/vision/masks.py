@@ -57,12 +57,17 @@ def draw(image: Image, face: Box, rng: np.random.Generator, lowered: float = 0.0
 
 
 def _light(skin: Floats, rng: np.random.Generator) -> Floats:
-    """The low-frequency light on the face, relative to its mean, times the exposure of the face."""
+    """The low-frequency light on the face, relative to its mean, times the exposure of the face.
+
+    A dark face is one in little light, or one of dark skin, on which a mask may shine: nobody can tell which from the
+    box alone, so both are drawn.
+    """
     grey = skin.mean(-1)
     size = max(min(grey.shape) / 5, 1.0)
     slow = np.asarray(cv2.GaussianBlur(grey, (0, 0), size), np.float32)
     mean = float(grey.mean())
-    exposure = np.clip(mean / 120, 0.1, 1.3) ** rng.uniform(0.75, 1.0)
+    known = rng.uniform(0.75, 1.0) if rng.random() < 0.6 else rng.uniform(0.1, 0.6)
+    exposure = np.clip(mean / 120, 0.1, 1.3) ** known
     result: Floats = (np.clip(slow / max(mean, 1.0), 0.5, 1.6) * exposure).astype(np.float32)
     return result
 
@@ -92,10 +97,11 @@ def _outline(rng: np.random.Generator) -> Floats:
 
 def _profile(rng: np.random.Generator) -> Floats:
     """Like `_outline`, of a mask on a head that looks to the right: from nose and chin back over the cheek, and the ear
-    loops."""
-    back, low = rng.uniform(0.3, 0.52), rng.uniform(0.82, 0.95)
+    loops. A stiff one stands off the face, in front of the nose and half-way to the ear."""
+    stiff = rng.random() < 0.4
+    back, low = rng.uniform(0.4, 0.66) if stiff else rng.uniform(0.3, 0.52), rng.uniform(0.82, 0.95)
     top, chin = rng.uniform(0.4, 0.54), rng.uniform(0.96, 1.08)
-    front, cheek = rng.uniform(0.98, 1.1), rng.uniform(0.5, 0.64)
+    front, cheek = rng.uniform(1.04, 1.18) if stiff else rng.uniform(0.98, 1.1), rng.uniform(0.5, 0.64)
     points = [
         (front - 0.16, top), (front - 0.03, (top + 0.62) / 2), (front, rng.uniform(0.62, 0.7)),
         (front - 0.05, 0.82), (front - 0.2, chin), (0.62, chin), (back + 0.1, low), (back, (cheek + low) / 2),

@@ -170,7 +170,7 @@ def test_card_tells_the_hard_cases_that_the_training_measured(made):
     assert "| bare behind a drawn hand | 0.750 | 8 |" in card(values)
 
 
-def test_four_labels_are_published_with_what_the_classifier_rejects(made, tmp_path):
+def test_four_labels_are_published_with_what_the_classifier_rejects(made, tmp_path, monkeypatch):
     """One blue square is no face: the detector alarms, the classifier says what it is."""
     from convert.bundle import publish
     from convert.config import ConvertConfig
@@ -193,6 +193,17 @@ def test_four_labels_are_published_with_what_the_classifier_rejects(made, tmp_pa
     assert (veto["alarms"], veto["alarms_rejected"], veto["faces"], veto["faces_rejected"]) == (1, 1, 6, 0)
     assert "rejects 100% as no face" in (tmp_path / "bundle" / "card.md").read_text()
     assert values["detector"]["joint_threshold"] < values["detector"]["score_threshold"]
+
+    kept = values["detector"]["joint_threshold"]
+    another = kept / 2
+    changed = values | {"detector": values["detector"] | {"joint_threshold": another}}
+    (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(changed))
+    for enough, chosen in ((len(coco["images"]) + 1, another), (1, kept)):
+        monkeypatch.setattr(publish, "ENOUGH", enough)
+        two = [tmp_path / "bundle", tmp_path / "classifier.keras", data, data, tmp_path / f"of-{enough}"]
+        publish.publish(*two, config, None, True)
+        said = json.loads((tmp_path / f"of-{enough}" / "bundle.json").read_text())["detector"]
+        assert said["joint_threshold"] == chosen, f"{enough} pictures are enough"
 
     publish.publish(tmp_path / "bundle", made / "classifier.keras", data, data, tmp_path / "two", config, None, True)
     kept = json.loads((tmp_path / "two" / "bundle.json").read_text())["detector"]
