@@ -31,7 +31,7 @@ from edge.evaluation import coco
 from train.data import dataset
 from train.settle import profiles
 from train.settle.agreement import AGREED_IOU, Findings, faces_in_heads, near
-from train.settle.teachers import Finder, Rows, of_bundle, ultralight, yunet
+from train.settle.teachers import Finder, Rows, of_bundle, opened
 
 HEADS = 0.25
 """A source that draws at least this share of its faces as heads is one of whole heads."""
@@ -43,14 +43,9 @@ def run(path: Path, out: Path, teachers: Sequence[Path], bundle: Path | None, tr
     `teachers`: the ONNX files of YuNet and of Ultra-Light RFB-640. `trusted`: sources whose annotations stay as they
     are; only false alarms are listed for them. Raises DataError.
     """
-    for teacher in teachers:
-        if not teacher.is_file():
-            raise DataError(
-                f"--teacher {teacher}: no such file; expected YuNet's ONNX file, then Ultra-Light RFB-640's"
-            )
     coco.read(path)  # refuses what is no annotation with the reason
     cv2.setNumThreads(1)  # three small networks in turn: threads would wait for one another
-    found = [make(teacher) for make, teacher in zip((yunet, ultralight), teachers, strict=True)]
+    found = opened(teachers)
     raw, noses = json.loads(path.read_text()), profiles.noses(teachers[0])
     result, said = settled(raw, path.parent / "images", of_bundle(bundle), found, trusted, noses)
     files.write(out, json.dumps(result))

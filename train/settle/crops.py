@@ -9,7 +9,7 @@ detector doubts more often.
 from __future__ import annotations
 
 import csv
-import io
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +19,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.core import files
 from edge.core.errors import DataError
 from edge.core.geometry import Box, iou_matrix
 from edge.core.labels import CLASSIFIER_LABELS, NOT_A_FACE
@@ -32,7 +31,7 @@ from edge.vision.preprocess import PADDING
 from train.augmentation import photometric
 from train.data import dataset
 from train.settle.agreement import TEACHER_DOUBTS, near
-from train.settle.teachers import Finder, Rows, of_bundle, ultralight, yunet
+from train.settle.teachers import Finder, Rows, of_bundle, opened
 
 LOWEST = 0.03
 """Score from which a thing is taken: below it the classifier is never asked."""
@@ -59,25 +58,38 @@ def run(paths: Sequence[Path], out: Path, bundle: Path | None, teachers: Sequenc
     scenes = [scene for path in paths for scene in formats.read(path)]
     if any(scene.lone or scene.whole for scene in scenes):
         raise DataError(f"{paths[0]}: single faces; expected whole scenes whose every face has a box")
-    find, doubts = of_bundle(bundle), [make(path) for make, path in zip((yunet, ultralight), teachers, strict=False)]
+    doubts, find = opened(teachers), of_bundle(bundle)
     cv2.setNumThreads(1)  # small networks in turn: threads would wait for one another
-    (out / "images").mkdir(parents=True, exist_ok=True)
-    table, counts, skipped = io.StringIO(), Counter[str](), Skipped()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for number, (scene, image) in enumerate(each(track(scenes, "looking"), skipped)):
-        patches = found(scene, image, find, doubts, np.random.default_rng([seed, number]))
-        for k, patch in enumerate(patches):
-            name, box = f"{number:06d}-{k:02d}.jpg", patch.box
-            code = cv2.imencode(".jpg", cv2.cvtColor(patch.image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
-            files.write(out / "images" / name, code.tobytes())
-            corners = [round(v, 2) for v in (box.x0, box.y0, box.x1, box.y1)]
-            sample = patch.sample
-            writer.writerow([name, sample.label, *corners, sample.source, sample.cluster, sample.split])
-            counts[sample.label] += 1
-    files.write(out / "crops.csv", table.getvalue())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    skipped = Skipped()
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".crops-") as temporary:
+        folder = Path(temporary) / "crops"
+        (folder / "images").mkdir(parents=True)
+        counts = Counter[str]()
+        with (folder / "crops.csv").open("w", encoding="utf-8", newline="") as table:
+            writer = csv.writer(table, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for number, (scene, image) in enumerate(each(track(scenes, "looking"), skipped)):
+                patches = found(scene, image, find, doubts, np.random.default_rng([seed, number]))
+                for k, patch in enumerate(patches):
+                    name = f"{number:06d}-{k:02d}.jpg"
+                    _write(folder / "images" / name, patch.image)
+                    writer.writerow(_row(name, patch))
+                    counts[patch.sample.label] += 1
+        folder.rename(out)
     said = ", ".join(f"{counts[label]} {label}" for label in CLASSIFIER_LABELS if counts[label]) or "nothing"
     print("\n".join(filter(None, [str(skipped), f"{out / 'crops.csv'}: {said}"])))
+
+
+def _write(path: Path, image: Image) -> None:
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    path.write_bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
+
+
+def _row(name: str, patch: dataset.Patch) -> list[str | float]:
+    box, sample = patch.box, patch.sample
+    corners = [round(v, 2) for v in (box.x0, box.y0, box.x1, box.y1)]
+    return [name, sample.label, *corners, sample.source, sample.cluster, sample.split]
 
 
 def found(

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from edge.backends import tflite
 from edge.backends.shaped import alone
+from edge.core.errors import DataError
+from edge.core.plain_text import plain
 from edge.core.records import Image
 from edge.vision import bundle as bundles
 from edge.vision.detector import FaceDetector
@@ -18,6 +20,24 @@ from edge.vision.detector import FaceDetector
 Rows = NDArray[np.float64]
 Finder = Callable[[Image], Rows]
 """RGB picture -> rows (N, 5): x0, y0, x1, y1, score."""
+
+
+def opened(paths: Sequence[Path]) -> list[Finder]:
+    """YuNet, then Ultra-Light RFB-640, of as many files as are given. Raises DataError."""
+    expected = "expected YuNet's ONNX file, then Ultra-Light RFB-640's"
+    if len(paths) > 2:
+        raise DataError(f"--teacher: {len(paths)} given; {expected}")
+    found = []
+    for make, path in zip((yunet, ultralight), paths, strict=False):
+        if not path.is_file():
+            raise DataError(f"--teacher {path}: no such file; {expected}")
+        try:
+            found.append(make(path))
+            found[-1](np.zeros((64, 64, 3), np.uint8))  # another network opens, and fails when it is asked
+        except (cv2.error, SystemError, ValueError, TypeError, IndexError) as error:
+            reason = plain(" ".join(str(error).split()))[:160]
+            raise DataError(f"--teacher {path}: is not the network that is wanted ({reason}); {expected}") from error
+    return found
 
 
 def yunet(path: Path, side: int = 640) -> Finder:

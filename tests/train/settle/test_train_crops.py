@@ -10,7 +10,7 @@ from edge.core.labels import NOT_A_FACE, WITH_MASK
 from edge.evaluation.annotated import FACE, Annotated
 from edge.evaluation.annotated import WITH_MASK as MASKED
 from train.data import dataset
-from train.settle import crops
+from train.settle import crops, teachers
 
 AT = (40.0, 40.0, 60.0, 64.0)
 ELSEWHERE = (90.0, 10.0, 110.0, 35.0)
@@ -116,3 +116,24 @@ def test_single_faces_are_refused(tmp_path, monkeypatch):
     with pytest.raises(crops.DataError, match="expected whole scenes"):
         crops.run([tmp_path / "out"], tmp_path / "again", None, [])
     assert not (tmp_path / "again").exists()
+
+
+def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(crops, "_write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        written(tmp_path, monkeypatch, [(*AT, 0.5)])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["images", "scenes.json"]
+
+
+def test_a_teacher_that_is_no_network_is_named(tmp_path):
+    wrong = tmp_path / "yunet.onnx"
+    wrong.write_text("<html>")
+    with pytest.raises(crops.DataError, match="is not the network"):
+        teachers.opened([wrong])
+    with pytest.raises(crops.DataError, match="no such file"):
+        teachers.opened([tmp_path / "none.onnx"])
+    with pytest.raises(crops.DataError, match="3 given"):
+        teachers.opened([wrong] * 3)
