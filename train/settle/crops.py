@@ -27,14 +27,15 @@ from edge.core.records import Image
 from edge.evaluation import formats
 from edge.evaluation.annotated import NAMES, Annotated, Skipped, each
 from edge.evaluation.formats.crops_table import NEEDED
+from edge.evaluation.runner import NAMED_FROM
 from edge.vision.preprocess import PADDING
 from train.augmentation import photometric
 from train.data import dataset
 from train.settle.agreement import TEACHER_DOUBTS, near
 from train.settle.teachers import Finder, Rows, of_bundle, opened
 
-LOWEST = 0.03
-"""Score from which a thing is taken: below it the classifier is never asked."""
+LOWEST = NAMED_FROM
+"""Score from which a box is taken."""
 SURE = 0.9
 """A face of the scene as it is with a higher score is not taken: its annotation shows the classifier the same."""
 FOUND_IOU = 0.4
@@ -47,7 +48,7 @@ TURN, SCALE = (12.0, 45.0), (0.75, 1.0)
 COLUMNS = (*NEEDED, "source", "cluster", "split")
 
 
-def run(paths: Sequence[Path], out: Path, bundle: Path | None, teachers: Sequence[Path], seed: int = 0) -> None:
+def run(paths: Sequence[Path], out: Path, bundle: Path | None, teachers: Sequence[Path]) -> None:
     """Writes `out`/crops.csv with the pictures in `out`/images, and prints how often it took what.
 
     paths: scenes whose every face is annotated or ignored. teachers: see `train.settle.annotations.run`; may be empty.
@@ -58,7 +59,7 @@ def run(paths: Sequence[Path], out: Path, bundle: Path | None, teachers: Sequenc
     scenes = [scene for path in paths for scene in formats.read(path)]
     if any(scene.lone or scene.whole for scene in scenes):
         raise DataError(f"{paths[0]}: single faces; expected whole scenes whose every face has a box")
-    doubts, find = opened(teachers), of_bundle(bundle)
+    doubts, find = opened(teachers), of_bundle(bundle, LOWEST)
     cv2.setNumThreads(1)  # small networks in turn: threads would wait for one another
     out.parent.mkdir(parents=True, exist_ok=True)
     skipped = Skipped()
@@ -70,7 +71,7 @@ def run(paths: Sequence[Path], out: Path, bundle: Path | None, teachers: Sequenc
             writer = csv.writer(table, lineterminator="\n")
             writer.writerow(COLUMNS)
             for number, (scene, image) in enumerate(each(track(scenes, "looking"), skipped)):
-                patches = found(scene, image, find, doubts, np.random.default_rng([seed, number]))
+                patches = found(scene, image, find, doubts, np.random.default_rng(number))
                 for k, patch in enumerate(patches):
                     name = f"{number:06d}-{k:02d}.jpg"
                     _write(folder / "images" / name, patch.image)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edge.backends import tflite
 from edge.backends.shaped import alone
 from edge.core.errors import DataError
+from edge.core.native_output import silence_native_output
 from edge.core.plain_text import plain
 from edge.core.records import Image
 from edge.vision import bundle as bundles
@@ -82,10 +83,15 @@ def ultralight(path: Path) -> Finder:
     return find
 
 
-def of_bundle(folder: Path | None) -> Finder:
-    """The detector of a bundle (None: the shipped one) with tight boxes: what publishing added is taken off."""
+def of_bundle(folder: Path | None, lowest: float = 0.05) -> Finder:
+    """The detector of a bundle (None: the shipped one) with tight boxes: what publishing added is taken off.
+
+    `lowest`: score from which it says a box.
+    """
     bundle = bundles.load(folder)
-    detector = FaceDetector(alone(bundle, "detector", "tflite", tflite.open, 1), bundle.detector, threshold=0.05)
+    with silence_native_output():  # TensorFlow Lite greets on stderr when a network is opened
+        network = alone(bundle, "detector", "tflite", tflite.open, 1)
+    detector = FaceDetector(network, bundle.detector, threshold=lowest)
     folded = bundle.training.get("boxes", {})
     grown = folded.get("box_margin", folded.get("growth", (0.0, 0.0, 0.0, 0.0)))  # its name before 0.2
 

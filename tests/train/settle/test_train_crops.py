@@ -87,7 +87,7 @@ def written(tmp_path, monkeypatch, found):
         '"categories": [{"id": 2, "name": "without_mask"}],'
         '"annotations": [{"id": 1, "image_id": 1, "category_id": 2, "bbox": [40, 40, 20, 24], "iscrowd": 0}]}'
     )
-    monkeypatch.setattr(crops, "of_bundle", lambda bundle: lambda image: rows(*found))
+    monkeypatch.setattr(crops, "of_bundle", lambda bundle, lowest: lambda image: rows(*found))
     crops.run([tmp_path / "scenes.json"], tmp_path / "out", None, [])
 
 
