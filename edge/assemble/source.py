@@ -63,8 +63,8 @@ def camera(settings: Settings, live: bool) -> Camera:
     if kind.device:
         log.info("camera: %s", opened.describe())
     aspect = wanted.pixel_aspect or float(getattr(opened, "pixel_aspect", 1.0))
-    if (wanted.rotation, wanted.flip, wanted.region, aspect) == (0, "none", [0, 0, 1, 1], 1.0):
+    if (wanted.rotation, wanted.flip, wanted.region, wanted.covered, aspect) == (0, "none", [0, 0, 1, 1], [], 1.0):
         return opened
     from edge.cameras.transform import Transform
 
-    return Transform(opened, wanted.rotation, wanted.flip, wanted.region, aspect)
+    return Transform(opened, wanted.rotation, wanted.flip, wanted.region, aspect, wanted.covered)

@@ -1,4 +1,4 @@
-"""Rotates and crops frames before all other processing."""
+"""Rotates and crops frames, and covers parts of them, before all other processing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import cv2
+import numpy as np
 
 from edge.cameras.base import Source
 from edge.core.ports import Camera
@@ -15,17 +16,19 @@ from edge.core.records import Frame, Image
 ROTATIONS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 FLIPS = {"horizontal": 1, "vertical": 0}
 WHOLE = (0.0, 0.0, 1.0, 1.0)
+GREY = 127
+"""What covers a part of the picture, in all three colours: in the middle, so that its edges stand out least."""
 
 
 class Transform(Source):
-    """The frames of `camera`, with square pixels, rotated clockwise by `rotation` degrees, mirrored, then cropped to
-    `region`.
+    """The frames of `camera`, with square pixels, rotated clockwise by `rotation` degrees, mirrored, cropped to
+    `region`, and painted grey where they are `covered`.
 
     rotation: 0, 90, 180 or 270. flip: "none", "horizontal" (swaps left and right) or "vertical".
-    region: x0, y0, x1, y1 as fractions 0..1 of the rotated picture.
+    region: x0, y0, x1, y1 as fractions 0..1 of the rotated picture. covered: any number of such areas of it.
     pixel_aspect: width of a pixel divided by its height; the longer side is kept, so that no detail is lost.
     All later coordinates, such as boxes of faces, are pixels of the resulting picture.
-    It runs in the thread that reads the camera; cropping copies nothing.
+    It runs in the thread that reads the camera; cropping copies nothing, covering copies what is left.
     """
 
     def __init__(
@@ -35,8 +38,9 @@ class Transform(Source):
         flip: str = "none",
         region: Sequence[float] = WHOLE,
         pixel_aspect: float = 1.0,
+        covered: Sequence[Sequence[float]] = (),
     ) -> None:
-        self._camera, self._region = camera, region
+        self._camera, self._region, self._covered = camera, region, covered
         self._wider, self._higher = max(pixel_aspect, 1.0), max(1 / pixel_aspect, 1.0)
         self._rotation, self._flip = ROTATIONS.get(rotation), FLIPS.get(flip)
 
@@ -52,9 +56,15 @@ class Transform(Source):
             turned = cv2.rotate(turned, self._rotation)
         if self._flip is not None:
             turned = cv2.flip(turned, self._flip)
-        (height, width), (x0, y0, x1, y1) = turned.shape[:2], self._region
-        left, top = min(round(x0 * width), width - 1), min(round(y0 * height), height - 1)
-        return turned[top : max(round(y1 * height), top + 1), left : max(round(x1 * width), left + 1)]
+        rows, columns = _span(turned, self._region)
+        seen: Image = turned[rows, columns]
+        if not self._covered:
+            return seen
+        seen = np.array(seen)  # the picture itself may be the camera's, or a file's that is read again
+        for area in self._covered:
+            down, across = _span(turned, area)
+            seen[_within(down, rows), _within(across, columns)] = GREY
+        return seen
 
     def __getattr__(self, name: str) -> Any:
         """Other attributes of the camera, such as `fps`, `paths` and `skipped`."""
@@ -62,3 +72,15 @@ class Transform(Source):
 
     def close(self) -> None:
         self._camera.close()
+
+
+def _span(image: Image, area: Sequence[float]) -> tuple[slice, slice]:
+    """Rows and columns of an area, at least one each."""
+    (height, width), (x0, y0, x1, y1) = image.shape[:2], area
+    left, top = min(round(x0 * width), width - 1), min(round(y0 * height), height - 1)
+    return slice(top, max(round(y1 * height), top + 1)), slice(left, max(round(x1 * width), left + 1))
+
+
+def _within(part: slice, whole: slice) -> slice:
+    """`part`, counted from the start of `whole`."""
+    return slice(max(part.start - whole.start, 0), max(part.stop - whole.start, 0))

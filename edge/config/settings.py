@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, create_model, field_validator, model_validator
 
@@ -63,6 +63,13 @@ class Camera(_Section):
         min_length=4,
         max_length=4,
     )
+    covered: list[list[float]] = _setting(
+        [],
+        "",
+        "parts of the rotated picture that are painted grey before anything sees them, each as in region: posters, "
+        "television sets, a neighbour's window",
+        max_length=32,
+    )
     pixel_aspect: float = _setting(
         0.0,
         "",
@@ -106,11 +113,23 @@ class Camera(_Section):
             )
         return source
 
+    @field_validator("covered", mode="before")
+    @classmethod
+    def _areas(cls, areas: Any) -> Any:
+        """Refuses a single area without the outer brackets, which is what people write first."""
+        if not isinstance(areas, list) or not all(isinstance(area, list) and len(area) == 4 for area in areas):
+            raise ValueError("is no list of areas of four numbers: expected as in [[0.6, 0.0, 1.0, 0.3]]")
+        return areas
+
     @model_validator(mode="after")
     def _possible(self) -> Camera:
-        left, top, right, bottom = self.region
-        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-            raise ValueError(f"region = {self.region} must be left, top, right, bottom: 0 <= left < right <= 1, so top")
+        for key, area in [("region", self.region), *(("covered", area) for area in self.covered)]:
+            left, top, right, bottom = area
+            if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+                raise ValueError(f"{key} = {area} must be left, top, right, bottom: 0 <= left < right <= 1, so top")
+            x0, y0, x1, y1 = self.region
+            if key == "covered" and left <= x0 and top <= y0 and right >= x1 and bottom >= y1:
+                raise ValueError(f"covered = {area} leaves nothing to see of region = {self.region}")
         if self.retry_first > self.retry_longest:
             raise ValueError(f"retry_first = {self.retry_first} must not exceed retry_longest = {self.retry_longest}")
         return self

@@ -68,4 +68,5 @@ def _nearest(key: Key) -> str:
 def _expected(item: Any, key: Key) -> str:
     kinds = {"int_type": "a whole number", "float_type": "a number", "string_type": "a text"}
     kinds |= {"bool_type": "true or false", "model_type": f"a section [{'.'.join(key)}]"}
-    return kinds.get(item["type"], re.sub(r"^(Input|String|List) should (be |have |match )?", "", str(item["msg"])))
+    said = str(item["msg"]).replace(" after validation", "")
+    return kinds.get(item["type"], re.sub(r"^(Input|String|List) should (be |have |match )?", "", said))

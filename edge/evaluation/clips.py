@@ -6,9 +6,11 @@ two of them that are at most `GAP` seconds apart the box moves in a straight lin
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from edge.core.records import Observation, Track
 GAP = 2.0
 """Two labelled boxes at most this many seconds apart mean that the person was in sight in between."""
 NEAR = 1.0
-"""A track belongs to the person whose face is nearest; largest distance of the centres, in face heights."""
+"""Largest distance of the centres of a track and of a person's face, in heights of that face."""
 OUTCOMES = ("on", "off", "incorrectly_worn", "unsure")
 """Labels of a person; an alert about an "unsure" one is neither right nor wrong."""
 
@@ -92,73 +94,94 @@ def _person(path: Path, number: int, row: dict[str, Any]) -> Person:
 
 
 @dataclass
-class _Seen:
-    """The result for one person."""
-
-    track: int | None = None
-    switches: int = 0
-    alarmed: float | None = None
-
-
-@dataclass
 class ClipScorer:
     """Takes the observations of a clip in order; `result()` gives the table's row."""
 
     people: Sequence[Person]
-    _seen: dict[int, _Seen] = field(default_factory=dict)
-    _things: set[int] = field(default_factory=set)
-    _owners: dict[int, int] = field(default_factory=dict)
-    """Track -> the person that it was last near."""
+    _followed: dict[int, list[int]] = field(default_factory=dict)
+    """Person -> the tracks nearest to their face, in order, each repeated only after another one."""
+    _near: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """(track, person) -> frames in which the track was nearest to that person's face."""
+    _together: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """(track, person) -> frames in which both were in sight."""
+    _alarms: dict[int, tuple[float, Box]] = field(default_factory=dict)
+    """Track -> when and where the alert was first about it."""
+    _alerts: int = 0
+    _active: bool = False
 
     def add(self, observation: Observation, alert: bool) -> None:
         """`alert`: whether it is active after this frame; it is about the people whose own decision supports it."""
         t = observation.frame.t
+        self._alerts += alert and not self._active
+        self._active = alert
         off = {d.track_id for d in observation.decisions if d.mask is Mask.OFF} if alert else set()
         faces = {k: box for k, person in enumerate(self.people) if (box := person.at(t))}
-        for track in observation.tracks:
-            owner = _nearest(track, faces)
-            if owner is not None:
-                self._owners[track.id] = owner
-                seen = self._seen.setdefault(owner, _Seen())
-                seen.switches += seen.track is not None and seen.track != track.id
-                seen.track = track.id
-            if track.id in off:
-                self._alarm(track.id, t)
+        self._together.update((track.id, k) for track in observation.tracks for k in faces)
+        for person, track in _nearest(observation.tracks, faces):
+            self._near[track, person] += 1
+            tracks = self._followed.setdefault(person, [])
+            if tracks[-1:] != [track]:
+                tracks.append(track)
+        for seen in observation.tracks:
+            if seen.id in off:
+                self._alarms.setdefault(seen.id, (t, seen.box))
 
-    def _alarm(self, track: int, t: float) -> None:
-        owner = self._owners.get(track)
-        if owner is None:
-            self._things.add(track)
-        elif self._seen[owner].alarmed is None:
-            self._seen[owner].alarmed = t
+    def _owners(self) -> dict[int, int]:
+        """Track -> the person whose face it was nearest to in most of the frames that both were in sight.
+
+        A poster that somebody walks past is near them for a moment only, and remains a thing.
+        """
+        most = {}
+        for (track, person), frames in sorted(self._near.items(), key=lambda item: item[1]):
+            if 2 * frames >= self._together[track, person]:
+                most[track] = person
+        return most
 
     def result(self) -> dict[str, Any]:
-        """Counts of people, median seconds to a right alert (None without one), and names of those judged wrong."""
-        alarmed = {k: seen.alarmed for k, seen in self._seen.items() if seen.alarmed is not None}
+        """Counts of people, median seconds to a right alert (None without one), names of those judged wrong, and what
+        else the alert was about: its second and its box in pixels."""
+        owners = self._owners()
+        alarmed: dict[int, float] = {}
+        for track, (t, _) in self._alarms.items():
+            if track in owners:
+                alarmed.setdefault(owners[track], t)
         wanted = [k for k, p in enumerate(self.people) if p.outcome in ("off", "incorrectly_worn")]
         falsely = [k for k in alarmed if self.people[k].outcome == "on"]
         waits = [alarmed[k] - self.people[k].boxes[0][0] for k in wanted if k in alarmed]
+        own = [[track for track in tracks if owners.get(track) == k] for k, tracks in self._followed.items()]
         return {
             "people": len(self.people),
-            "found": len(self._seen),
+            "found": sum(map(bool, own)),
             "to_alarm": len(wanted),
             "alarmed_rightly": len(waits),
             "missed": [self.people[k].name for k in wanted if k not in alarmed],
             "alarmed_falsely": [self.people[k].name for k in falsely],
-            "things_alarmed": len(self._things),
+            "things_alarmed": [_place(t, box) for track, (t, box) in self._alarms.items() if track not in owners],
+            "alerts": self._alerts,
             "seconds_to_alarm": round(statistics.median(waits), 2) if waits else None,
-            "ids_switched": sum(seen.switches for seen in self._seen.values()),
+            "ids_switched": sum(a != b for tracks in own for a, b in itertools.pairwise(tracks)),
         }
 
 
-def _nearest(track: Track, faces: dict[int, Box]) -> int | None:
-    (x, y), best, found = track.box.centre, NEAR, None
-    for k, box in faces.items():
-        cx, cy = box.centre
-        away = ((x - cx) ** 2 + (y - cy) ** 2) ** 0.5 / box.height
-        if away <= best:
-            best, found = away, k
-    return found
+def _nearest(tracks: Sequence[Track], faces: dict[int, Box]) -> Iterator[tuple[int, int]]:
+    """Pairs of a person and the track that is theirs, nearest first; each at most once."""
+    pairs = sorted((_away(track.box, box), k, track.id) for track in tracks for k, box in faces.items())
+    people: set[int] = set()
+    taken: set[int] = set()
+    for away, person, track in pairs:
+        if away <= NEAR and person not in people and track not in taken:
+            people.add(person)
+            taken.add(track)
+            yield person, track
+
+
+def _away(box: Box, face: Box) -> float:
+    """Distance of the centres, in heights of the face."""
+    return math.dist(box.centre, face.centre) / face.height
+
+
+def _place(t: float, box: Box) -> str:
+    return f"{t:.1f} s at {box.x0:.0f}, {box.y0:.0f}, {box.x1:.0f}, {box.y1:.0f}"
 
 
 COLUMNS = {
@@ -169,19 +192,20 @@ COLUMNS = {
     "missed": "missed",
     "alarmed_falsely": "falsely",
     "things_alarmed": "things",
+    "alerts": "alerts",
     "seconds_to_alarm": "seconds",
     "ids_switched": "switches",
 }
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
-    """One row per clip, followed by the missed people and those falsely alerted about."""
+    """One row per clip, followed by the missed people, and by those and the things falsely alerted about."""
     wide = max(len(name) for name in results) + 2
     lines = [f"{'clip':<{wide}}" + "".join(f"{title:>10}" for title in COLUMNS.values())]
     for name, figures in results.items():
         cells = [figures[key] for key in COLUMNS]
         texts = ["-" if v is None else str(len(v)) if isinstance(v, list) else str(v) for v in cells]
         lines.append(f"{name:<{wide}}" + "".join(f"{text:>10}" for text in texts))
-        for key in ("missed", "alarmed_falsely"):
-            lines += [f"  {key.replace('_', ' ')}: {', '.join(figures[key])}"] if figures[key] else []
+        for key in ("missed", "alarmed_falsely", "things_alarmed"):
+            lines += [f"  {key.replace('_', ' ')}: {'; '.join(figures[key])}"] if figures[key] else []
     return "\n".join(lines)

@@ -63,13 +63,14 @@ async def status(page: Page, request: Request) -> Response:
 
 
 async def aiming(page: Page, request: Request) -> Response:
-    observation = page.hub.snapshot.observation
+    observation, camera = page.hub.snapshot.observation, page.settings().camera
+    parts = {"region": camera.region, "covered": camera.covered}
     if observation is None:
         report = page.hub.snapshot.report
         why = report.get("detail") or report.get("state") if report.get("state") == LOST else None
-        return JSONResponse({"faces": [], "region": page.settings().camera.region, "blind": why})
+        return JSONResponse({"faces": [], **parts, "blind": why})
     faces = await page.work(aim.advice, observation)
-    return JSONResponse({"faces": faces, "region": page.settings().camera.region, "blind": observation.blind})
+    return JSONResponse({"faces": faces, **parts, "blind": observation.blind})
 
 
 async def events(page: Page, request: Request) -> Response:

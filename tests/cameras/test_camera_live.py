@@ -10,6 +10,7 @@ from edge import assemble, config
 from edge.cameras import registry, v4l2
 from edge.cameras.latest_frame import LatestFrame
 from edge.cameras.reconnecting import ReconnectingCamera
+from edge.cameras.transform import GREY
 from edge.core.errors import ConfigError, MissingPackage
 from edge.core.records import Frame
 
@@ -86,8 +87,10 @@ def test_a_device_that_fails_is_opened_again_by_itself(plugged, stack, caplog):
 
 def test_the_view_is_applied_before_anybody_sees_a_frame(plugged, stack):
     settings, _ = plugged
-    camera = source(settings("camera.rotation=90", "camera.region=[0.0, 0.0, 0.5, 1.0]"), stack)
-    assert camera.poll(PATIENCE).image.shape == (64, 24, 3)
+    view = settings("camera.rotation=90", "camera.region=[0.0, 0.0, 0.5, 1.0]", "camera.covered=[[0, 0, 0.25, 1]]")
+    image = source(view, stack).poll(PATIENCE).image
+    assert image.shape == (64, 24, 3)
+    assert (image[:, :12] == GREY).all()
 
 
 def test_closing_gives_the_device_back(plugged, stack):
@@ -130,6 +133,10 @@ def test_what_is_not_installed_is_said_at_once(stack, monkeypatch):
         ("camera.format=H264", "camera.format = \"H264\": expected 'MJPG', 'YUYV' or 'auto'"),
         ("camera.region=[0.5, 0.0, 0.4, 1.0]", "region = [0.5, 0.0, 0.4, 1.0] must be left, top, right, bottom"),
         ("camera.region=[0.0, 0.0, 1.0]", "camera.region = [0.0, 0.0, 1.0]: expected"),
+        ("camera.covered=[0.6, 0.0, 1.0, 0.3]", "camera.covered is no list of areas of four numbers: expected as"),
+        ("camera.covered=[[0.6, 0.0, 1.0]]", "camera.covered is no list of areas of four numbers"),
+        ("camera.covered=[[0.6, 0.0, 0.5, 0.3]]", "covered = [0.6, 0.0, 0.5, 0.3] must be left, top, right, bottom"),
+        ("camera.covered=[[0, 0, 1, 1]]", "leaves nothing to see of region = [0.0, 0.0, 1.0, 1.0]"),
         ("camera.retry_first=60.0", "retry_first = 60.0 must not exceed retry_longest = 30.0"),
     ],
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge.cameras.transform import Transform
+from edge.cameras.transform import GREY, Transform
 from edge.core.records import Frame
 from edge.testing.camera import Script, pictures
 
@@ -58,6 +58,17 @@ def test_a_region_is_of_the_turned_picture_and_copies_nothing():
     assert np.shares_memory(seen, PLACES)
     turned = Transform([], 180, region=(0.0, 0.0, 0.5, 0.5)).apply(PLACES)
     assert corner(turned, 0, 0) == (39, 29)
+
+
+def test_a_part_is_covered_where_it_lies_in_the_region_and_the_camera_s_picture_stays():
+    before = PLACES.copy()
+    covered = [(0.5, 0.0, 1.0, 0.8), (0.0, 0.0, 0.2, 1.0)]
+    seen = Transform([], region=(0.25, 0.5, 0.75, 1.0), covered=covered).apply(PLACES)
+    grey = np.zeros((15, 20), bool)
+    grey[:9, 10:] = True
+    assert np.array_equal((seen == GREY).all(-1), grey)
+    assert corner(seen, 0, 0) == (10, 15)
+    assert np.array_equal(PLACES, before)
 
 
 def test_the_smallest_region_is_a_pixel():

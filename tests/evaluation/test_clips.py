@@ -33,7 +33,7 @@ def play(people, script):
 def test_a_bare_person_is_alarmed_rightly_after_the_seconds_it_took():
     result = play([person("off")], [(1.0, False, [(7, LEFT, Mask.OFF)]), (2.5, True, [(7, LEFT, Mask.OFF)])])
     assert (result["alarmed_rightly"], result["missed"], result["seconds_to_alarm"]) == (1, [], 1.5)
-    assert (result["alarmed_falsely"], result["things_alarmed"]) == ([], 0)
+    assert (result["alarmed_falsely"], result["things_alarmed"]) == ([], [])
 
 
 def test_who_is_not_alarmed_or_never_found_is_missed():
@@ -45,23 +45,40 @@ def test_an_alarm_about_a_masked_person_and_one_about_a_thing_are_false():
     wheel = Box(300, 300, 340, 340)
     row = [(1, LEFT, Mask.OFF), (2, wheel, Mask.OFF), (3, RIGHT, Mask.ON)]
     result = play([person("on"), person("on", RIGHT, name="b")], [(1.5, True, row), (1.6, True, row)])
-    assert (result["alarmed_falsely"], result["things_alarmed"]) == (["a"], 1)
+    assert (result["alarmed_falsely"], result["things_alarmed"]) == (["a"], ["1.5 s at 300, 300, 340, 340"])
 
 
 def test_without_the_alert_nobody_is_alarmed_and_unsure_counts_neither_way():
     assert play([person("on")], [(1.5, False, [(1, LEFT, Mask.OFF)])])["alarmed_falsely"] == []
     result = play([person("unsure")], [(1.5, True, [(1, LEFT, Mask.OFF)])])
-    assert (result["to_alarm"], result["alarmed_falsely"], result["things_alarmed"]) == (0, [], 0)
+    assert (result["to_alarm"], result["alarmed_falsely"], result["things_alarmed"]) == (0, [], [])
 
 
 def test_a_track_remains_its_person_s_when_the_labels_end():
     script = [(2.9, False, [(1, LEFT, Mask.OFF)]), (3.4, True, [(1, LEFT, Mask.OFF)])]
-    assert play([person("on")], script)["things_alarmed"] == 0
+    assert play([person("on")], script)["things_alarmed"] == []
 
 
 def test_a_new_number_for_the_same_person_is_a_switch():
     script = [(1.0 + 0.1 * i, False, [(id, LEFT, Mask.ON)]) for i, id in enumerate([1, 1, 2, 2, 1])]
     assert play([person("on")], script)["ids_switched"] == 2
+
+
+def test_a_poster_that_a_person_walks_past_is_a_thing_and_none_of_their_tracks():
+    poster = Box(50, 0, 70, 20)
+    walks = clips.Person("a", "on", [(0.0, LEFT), (2.0, RIGHT)])
+    script = [
+        (t, t > 1.5, [(1, walks.at(t), Mask.ON), (2, poster, Mask.OFF)]) for t in np.arange(0.0, 2.01, 0.1).round(1)
+    ]
+    script[10] = (1.0, False, [(2, poster, Mask.OFF)])  # here it hides them
+    result = play([walks], script)
+    assert (result["alarmed_falsely"], result["things_alarmed"]) == ([], ["1.6 s at 50, 0, 70, 20"])
+    assert (result["found"], result["ids_switched"]) == (1, 0)
+
+
+def test_alerts_are_counted_each_time_they_are_raised():
+    script = [(1.0 + i / 10, alert, []) for i, alert in enumerate([False, True, True, False, True])]
+    assert play([person("on")], script)["alerts"] == 2
 
 
 def test_the_face_moves_between_two_labels_and_is_gone_where_they_are_far_apart():
@@ -106,8 +123,11 @@ def test_a_mistake_in_the_labels_is_one_line(tmp_path, old, new, says):
 def test_the_table_names_who_went_wrong():
     results = {"door.toml": play([person("off", name="Ada")], [])}
     lines = clips.table(results).splitlines()
-    assert lines[1].split() == ["door.toml", "1", "0", "1", "0", "1", "0", "0", "-", "0"]
+    assert lines[1].split() == ["door.toml", "1", "0", "1", "0", "1", "0", "0", "0", "-", "0"]
     assert lines[2] == "  missed: Ada"
+    wheel = [(1.5, True, [(1, Box(300, 300, 340, 340), Mask.OFF)])]
+    lines = clips.table({"door.toml": play([person("on", name="Bo")], wheel)}).splitlines()
+    assert lines[2:] == ["  things alarmed: 1.5 s at 300, 300, 340, 340"]
 
 
 def test_a_recording_that_cannot_be_read_costs_the_others_nothing(tmp_path, monkeypatch, capsys):

@@ -333,7 +333,38 @@ def test_the_part_that_counts_is_drawn_with_the_mouse(serve, chrome):
     shot(chrome, "region")
     at(chrome, "region-save").click()
     wait(lambda: "saved" in at(chrome, "done").text)
-    assert place.read(place.editor.path).settings.camera.region == pytest.approx([0.25, 0.25, 0.75, 0.75], abs=0.02)
+    saved = place.read(place.editor.path).settings.camera.region
+    assert saved == pytest.approx([0.25, 0.25, 0.75, 0.75], abs=0.02)
+
+
+def test_a_poster_is_covered_with_the_mouse_and_uncovered(serve, chrome):
+    place = serve(lasting=False)
+    size(chrome, 1280, 1000)
+    chrome.get(place.url)
+    wait(lambda: chrome.execute_script("return document.getElementById('preview').naturalWidth") == 640)
+    at(chrome, "aim").click()
+    wait(lambda: at(chrome, "r2").get_attribute("value") == "100")
+    picture = at(chrome, "preview")
+    w, h = picture.size["width"], picture.size["height"]
+    for number, across in enumerate((-w // 4, w // 8), 1):
+        drag = ActionChains(chrome).move_to_element_with_offset(picture, across, -h // 4).click_and_hold()
+        drag.move_by_offset(w // 8, h // 4).release().perform()
+        wait(lambda: at(chrome, "r2").get_attribute("value") != "100")
+        at(chrome, "cover").click()
+        wait(lambda: at(chrome, "r2").get_attribute("value") == "100")
+        wait(lambda n=number: len(place.read(place.editor.path).settings.camera.covered) == n)
+        wait(lambda n=number: chrome.execute_async_script(COVERED) == n)
+    first = place.read(place.editor.path).settings.camera.covered[0]
+    assert first == pytest.approx([0.25, 0.25, 0.375, 0.5], abs=0.02)
+    wait(lambda: at(chrome, "uncover").is_displayed())
+    shot(chrome, "covered")
+    at(chrome, "uncover").click()
+    wait(lambda: place.read(place.editor.path).settings.camera.covered == [])
+    assert findings(chrome) == []
+
+
+COVERED = "fetch('/api/aim').then((answer) => answer.json()).then((said) => arguments[0](said.covered.length));"
+"""The number of covered parts that the page is told."""
 
 
 @pytest.mark.parametrize(("width", "height"), [(1024, 600), (600, 1024)])

@@ -1,7 +1,7 @@
-// Aiming: what is wrong with the faces seen now, and the part of the picture that counts, drawn with the mouse.
+// Aiming: what is wrong with the faces seen now, and the parts that count or are covered, drawn with the mouse.
 import { $, ask, node, say } from "./common.js";
 
-let on = false, region = [0, 0, 1, 1], start = null, drawn = null;
+let on = false, region = [0, 0, 1, 1], covered = [], start = null, drawn = null;
 const fields = ["r0", "r1", "r2", "r3"].map($);
 
 export function aim() {
@@ -16,8 +16,10 @@ export function aim() {
   canvas.onpointerdown = (event) => { if (on && !$("preview").hidden) { start = place(event); canvas.setPointerCapture(event.pointerId); } };
   canvas.onpointermove = (event) => { if (start) { drawn = box(start, place(event)); paint(drawn); } };
   canvas.onpointerup = () => { if (start && drawn && drawn[2] - drawn[0] > 0.03 && drawn[3] - drawn[1] > 0.03) fill(inside(drawn)); start = null; };
-  $("region-save").onclick = () => save(fields.map((field) => field.valueAsNumber / 100));
-  $("region-whole").onclick = () => save([0, 0, 1, 1]);
+  $("region-save").onclick = () => save("camera.region", chosen(), "The part that counts");
+  $("region-whole").onclick = () => save("camera.region", [0, 0, 1, 1], "The part that counts");
+  $("cover").onclick = () => save("camera.covered", [...covered, chosen()], "What is covered");
+  $("uncover").onclick = () => save("camera.covered", [], "What is covered");
 }
 
 // Where the picture lies in the canvas, which also covers the black beside it.
@@ -39,6 +41,8 @@ function inside([x0, y0, x1, y1]) {
   return [l + x0 * w, t + y0 * h, l + x1 * w, t + y1 * h];
 }
 
+function chosen() { return fields.map((field) => field.valueAsNumber / 100); }
+
 function fill(values) { values.forEach((value, i) => { fields[i].value = Math.round(value * 100); }); }
 
 function paint(shape) {
@@ -53,12 +57,13 @@ function paint(shape) {
   pen.strokeRect(f.x + x0 * f.width, f.y + y0 * f.height, (x1 - x0) * f.width, (y1 - y0) * f.height);
 }
 
-async function save(values) {
+async function save(key, values, what) {
   say($("done"), "Saving …");
   try {
-    await ask("/api/settings", "PATCH", { "camera.region": values.map((value) => Math.round(value * 1000) / 1000) });
-    say($("done"), "The part that counts is saved; the camera opens anew.");
-    drawn = null; paint(null);
+    await ask("/api/settings", "PATCH", { [key]: values });
+    say($("done"), `${what} is saved; the camera opens anew.`);
+    if (key === "camera.covered") covered = values;
+    drawn = null; paint(null); fill(region);
   } catch (error) { say($("done"), error.message, true); }
 }
 
@@ -67,6 +72,7 @@ async function look() {
     try {
       const said = await ask("/api/aim");
       if (!start && !drawn && String(region) !== String(said.region)) { region = said.region; fill(region); }
+      covered = said.covered; $("uncover").hidden = !covered.length;
       if (fields.every((field) => field.value === "")) fill(said.region);
       const items = said.faces.map((face) => node("li", {},
         node("strong", { textContent: `#${face.track}: ${face.width} × ${face.height} pixels` }),
