@@ -66,7 +66,7 @@ def _light(skin: Floats, rng: np.random.Generator) -> Floats:
     size = max(min(grey.shape) / 5, 1.0)
     slow = np.asarray(cv2.GaussianBlur(grey, (0, 0), size), np.float32)
     mean = float(grey.mean())
-    known = rng.uniform(0.75, 1.0) if rng.random() < 0.6 else rng.uniform(0.1, 0.6)
+    known = rng.uniform(0.75, 1.0) if rng.random() < 0.85 else rng.uniform(0.1, 0.6)
     exposure = np.clip(mean / 120, 0.1, 1.3) ** known
     result: Floats = (np.clip(slow / max(mean, 1.0), 0.5, 1.6) * exposure).astype(np.float32)
     return result
