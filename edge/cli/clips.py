@@ -5,14 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edge.cli.arguments import command, load, settings
+from edge.cli.arguments import command, load, overwriting, settings
 from edge.core.errors import CameraError
 from edge.core.plain_text import plain
 from edge.core.progress import Progress
 from edge.core.supplied import readable_path
+
+if TYPE_CHECKING:
+    from edge.core.records import Image
+
+COLUMNS, WIDTH = 4, 1280
+"""Pictures side by side in the sheet, and its width in pixels."""
 
 
 def add(commands: Any) -> None:
@@ -21,7 +28,7 @@ def add(commands: Any) -> None:
         "clips",
         run,
         "score the alerts in labelled recordings: correct, missed, false, and their delay",
-        "maskcam clips door.toml   # the format: docs/clips.md",
+        "maskcam clips door.toml --sheet false.png   # the format: docs/clips.md",
     )
     parser.add_argument("labels", type=Path, nargs="+", metavar="LABELS", help="a TOML file per recording")
     parser.add_argument(
@@ -29,38 +36,68 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--bundle", type=readable_path, metavar="DIR", help="instead of model.bundle")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet of the false alerts, if any")
+    overwriting(parser)
     settings(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0, or 2 where no recording could be read."""
     from edge.evaluation import clips
+    from edge.runtime import outputs
 
+    if args.sheet:
+        outputs.check_output(args.sheet, "", outputs.PICTURES, args.overwrite)
     every = {str(path): clips.read(path) for path in args.labels}  # errors are reported before the first clip is played
-    results = {}
+    results: dict[str, Any] = {}
+    false: list[Image] = []
     for name, labels in every.items():
         clip = args.folder / labels.clip.name if args.folder else labels.clip
         try:
-            results[name] = _play(args, clip, labels)
+            results[name], pictures = _play(args, clip, labels)
+            false += pictures
         except CameraError as error:  # hours of others may be done, or to come
             print(f"maskcam: skipped: {plain(str(error))}", file=sys.stderr)
     if results:
         print(json.dumps(results, indent=1) if args.json else clips.table(results))
+        if args.sheet:
+            _write(args.sheet, false)
     if len(results) < len(every):
         print(f"maskcam: skipped {len(every) - len(results)} of {len(every)} recordings", file=sys.stderr)
     return 0 if results else 2
 
 
-def _play(args: argparse.Namespace, clip: Path, labels: Any) -> dict[str, Any]:
+def _play(args: argparse.Namespace, clip: Path, labels: Any) -> tuple[dict[str, Any], list[Image]]:
+    """The figures, and with --sheet a picture of each false alert, as it was raised."""
     from edge import assemble
     from edge.evaluation.clips import ClipScorer
     from edge.runtime.replay import observations
     from edge.runtime.step import Step
+    from edge.vision import draw
 
     chosen = load(args, camera__source=str(clip), model__bundle=args.bundle and str(args.bundle), sinks__log=False)
     scorer = ClipScorer(labels.people)
+    pictures: dict[int, Image] = {}
     with assemble.runtime(chosen, live=False) as runtime, Progress(clip.name, unit="frames") as progress:
         for observation in observations(runtime, Step(runtime)):
-            scorer.add(observation, runtime.policy.active)
+            alarmed = scorer.add(observation, runtime.policy.active)
+            if alarmed and args.sheet:
+                small = draw.contact_sheet([draw.annotate(observation, alert=True)], 1, WIDTH // COLUMNS)
+                pictures.update(dict.fromkeys(alarmed, small))
             progress.update(observation.frame.index + 1, note=f"{observation.frame.t:.0f} s")
-    return scorer.result()
+    return scorer.result(), [pictures[track] for track in scorer.false() if track in pictures]
+
+
+def _write(path: Path, pictures: Sequence[Image]) -> None:
+    from edge.core.files import replacing
+    from edge.runtime import outputs
+    from edge.vision import draw
+
+    if not pictures:
+        if path.is_file():
+            path.unlink()  # with --overwrite: what it shows is of another run
+        print(f"no false alert: no '{path}'", file=sys.stderr)
+        return
+    with replacing(path) as part:
+        outputs.write(part, draw.contact_sheet(pictures, COLUMNS, WIDTH))
+    print(f"{path}: a picture for each person and thing falsely alerted about, {len(pictures)}", file=sys.stderr)

@@ -109,8 +109,11 @@ class ClipScorer:
     _alerts: int = 0
     _active: bool = False
 
-    def add(self, observation: Observation, alert: bool) -> None:
-        """`alert`: whether it is active after this frame; it is about the people whose own decision supports it."""
+    def add(self, observation: Observation, alert: bool) -> list[int]:
+        """`alert`: whether it is active after this frame; it is about the people whose own decision supports it.
+
+        Returns the tracks about which it is for the first time.
+        """
         t = observation.frame.t
         self._alerts += alert and not self._active
         self._active = alert
@@ -122,9 +125,9 @@ class ClipScorer:
             tracks = self._followed.setdefault(person, [])
             if tracks[-1:] != [track]:
                 tracks.append(track)
-        for seen in observation.tracks:
-            if seen.id in off:
-                self._alarms.setdefault(seen.id, (t, seen.box))
+        alarmed = [track for track in observation.tracks if track.id in off and track.id not in self._alarms]
+        self._alarms.update({track.id: (t, track.box) for track in alarmed})
+        return [track.id for track in alarmed]
 
     def _owners(self) -> dict[int, int]:
         """Track -> the person whose face it was nearest to in most of the frames that both were in sight.
@@ -136,6 +139,11 @@ class ClipScorer:
             if 2 * frames >= self._together[track, person]:
                 most[track] = person
         return most
+
+    def false(self) -> list[int]:
+        """The tracks about which the alert was falsely: things, and people labelled "on"."""
+        owners = self._owners()
+        return [id for id in self._alarms if id not in owners or self.people[owners[id]].outcome == "on"]
 
     def result(self) -> dict[str, Any]:
         """Counts of people, median seconds to a right alert (None without one), names of those judged wrong, and what

@@ -138,7 +138,7 @@ def test_a_recording_that_cannot_be_read_costs_the_others_nothing(tmp_path, monk
     def scored(args, clip, labels):
         if clip.name == "b.mp4":
             raise CameraError(f"{clip}: no such file or folder")
-        return result
+        return result, []
 
     monkeypatch.setattr("edge.cli.clips._play", scored)
     files = [str(tmp_path / f"{name}.toml") for name in "abc"]

@@ -115,6 +115,25 @@ def test_a_video_becomes_events_an_annotated_video_and_a_sheet(maskcam, clip, tm
     assert sorted(p.name for p in tmp_path.iterdir()) == ["e.jsonl", "out.mp4", "sheet.png"]
 
 
+def test_false_alerts_of_a_labelled_recording_are_shown_on_a_sheet(maskcam, clip, tmp_path):
+    labels, sheet = tmp_path / "clip.toml", tmp_path / "false.png"
+    person = '[[person]]\nname = "Ada"\noutcome = "{}"\nboxes = [[0.0, 60, 60, 128, 128], [1.9, 60, 60, 128, 128]]\n'
+    argv = ["clips", labels, "--folder", clip.parent, "--sheet", sheet]
+    labels.write_text('clip = "clip.mp4"\n' + person.format("on"))
+    code, said, errors = maskcam(*argv)
+    assert code == 0
+    assert "alarmed falsely: Ada" in said
+    assert errors.endswith("a picture for each person and thing falsely alerted about, 1\n")
+    picture = cv2.imread(str(sheet))
+    assert picture.shape[1] == 1280
+    assert np.ptp(picture, axis=2).max() > 100  # the red bar of the alert: the frame itself is grey
+    assert maskcam(*argv)[0] == 2  # it is there already
+    labels.write_text('clip = "clip.mp4"\n' + person.format("off"))
+    code, said, errors = maskcam(*argv, "--overwrite")
+    assert (code, sheet.exists()) == (0, False)
+    assert errors.endswith(f"no false alert: no '{sheet}'\n")
+
+
 def test_an_annotated_video_plays_at_the_rate_of_its_source(maskcam, clip, tmp_path):
     assert maskcam("replay", clip, "--out", tmp_path / "out.mp4")[0] == 0
     assert cv2.VideoCapture(str(tmp_path / "out.mp4")).get(cv2.CAP_PROP_FPS) == 20.0
