@@ -100,4 +100,4 @@ def _write(path: Path, pictures: Sequence[Image]) -> None:
         return
     with replacing(path) as part:
         outputs.write(part, draw.contact_sheet(pictures, COLUMNS, WIDTH))
-    print(f"{path}: a picture for each person and thing falsely alerted about, {len(pictures)}", file=sys.stderr)
+    print(f"{path}: a picture of each false alert, {len(pictures)} in all", file=sys.stderr)

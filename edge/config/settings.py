@@ -127,9 +127,10 @@ class Camera(_Section):
             left, top, right, bottom = area
             if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
                 raise ValueError(f"{key} = {area} must be left, top, right, bottom: 0 <= left < right <= 1, so top")
-            x0, y0, x1, y1 = self.region
-            if key == "covered" and left <= x0 and top <= y0 and right >= x1 and bottom >= y1:
-                raise ValueError(f"covered = {area} leaves nothing to see of region = {self.region}")
+        x0, y0, x1, y1 = self.region
+        for left, top, right, bottom in self.covered:
+            if left <= x0 and top <= y0 and right >= x1 and bottom >= y1:
+                raise ValueError(f"covered = {self.covered} leaves nothing to see of region = {self.region}")
         if self.retry_first > self.retry_longest:
             raise ValueError(f"retry_first = {self.retry_first} must not exceed retry_longest = {self.retry_longest}")
         return self

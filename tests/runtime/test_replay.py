@@ -123,7 +123,7 @@ def test_false_alerts_of_a_labelled_recording_are_shown_on_a_sheet(maskcam, clip
     code, said, errors = maskcam(*argv)
     assert code == 0
     assert "alarmed falsely: Ada" in said
-    assert errors.endswith("a picture for each person and thing falsely alerted about, 1\n")
+    assert errors.endswith("a picture of each false alert, 1 in all\n")
     picture = cv2.imread(str(sheet))
     assert picture.shape[1] == 1280
     assert np.ptp(picture, axis=2).max() > 100  # the red bar of the alert: the frame itself is grey
