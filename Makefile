@@ -17,9 +17,12 @@ demo: $(VENV)/.demo
 demo-page: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml
 
-# With CI set, the tests that need TensorFlow run too, and those of the core under coverage.
+# With CI set, the tests that need TensorFlow run too, and those of the core under coverage. JOBS=2: in two processes, as
+# in CI; a file stays in one of them.
+JOBS ?= $(if $(CI),2,1)
 test: $(VENV)/.$(TEST_EXTRAS) $(if $(CI),coverage-core)
-	$(BIN)/python -m pytest $(if $(CI),$(CORE:%=--ignore=tests/%))
+	$(BIN)/python -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile --no-loadscope-reorder) \
+	  $(if $(CI),$(CORE:%=--ignore=tests/%))
 
 # The same under coverage, which takes longer; the figure is the last line.
 coverage: $(VENV)/.$(TEST_EXTRAS)
