@@ -318,7 +318,8 @@ def test_a_setting_is_found_changed_and_refused(serve, chrome):
     assert at(chrome, "s-alerts.raise_after").get_attribute("value") == "1"
 
 
-def test_the_part_that_counts_is_drawn_with_the_mouse(serve, chrome):
+def aiming(serve, chrome):
+    """The page with its aiming help open; the live picture, its width and height on the screen."""
     place = serve(lasting=False)
     size(chrome, 1280, 1000)
     chrome.get(place.url)
@@ -326,7 +327,11 @@ def test_the_part_that_counts_is_drawn_with_the_mouse(serve, chrome):
     at(chrome, "aim").click()
     wait(lambda: at(chrome, "r2").get_attribute("value") == "100")
     picture = at(chrome, "preview")
-    w, h = picture.size["width"], picture.size["height"]
+    return place, picture, picture.size["width"], picture.size["height"]
+
+
+def test_the_part_that_counts_is_drawn_with_the_mouse(serve, chrome):
+    place, picture, w, h = aiming(serve, chrome)
     drag = ActionChains(chrome).move_to_element_with_offset(picture, -w // 4, -h // 4).click_and_hold()
     drag.move_by_offset(w // 2, h // 2).release().perform()
     wait(lambda: at(chrome, "r0").get_attribute("value") == "25")
@@ -338,14 +343,7 @@ def test_the_part_that_counts_is_drawn_with_the_mouse(serve, chrome):
 
 
 def test_a_poster_is_covered_with_the_mouse_and_uncovered(serve, chrome):
-    place = serve(lasting=False)
-    size(chrome, 1280, 1000)
-    chrome.get(place.url)
-    wait(lambda: chrome.execute_script("return document.getElementById('preview').naturalWidth") == 640)
-    at(chrome, "aim").click()
-    wait(lambda: at(chrome, "r2").get_attribute("value") == "100")
-    picture = at(chrome, "preview")
-    w, h = picture.size["width"], picture.size["height"]
+    place, picture, w, h = aiming(serve, chrome)
     for number, across in enumerate((-w // 4, w // 8), 1):
         drag = ActionChains(chrome).move_to_element_with_offset(picture, across, -h // 4).click_and_hold()
         drag.move_by_offset(w // 8, h // 4).release().perform()
