@@ -30,7 +30,9 @@ def add(commands: Any) -> None:
         "score the alerts in labelled recordings: correct, missed, false, and their delay",
         "maskcam clips door.toml --sheet false.png",
     )
-    parser.add_argument("labels", type=Path, nargs="+", metavar="LABELS", help="a TOML file per recording (docs/clips.md)")
+    parser.add_argument(
+        "labels", type=Path, nargs="+", metavar="LABELS", help="a TOML file per recording (docs/clips.md)"
+    )
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="folder of the recordings, if not that of the labels"
     )
