@@ -17,9 +17,9 @@ demo: $(VENV)/.demo
 demo-page: $(VENV)/.demo
 	$(BIN)/maskcam run --config configs/demo.toml
 
-# With CI set, the tests that need TensorFlow run too, and those of the core under coverage. JOBS=2: in two processes, as
-# in CI; a file stays in one of them.
-JOBS ?= $(if $(CI),2,1)
+# With CI set, the tests that need TensorFlow run too, and those of the core under coverage. In two processes, a file in
+# one of them; JOBS=1: in one.
+JOBS ?= 2
 test: $(VENV)/.$(TEST_EXTRAS) $(if $(CI),coverage-core)
 	$(BIN)/python -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile --no-loadscope-reorder) \
 	  $(if $(CI),$(CORE:%=--ignore=tests/%))

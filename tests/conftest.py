@@ -25,7 +25,7 @@ settings.register_profile("mutation", settings.get_profile("ci"), phases=[Phase.
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "here"))
 
 SLOWEST = "test_door_loop.py"
-"""Minutes in one test: it begins first, so that no other process ends long before it (make test JOBS=2)."""
+"""Minutes in one test: it begins first, so that no other process ends long before it (make test)."""
 
 
 def pytest_collection_modifyitems(items):
