@@ -28,7 +28,7 @@ class Transform(Source):
     region: x0, y0, x1, y1 as fractions 0..1 of the rotated picture. covered: any number of such areas of it.
     pixel_aspect: width of a pixel divided by its height; the longer side is kept, so that no detail is lost.
     All later coordinates, such as boxes of faces, are pixels of the resulting picture.
-    It runs in the thread that reads the camera; cropping copies nothing, covering copies what is left.
+    It runs in the thread that reads the camera; cropping copies nothing, covering copies the picture.
     """
 
     def __init__(
@@ -56,14 +56,11 @@ class Transform(Source):
             turned = cv2.rotate(turned, self._rotation)
         if self._flip is not None:
             turned = cv2.flip(turned, self._flip)
-        rows, columns = _span(turned, self._region)
-        seen: Image = turned[rows, columns]
-        if not self._covered:
-            return seen
-        seen = np.array(seen)  # the picture itself may be the camera's, or a file's that is read again
+        if self._covered:
+            turned = np.array(turned)  # the picture itself may be the camera's, or a file's that is read again
         for area in self._covered:
-            down, across = _span(turned, area)
-            seen[_within(down, rows), _within(across, columns)] = GREY
+            turned[_span(turned, area)] = GREY
+        seen: Image = turned[_span(turned, self._region)]
         return seen
 
     def __getattr__(self, name: str) -> Any:
@@ -79,8 +76,3 @@ def _span(image: Image, area: Sequence[float]) -> tuple[slice, slice]:
     (height, width), (x0, y0, x1, y1) = image.shape[:2], area
     left, top = min(round(x0 * width), width - 1), min(round(y0 * height), height - 1)
     return slice(top, max(round(y1 * height), top + 1)), slice(left, max(round(x1 * width), left + 1))
-
-
-def _within(part: slice, whole: slice) -> slice:
-    """`part`, counted from the start of `whole`."""
-    return slice(max(part.start - whole.start, 0), max(part.stop - whole.start, 0))

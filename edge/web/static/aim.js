@@ -62,8 +62,8 @@ async function save(key, values, what) {
   try {
     await ask("/api/settings", "PATCH", { [key]: values });
     say($("done"), `${what} is saved; the camera opens anew.`);
-    if (key === "camera.covered") covered = values;
-    drawn = null; paint(null); fill(region);
+    if (key === "camera.covered") { covered = values; fill(region); }
+    drawn = null; paint(null);
   } catch (error) { say($("done"), error.message, true); }
 }
 
