@@ -72,7 +72,10 @@ def exposed(image: Image) -> Image:
     shipped detector has a face AP of 0.94, as by day; with the dark photos as they are it has 0.71.
     """
     red, green, blue = np.moveaxis(image[::4, ::4], 2, 0)
-    peak = np.percentile(np.maximum(np.maximum(red, green), blue), 99)  # image.max(2) takes ten times as long
+    largest = np.maximum(np.maximum(red, green), blue)  # image.max(2) takes ten times as long
+    if np.count_nonzero(largest >= BRIGHT) > 0.01 * largest.size + 1:  # nearly always: a tenth of a percentile's time
+        return image
+    peak = np.percentile(largest, 99)
     if peak >= BRIGHT:
         return image
     return cv2.convertScaleAbs(image, alpha=min(BRIGHT / max(float(peak), 1.0), MOST_GAIN))  # type: ignore[return-value]

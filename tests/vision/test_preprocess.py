@@ -89,6 +89,15 @@ def test_a_covered_lens_stays_dark():
     assert not exposed(np.zeros((1, 1, 3), np.uint8)).any()
 
 
+@pytest.mark.parametrize("bright", range(9))
+def test_a_picture_is_dark_where_its_99th_percentile_is_however_few_pixels_are_bright(bright):
+    pixels = np.full((4 * 16, 4 * 16, 3), BRIGHT - 1, np.uint8)
+    sampled = pixels[::4, ::4]
+    for k in range(bright):
+        sampled[k // 16, k % 16] = 255
+    assert (exposed(pixels) is pixels) == (np.percentile(sampled.max(2), 99) >= BRIGHT)
+
+
 def test_a_dark_picture_gets_no_brighter_border():
     canvas, fit = letterbox((picture(100, 400) * 0.2).astype(np.uint8), 320, 256)
     assert (canvas[:, fit.width :] == PADDING).all()
