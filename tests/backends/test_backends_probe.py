@@ -54,7 +54,7 @@ def test_a_faulty_device_is_unfit_and_the_row_says_why(coral, fault, timeout, sa
 
 
 def test_a_device_that_fails_while_it_is_timed_is_unfit(coral):
-    assert "the device is gone" in coral("lost", after=5)["detector"].why
+    assert "the device is gone" in coral("lost", after=1)["detector"].why
 
 
 def test_the_table_of_this_machine(capsys):
