@@ -161,7 +161,7 @@ COLOURS = (
 
 
 def _cloth(rng: np.random.Generator) -> Floats:
-    """A patch of cloth, RGB 0..255: plain, pleated, striped, checked, dotted or printed, with a fold's shading."""
+    """A patch of cloth, RGB 0..255: plain, pleated, striped, checked, dotted, printed, blotched; shaded."""
     common = rng.random() < 0.7
     base = np.array(COLOURS[rng.integers(len(COLOURS))] if common else rng.uniform(20, 245, 3), np.float32)
     cloth = np.empty((PATCH, PATCH, 3), np.float32)
@@ -169,7 +169,8 @@ def _cloth(rng: np.random.Generator) -> Floats:
     y, x = np.mgrid[0:PATCH, 0:PATCH].astype(np.float32) / PATCH
     other = rng.uniform(20, 245, 3).astype(np.float32)
     kind = rng.choice(
-        ["plain", "pleats", "stripes", "checks", "dots", "print", "valve"], p=[0.36, 0.3, 0.06, 0.06, 0.06, 0.1, 0.06]
+        ["plain", "pleats", "stripes", "checks", "dots", "print", "blotches", "valve"],
+        p=[0.32, 0.26, 0.06, 0.06, 0.06, 0.08, 0.1, 0.06],
     )
     if kind == "pleats":
         cloth *= (1 + 0.13 * np.sign(np.sin(y * rng.uniform(50, 75))) * (abs(x - 0.5) < 0.36))[..., None]
@@ -184,6 +185,11 @@ def _cloth(rng: np.random.Generator) -> Floats:
         coarse = rng.uniform(0, 1, (rng.integers(4, 14), rng.integers(4, 14))).astype(np.float32)
         share = np.asarray(cv2.resize(coarse, (PATCH, PATCH), interpolation=cv2.INTER_CUBIC), np.float32)[..., None]
         cloth = cloth * (1 - share) + other * share
+    elif kind == "blotches":  # camouflage, flowers
+        for _ in range(3):
+            coarse = rng.uniform(0, 1, (rng.integers(4, 12), rng.integers(4, 12))).astype(np.float32)
+            height = cv2.resize(coarse, (PATCH, PATCH), interpolation=cv2.INTER_CUBIC)
+            cloth[np.asarray(height) > rng.uniform(0.5, 0.7)] = np.clip(base + rng.normal(0, 60, 3), 5, 250)
     elif kind == "valve":
         cv2.circle(
             cloth,
