@@ -24,10 +24,10 @@ class ConvertConfig(toml_model.TomlModel):
     name: str = Field("maskcam", description="name of the bundle")
     licence: str = Field("Apache-2.0", description="licence of the two networks")
     data: dict[str, str] = Field({}, description="for the card: source of pictures -> its licence")
-    width: Side = Field(416, description="width of the detector's input, pixels")
-    height: Side = Field(320, description="height of the detector's input, pixels")
+    width: Side = Field(512, description="width of the detector's input, pixels")
+    height: Side = Field(384, description="height of the detector's input, pixels")
     shapes: list[tuple[Side, Side]] = Field(
-        [(448, 256), (352, 352), (320, 416), (256, 448)],
+        [(544, 320), (448, 448), (384, 512), (320, 544)],
         description="width and height of further inputs: for 16:9, square and tall frames",
     )
     nms_iou: float = Field(0.4, gt=0, lt=1, description="faces that overlap more (IoU) are one face")

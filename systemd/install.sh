@@ -170,7 +170,7 @@ apt_install() {
 build() {
     [ -f "$ROOT/pyproject.toml" ] || fail "no checkout here to build maskcam from: give --wheel, or run: maskcam service install"
     run mkdir -p "$scratch/source" "$scratch/own"
-    run cp -r "$ROOT"/{edge,train,convert,configs,systemd,pyproject.toml,setup.py,README.md,LICENSE} "$scratch/source"
+    run cp -r "$ROOT"/{edge,train,convert,configs,systemd,pyproject.toml,setup.py,README.md,LICENSE,NOTICE} "$scratch/source"
     run python3 -I -m venv "$scratch/build"
     run locked "$scratch/build" install --requirement "$HERE/locks/build.txt"
     run offline "$scratch/build" wheel --no-deps --no-build-isolation --wheel-dir "$scratch/own" "$scratch/source"

@@ -66,14 +66,18 @@ written nowhere. From another machine: ssh -L 8766:127.0.0.1:8766 THIS-MACHINE""
 DETECTOR = """\
 Trains the face detector, in the stages that the configuration describes, and measures its AP after each epoch.
 
+It begins as YuNet, whose layers it has: --weights names YuNet's file, face_detection_yunet_2023mar.onnx of the OpenCV
+Zoo, https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet (MIT). --start goes on from a trained
+detector instead, or from that of a bundle.
+
 --data and --val are pictures of whole scenes whose faces have boxes: COCO, Pascal VOC, YOLO or crops.csv. Folders of
-faces say no boxes and are refused. --start goes on from a trained detector or from that of a bundle.
+faces say no boxes and are refused.
 
-The working folder gets detector.keras, report.json and the history. Started again after a kill, training goes on
-after the last finished epoch.
+The working folder gets detector.keras, report.json and the history. Started again, it goes on after the last epoch.
 
-examples: from ImageNet weights to the end, an hour on two cores; a trained one with scenes of your own
-  maskcam-train detector configs/train/detector.toml --data train.json --val val.json --workdir runs/face
+examples: from YuNet's weights to the end, half an hour on two cores with PyTorch; a trained one with your own scenes
+  maskcam-train detector configs/train/detector.toml --weights face_detection_yunet_2023mar.onnx \\
+      --data settled/train.json --val settled/val.json --workdir runs/face
   maskcam-train detector door-detector --start edge/shipped --data door.json --val door-val.json --workdir runs/door"""
 
 EVALUATE = """\
@@ -102,7 +106,8 @@ Every face must be annotated or ignored, or faces are taught as things: settle f
   maskcam-train classifier CONFIG --data settled/train.json --data found"""
 
 WORKDIR = "where everything is written"
-WEIGHTS = "backbone weights without top instead of the configuration's"
+WEIGHTS = "ImageNet weights of the backbone without top (.weights.h5) instead of the configuration's"
+YUNET = "YuNet's file, which the training begins with, instead of the configuration's; 'none': random weights"
 
 EXAMPLES = """\
 examples:
@@ -112,7 +117,8 @@ examples:
   maskcam-train tune --data door --start edge/shipped
   maskcam-train classifier configs/train/classifier.toml --data crops.csv --data train.json --workdir runs/mask
   maskcam-train classifier configs/train/tutorial.toml --data tutorial/ --also crops.csv --workdir runs/tutorial
-  maskcam-train detector configs/train/detector.toml --data train.json --val val.json --workdir runs/face
+  maskcam-train detector configs/train/detector.toml --weights face_detection_yunet_2023mar.onnx \\
+      --data settled/train.json --val settled/val.json --workdir runs/face
   maskcam-train detector door-detector --start edge/shipped --data door.json --val door-val.json --workdir runs/door
   maskcam-train evaluate --data val.json --classifier runs/mask/classifier.keras"""
 
@@ -175,7 +181,7 @@ def _add_classifier(commands: Any) -> None:
     labels(p)
     _paths(p, "--also", "PATH", "a further set, only measured")
     _path(p, "--workdir", "DIR", WORKDIR, type=Path, default=Path("runs/classifier"))
-    p.add_argument("--weights", metavar="FILE", help=WEIGHTS)
+    p.add_argument("--weights", metavar="FILE.weights.h5", help=WEIGHTS)
     _threads(p)
 
 
@@ -215,8 +221,8 @@ def _add_detector(commands: Any) -> None:
     _paths(p, "--data", "TRAIN", "annotated scenes", required=True)
     _path(p, "--val", "VAL", "annotated scenes for the AP of each epoch", required=True)
     _path(p, "--workdir", "DIR", WORKDIR, type=Path, required=True)
-    p.add_argument("--weights", metavar="FILE", help=WEIGHTS)
-    _path(p, "--start", "FILE.keras|BUNDLE", "a trained detector to go on from")
+    p.add_argument("--weights", metavar="FILE.onnx", help=YUNET)
+    _path(p, "--start", "FILE.keras|BUNDLE", "a trained detector to go on from; then --weights is not needed")
     workers = "processes that make batches; a GPU waits for fewer than all cores (default: %(default)s)"
     p.add_argument("--workers", type=int, default=1, metavar="N", help=workers)
     memory = "decoded pictures that are kept; others are read again when they are shown (default: %(default)s)"

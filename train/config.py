@@ -51,17 +51,15 @@ class DetectorConfig(TomlModel):
         "mistakes_from": "hard_examples_from",
         "mistakes_sure": "ignored_from",
     }
+    gone: ClassVar = dict.fromkeys(
+        ("alpha", "channels", "expansion"), "the detector has one width, that of YuNet; take the line out"
+    )
 
     seed: int = 0
     width: int = Field(320, ge=64, multiple_of=32, description="width of the training pictures, pixels")
     height: int = Field(256, ge=64, multiple_of=32, description="height of the training pictures, pixels")
-    alpha: float = Field(1.0, gt=0, description="width multiplier of the MobileNetV2 backbone")
-    weights: str = Field("imagenet", description="'imagenet', 'none' or a .weights.h5 file without top")
-    channels: int = Field(64, ge=8, description="channels of the neck and the heads")
-    expansion: int = Field(
-        6, ge=1, le=6, description="channels inside a block per channel of its input; fewer than 6 need --start"
-    )
-    frozen_until: str = Field("", description="layer of the backbone up to which nothing is trained")
+    weights: str = Field("", description="YuNet's ONNX file, or 'none' for random ones; not needed with --start")
+    frozen_until: str = Field("", description="layer up to which nothing is trained")
     epochs: int = Field(20, ge=1)
     steps_per_epoch: int = Field(200, ge=1)
     batch: int = Field(32, ge=1)
@@ -75,15 +73,15 @@ class DetectorConfig(TomlModel):
         0.0,
         ge=0,
         lt=1,
-        description="with --start: share of that detector's weights in those that the training ends with",
+        description="share of the weights it began with (YuNet's, or --start's) in those that the training ends with",
     )
     hard_examples: float = Field(
         0.3,
         ge=0,
         le=1,
-        description="with --start or settled pictures: share that shows false alarms, missed and turned faces",
+        description="share of the samples that shows false alarms, missed and turned faces",
     )
-    hard_examples_from: float = Field(0.5, gt=0, lt=1, description="score from which a box of that detector counts")
+    hard_examples_from: float = Field(0.5, gt=0, lt=1, description="score from which a box of the beginning counts")
     drawn_masks: float = Field(0.3, ge=0, le=1, description="share of bare faces that get a drawn mask")
     ignored_from: float = Field(
         0.8, gt=0, le=1, description="an unannotated face with this score is ignored; 1: never, for settled annotations"

@@ -28,7 +28,7 @@ PLACES = 400
 """Places per picture at which the inputs of a convolution are looked at."""
 MOST = 640
 """Weights of an output channel from which they are left to the converter: VGG16 has up to 4,608, MobileNetV2 as the
-detector has it 384, and the time grows with their cube."""
+classifier has it 336, the detector 96, and the time grows with their cube."""
 DAMPING = 0.01
 """Share of the mean of the diagonal that is added to it (the paper's value)."""
 

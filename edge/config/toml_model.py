@@ -23,6 +23,8 @@ class TomlModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     renamed: ClassVar[Mapping[str, str]] = {}
     """Old key -> current key. The old one works for one more release."""
+    gone: ClassVar[Mapping[str, str]] = {}
+    """Key that no longer says anything -> why, and what to do."""
 
 
 M = TypeVar("M", bound=TomlModel)
@@ -50,7 +52,9 @@ def validated(path: Path, values: Mapping[str, Any], model: type[M]) -> M:
         lines = []
         for e in error.errors():
             key = ".".join(str(part) for part in e["loc"])
-            if e["type"] == "extra_forbidden":
+            if key in model.gone:
+                lines.append(f"{path}: {key}: is gone: {model.gone[key]}")
+            elif e["type"] == "extra_forbidden":
                 lines.append(f"{path}: {key}: no such key; known here: {', '.join(model.model_fields)}")
             else:
                 lines.append(f"{path}: {key} = {e['input']!r}: {e['msg']}")

@@ -15,7 +15,7 @@ def elsewhere(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["configs/pi.toml", "configs/train/detector-finer.toml"])
+@pytest.mark.parametrize("name", ["configs/pi.toml", "configs/train/detector.toml"])
 def test_what_comes_with_maskcam_is_found_from_every_folder(elsewhere, name):
     assert supplied.readable_path(name).read_text() == (ROOT / name).read_text()
 

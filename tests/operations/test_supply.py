@@ -458,12 +458,14 @@ def test_maskcam_makes_its_wheel_again_from_what_is_installed(tmp_path):
         repack.repacked(Distribution.at(site / "maskcam-0.1.0.dist-info"), tmp_path)
 
 
-def test_the_wheel_carries_settings_unit_installer_first_boot_and_locks(tmp_path):
+def test_the_wheel_carries_settings_unit_installer_first_boot_locks_and_licences(tmp_path):
     with zipfile.ZipFile(wheels.own(ROOT, tmp_path)) as archive:
         names = set(archive.namelist())
     for folder in ("configs", "systemd", "systemd/locks"):
         for path in (ROOT / folder).glob("*.*"):
             assert f"edge/share/{folder}/{path.name}" in names
+    licences = {name.rpartition("/")[2] for name in names if ".dist-info/" in name}
+    assert licences >= {"LICENSE", "NOTICE"}, "ours, and that of YuNet, as which the shipped detector began"
 
 
 @pytest.mark.skipif(not shutil.which("systemctl"), reason="needs systemctl")

@@ -168,7 +168,7 @@ def add_wheels(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as source:  # building in the tree would leave things there
         for name in ("edge", "train", "convert", "configs", "systemd"):
             shutil.copytree(ROOT / name, Path(source, name))
-        for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE"):
             shutil.copy(ROOT / name, source)
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir"]
         if not kept.exists():

@@ -211,7 +211,7 @@ def run(command, path, monkeypatch, faces=None):
     from train.fitting import loop
     from train.labelling import page
 
-    work, config = str(path) + ".work", Path(__file__).parents[2] / "configs/train/detector-longer.toml"
+    work, config = str(path) + ".work", Path(__file__).parents[2] / "configs/train/detector.toml"
     if command in ("classifier", "tune"):
         monkeypatch.setattr(near_duplicates, "assign", enough)
     if command == "detector":

@@ -76,6 +76,18 @@ def test_arguments_that_are_missing_are_said_by_argparse(capsys):
     assert "--data" in capsys.readouterr().err
 
 
+def test_help_of_the_detector_tells_where_its_weights_come_from(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["detector", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet (MIT)",
+        "--weights face_detection_yunet_2023mar.onnx \\ --data settled/train.json",
+        "--weights FILE.onnx YuNet's file",
+    ):
+        assert words in said
+
+
 @pytest.mark.parametrize("command", [[], ["classifier"], ["detector"], ["evaluate"]])
 def test_help_teaches(command, capsys):
     with pytest.raises(SystemExit) as stopped:
@@ -194,6 +206,22 @@ def test_keys_that_changed_their_name_still_work_and_one_line_names_the_new_one(
     (tmp_path / "c.toml").write_text('thaw_after = "block_9_add"\n' + phases)
     assert load(tmp_path / "c.toml", ClassifierConfig).unfreeze_after == "block_9_add"
     assert "'thaw_after' is now 'unfreeze_after'" in capsys.readouterr().err
+
+
+def test_keys_that_are_gone_are_said_to_be_and_what_to_do(tmp_path):
+    from train.config import load_stages
+
+    path = tmp_path / "d.toml"
+    path.write_text("alpha = 1.0\nchannels = 64\nwidht = 64\n[[stage]]\nexpansion = 4\n")
+    with pytest.raises(ConfigError) as caught:
+        load_stages(path)
+    lines = str(caught.value).splitlines()
+    remedy = "is gone: the detector has one width, that of YuNet; take the line out"
+    assert [line for line in lines if "is gone" in line] == [
+        f"{path}: {key}: {remedy}" for key in ("alpha", "channels", "expansion")
+    ]
+    (typo,) = (line for line in lines if "is gone" not in line)
+    assert typo.startswith(f"{path}: widht: no such key; known here: seed, ")
 
 
 def test_a_working_folder_of_an_older_release_goes_on(tmp_path):

@@ -37,7 +37,6 @@ from train.data import dataset, manifest
 from train.data.near_duplicates import fingerprint, near
 from train.detector import training
 from train.fitting import paired
-from train.networks import from_bundle
 
 RECIPE = Path("door-detector")
 FEWEST, FEWEST_HELD_OUT = 500, 50
@@ -149,11 +148,9 @@ def as_coco(scenes: Sequence[Annotated]) -> dict[str, Any]:
 
 
 def settings(start: Path) -> DetectorConfig:
-    """The recipe with the size and the width of the bundle's detector. Raises ConfigError, BundleError, DataError."""
-    (config,), found = load_stages(RECIPE), bundle.load(start)
-    size = found.detector.input
-    own = {"width": size.width, "height": size.height, "expansion": from_bundle.expansion(found)}
-    return config.model_copy(update=own)
+    """The recipe with the size of the bundle's detector. Raises ConfigError, BundleError."""
+    (config,), size = load_stages(RECIPE), bundle.load(start).detector.input
+    return config.model_copy(update={"width": size.width, "height": size.height})
 
 
 def drawn(count: int, seed: int) -> list[Scene]:

@@ -19,27 +19,23 @@ from edge.core import files
 from edge.core.digest import sha256
 from edge.core.errors import DataError
 from edge.core.plain_text import plain
-from edge.core.progress import track
 from edge.core.records import Image
 from edge.evaluation.coco import Annotated
 from edge.vision import bundle
 from edge.vision.detector import float_rows
 from train.config import DetectorConfig, load_stages
 from train.data.kept import MEGABYTES
-from train.detector import hard_examples, network
+from train.detector import hard_examples, network, yunet
 from train.detector.batches import Scenes, read
 from train.detector.coco_ap import coco_ap
 from train.detector.hard_examples import Place
 from train.fitting import loop, workers
 from train.fitting.plots import curves
-from train.networks import from_bundle, pruning
-from train.networks.norms import measure_anew
+from train.networks import from_bundle
 
 Rows = NDArray[np.float64]
-MEASURED = 8
-"""Training batches from which a bundle's batch normalisations are measured."""
-MEASURED_ANEW = 100
-"""Training batches from which those of averaged weights are."""
+RANDOM = "none"
+"""In place of a file of weights."""
 
 
 def run(
@@ -54,12 +50,14 @@ def run(
 ) -> Path:
     """Trains (or resumes) all stages and returns the path of `detector.keras`. Raises ConfigError, DataError.
 
-    `start`: a detector.keras of the same width and channels, of any input size, to go on from, or a bundle's folder.
+    `start`: a detector.keras of any input size to go on from, or a bundle's folder. `weights`: YuNet's file.
     Each stage goes on from the one before it, in a folder of its own under `workdir`. `processes`, `megabytes`: see
     `Scenes`; they change the speed and nothing else.
     """
     workers.begin()
     stages = load_stages(config_path)
+    if weights and start:
+        raise DataError("--weights and --start: expected one of them; --start brings its own weights")
     if weights:
         stages = [config.model_copy(update={"weights": weights}) for config in stages]
     return train(stages, data, val, Path(workdir), start, processes, megabytes)
@@ -110,14 +108,10 @@ def _stage(
 ) -> Path:
     """One stage; returns its `detector.keras`, at once where it is already trained.
 
-    `listed`: known false alarms; `origin`: the detector that the first stage went on from.
+    `listed`: known false alarms; `origin`: the detector that the first stage went on from, None for YuNet.
     `afterwards`: the work of the stages that follow, in epochs of this one.
     """
-    done, digest = workdir / "detector.keras", _digest(start) if start else None
-    if config.averaged and origin is None:
-        raise DataError(
-            f"averaged = {config.averaged}: needs --start, whose weights are averaged with the trained ones"
-        )
+    done, digest = workdir / "detector.keras", _digest(config, start)
     mark = {"config": config.model_dump(), "scenes": len(scenes), "val": len(held_out), "start": digest}
     loop.check(workdir, mark, DetectorConfig)
     if done.exists() and (workdir / "report.json").exists():
@@ -127,19 +121,20 @@ def _stage(
     keras.utils.set_random_seed(config.seed)
     with loop.strategy_scope():
         model = starting_network(config, start)
+    if config.averaged and origin is None and config.weights == RANDOM:
+        raise DataError(f"averaged = {config.averaged}: random weights are nothing to keep; give --weights or --start")
     loop.lock_workdir(workdir, mark, DetectorConfig)
     hard: Sequence[list[Place]] = ()
-    if config.hard_examples and (listed or start):
+    knows = start is not None or config.weights != RANDOM
+    if config.hard_examples and (listed or knows):
         with workers.chief_first():
-            hard, scenes = _hard(config, scenes, listed, model if start else None, workdir)
+            hard, scenes = _hard(config, scenes, listed, model if knows else None, workdir)
     batches = Scenes(scenes, config, processes, hard, megabytes)
     if batches.skipped:
         print(
             f"skipped {len(batches.skipped)} of {len(scenes)} pictures, the first is {plain(str(batches.skipped[0]))}"
         )
     with loop.strategy_scope():
-        if start:
-            model = _fitted(model, start, config, batches)
         trainer = network.for_training(model, config)
     shown = held_out[:: max(len(held_out) // config.evaluate_pictures, 1)]
     measure = MeasureAP(shown, finder(model))
@@ -148,7 +143,8 @@ def _stage(
         with workers.chief_first():
             if not workers.chief():
                 return done
-            _average_weights(model, trainer, config, origin, batches)
+            if config.averaged:
+                average(model, starting_network(config, origin), config.averaged)
             report = {
                 "config": config.model_dump() | {"weights": Path(config.weights).name},
                 "start": digest,
@@ -160,18 +156,6 @@ def _stage(
             }
             _finish(model, report, held_out, done)
     return done
-
-
-def _average_weights(
-    model: keras.Model, trainer: keras.Model, config: DetectorConfig, origin: Path | None, batches: Scenes
-) -> None:
-    """Averages a trained `model` with `origin` as `config` says, and fits its normalisations to averaged weights."""
-    batches.epoch = 0  # the same pictures, whether the training was resumed or not
-    if config.averaged and origin is not None:
-        average(model, _fitted(starting_network(config, origin), origin, config, batches), config.averaged)
-    if config.averaged or config.ema:
-        shown = track(range(min(len(batches), MEASURED_ANEW)), "measuring normalisations", unit="batches")
-        measure_anew(model, trainer, (batches[k][0] for k in shown))
 
 
 def _finish(model: keras.Model, report: dict[str, Any], held_out: list[Annotated], done: Path) -> None:
@@ -220,59 +204,39 @@ def cache(workdir: Path) -> Path:
     return older if older.exists() else workdir / "hard_examples.json"
 
 
-def _digest(path: Path) -> str:
-    """SHA-256 of what `--start` names. Raises DataError, BundleError."""
-    if path.is_dir():
-        return sha256(bundle.load(path).path("detector", "onnx"))
-    if not path.is_file():
+def _digest(config: DetectorConfig, start: Path | None) -> str | None:
+    """SHA-256 of what a training begins with; None for random weights. Raises DataError, BundleError."""
+    if start is None:
+        weights = Path(config.weights)
+        return sha256(weights) if weights.is_file() else None
+    if start.is_dir():
+        return sha256(bundle.load(start).path("detector", "onnx"))
+    if not start.is_file():
         raise DataError(
-            f"--start {path}: no such file; expected the detector.keras of an earlier training, or a bundle"
+            f"--start {start}: no such file; expected the detector.keras of an earlier training, or a bundle"
         )
-    return sha256(path)
+    return sha256(start)
 
 
 def starting_network(config: DetectorConfig, start: Path | None) -> keras.Model:
-    """The network that a training begins with, as wide as what `start` holds. Raises DataError, BundleError."""
-    own = config.expansion if start is None else _expansion(start)
-    if own < config.expansion or (start is None and own != pruning.FULL):
-        raise DataError(f"expansion = {config.expansion}: needs --start with a detector at least that wide")
-    weights = "none" if start else config.weights
-    model = network.build(config.width, config.height, config.alpha, config.channels, weights, config.frozen_until, own)
+    """The network that a training begins with. Raises ConfigError, DataError, BundleError."""
+    model = network.build(config.width, config.height, config.frozen_until)
     if start and start.is_dir():
         from_bundle.restore(model, bundle.load(start))
     elif start:
         _load(model, start)
+    elif not config.weights:
+        raise DataError(f"--weights is missing: {yunet.EXPECTED}, or --start with a bundle or a detector.keras")
+    elif config.weights != RANDOM:
+        yunet.begin(model, Path(config.weights))
     return model
-
-
-def _fitted(model: keras.Model, start: Path, config: DetectorConfig, batches: Scenes) -> keras.Model:
-    """`model` with norms that know the training pictures, and as narrow as `config` says."""
-    wider = pruning.expansion(model) > config.expansion
-    if start.is_file() and not wider:
-        return model
-    pictures = np.concatenate([batches[k][0] for k in range(MEASURED)])
-    if start.is_dir():
-        from_bundle.measure(model, pictures)
-    return pruning.prune(model, pictures, config.expansion) if wider else model
-
-
-def _expansion(start: Path) -> int:
-    """Channels inside the blocks of what `--start` names, per channel of their input."""
-    if start.is_dir():
-        return from_bundle.expansion(bundle.load(start))
-    try:
-        return pruning.expansion(keras.models.load_model(start, compile=False))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"--start {start}: does not fit, no detector: {str(error).splitlines()[0]}") from error
 
 
 def _load(model: keras.Model, start: Path) -> None:
     try:
         model.load_weights(start)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"--start {start}: does not fit a detector of this alpha and channels: {str(error).splitlines()[0]}"
-        ) from error
+        raise DataError(f"--start {start}: does not fit this detector: {str(error).splitlines()[0]}") from error
 
 
 def without_copies(scenes: list[Annotated], held_out: list[Annotated]) -> list[Annotated]:

@@ -1,1 +1,1 @@
-"""Backbones, weights taken back from a bundle, and pruning."""
+"""The classifier's backbones, weights taken back from a bundle, and the detector computed by PyTorch."""

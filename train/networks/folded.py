@@ -1,7 +1,6 @@
 """The same function as a Keras network, computed by PyTorch in less than half the time on a processor.
 
-Normalisations that are not trained are folded into the convolution before them, and pictures keep the memory layout
-that oneDNN computes fastest (channels last): what Keras spends on copies and on passes over memory is saved.
+Pictures keep the memory layout that oneDNN computes fastest (channels last): what Keras spends on copies is saved.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ import keras
 class Folded(keras.Model):
     """`network` for training, with its own variables, where Keras runs on PyTorch (`KERAS_BACKEND=torch`).
 
-    Takes and gives what `network` does; several outputs are joined along the last axis. Knows the layers of
-    MobileNetV2 and of the detector. Raises ValueError for another layer.
+    Takes and gives what `network` does; several outputs are joined along the last axis. Knows the layers of the
+    detector. Raises ValueError for another layer.
     """
 
     def __init__(self, network: keras.Model) -> None:
@@ -45,8 +44,8 @@ def _step(layer: keras.layers.Layer) -> tuple[str, list[str], Compute]:
         keras.layers.ZeroPadding2D: _padded,
         keras.layers.DepthwiseConv2D: _convolution,
         keras.layers.Conv2D: _convolution,
-        keras.layers.BatchNormalization: _norm,
-        keras.layers.ReLU: lambda layer: lambda x, training: _torch().relu6(x[0], inplace=True),
+        keras.layers.MaxPooling2D: lambda layer: lambda x, training: _torch().max_pool2d(x[0], layer.pool_size),
+        keras.layers.ReLU: lambda layer: lambda x, training: _torch().relu(x[0]),
         keras.layers.Add: lambda layer: lambda x, training: x[0] + x[1],
         keras.layers.UpSampling2D: lambda layer: lambda x, training: _torch().interpolate(x[0], scale_factor=2),
         keras.layers.Reshape: _rows,
@@ -76,39 +75,14 @@ def _padded(layer: Any) -> Compute:
 def _convolution(layer: Any) -> Compute:
     deep = isinstance(layer, keras.layers.DepthwiseConv2D)
     stride, size = layer.strides[0], layer.kernel_size[0]
-    norm = _frozen_norm_behind(layer)
     around = size // 2 if stride == 1 and layer.padding == "same" else 0
     below = size == 3 and stride == 2 and layer.padding == "same"  # even sizes: Keras pads below and on the right
 
     def compute(x: list[Any], training: bool) -> Any:
         kernel = layer.kernel.value.permute(2, 3, 0, 1) if deep else layer.kernel.value.permute(3, 2, 0, 1)
         bias = layer.bias.value if layer.use_bias else None
-        if norm is not None:
-            scale = norm.gamma.value / (norm.moving_variance.value + norm.epsilon).sqrt()
-            kernel = kernel * scale[:, None, None, None]
-            bias = norm.beta.value - norm.moving_mean.value * scale
         picture = _torch().pad(x[0], (0, 1, 0, 1)) if below else x[0]
         return _torch().conv2d(picture, kernel, bias, stride, around, groups=len(kernel) if deep else 1)
-
-    return compute
-
-
-def _frozen_norm_behind(layer: Any) -> Any:
-    behind = [node.operation for node in layer._outbound_nodes]
-    norms = [op for op in behind if isinstance(op, keras.layers.BatchNormalization) and not op.trainable]
-    return norms[0] if len(behind) == 1 and norms and not layer.use_bias else None
-
-
-def _norm(layer: Any) -> Compute:
-    source = layer._inbound_nodes[0].input_tensors[0]._keras_history.operation
-    if isinstance(source, keras.layers.Conv2D | keras.layers.DepthwiseConv2D) and _frozen_norm_behind(source) is layer:
-        return _same(layer)
-
-    def compute(x: list[Any], training: bool) -> Any:
-        mean, variance = layer.moving_mean.value, layer.moving_variance.value
-        learns = training and layer.trainable
-        gamma, beta = layer.gamma.value, layer.beta.value
-        return _torch().batch_norm(x[0], mean, variance, gamma, beta, learns, 1 - layer.momentum, layer.epsilon)
 
     return compute
 

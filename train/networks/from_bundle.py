@@ -1,14 +1,13 @@
 """Trained networks taken back from a bundle's ONNX files, so that a training can go on from what is shipped.
 
-The exporter merged each batch normalisation into its convolution. A frozen one needs no more than the scale and offset
-that are left; for a trained one any mean and variance give the same function, so those of some training pictures are
-taken, which is what it would have measured.
+The detector's convolutions are there as they were trained. The classifier's batch normalisations were merged into its
+convolutions; they are frozen, and need no more than the scale and offset that are left.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +26,19 @@ Folded = tuple[Array, Array, Array]
 def restore(model: keras.Model, bundle: Bundle) -> None:
     """Gives the detector `model` the weights of the one in `bundle`; its input may have another size.
 
-    What made the boxes larger and the scores probabilities is taken out again. Before it is trained, `measure` must
-    follow. Raises DataError where the bundle has no such detector, MissingPackage without onnx.
+    What made the boxes larger and the scores probabilities is taken out again.
+    Raises DataError where the bundle has no such detector, MissingPackage without onnx.
     """
     path = bundle.path("detector", "onnx")
     known = _convolutions(path)
     taught = _taught(bundle.training.get("boxes", {}))
     try:
         for name, layer in _layers(model).items():
-            (kernel, scale, offset), norm = known[name], _norm_after(layer)
-            if norm is None:
-                layer.set_weights(taught[layer.filters](kernel, offset))
-            else:
-                layer.set_weights([kernel])
-                norm.set_weights([scale, offset, np.zeros_like(scale), np.full_like(scale, 1 - norm.epsilon)])
+            kernel, _, offset = known[name]
+            last = taught.get(layer.filters) if isinstance(layer, keras.layers.Conv2D) else None
+            layer.set_weights(last(kernel, offset) if last else [kernel, offset])
     except (KeyError, ValueError) as error:
-        raise DataError(
-            f"{path}: does not fit a detector of this alpha and channels: {str(error).splitlines()[0]}"
-        ) from error
+        raise DataError(f"{path}: does not fit this detector: {str(error).splitlines()[0]}") from error
 
 
 def origin(bundle: Bundle) -> dict[str, Any]:
@@ -92,34 +86,11 @@ def _taught(folded: dict[str, Any]) -> dict[int, Callable[[Array, Array], list[A
     }
 
 
-def measure(model: keras.Model, pictures: Array) -> None:
-    """Sets what each trained batch normalisation keeps of its input to that of training `pictures`.
-
-    `pictures` (B, height, width, 3) in -1..1. Scale and offset change with it, so that the function stays the same.
-    """
-    norms = [n for layer in _layers(model).values() if (n := _norm_after(layer)) is not None and n.trainable]
-    looks = keras.Model(model.input, [norm.input for norm in norms])
-    for norm, values in zip(norms, looks.predict(pictures, 8, verbose=0), strict=True):
-        scale, offset = scale_and_offset(norm)
-        mean, variance = values.mean((0, 1, 2)), values.var((0, 1, 2))
-        norm.set_weights([scale * np.sqrt(variance + norm.epsilon), offset + scale * mean, mean, variance])
-
-
-def expansion(bundle: Bundle) -> int:
-    """Channels inside the blocks of the bundle's detector per channel of their input. Raises what `restore` does."""
-    path = bundle.path("detector", "onnx")
-    known = _convolutions(path)
-    if "block_1_expand" not in known:
-        raise DataError(f"{path}: no MobileNetV2; expected a bundle of maskcam-convert")
-    kernel = known["block_1_expand"][0]
-    return int(kernel.shape[3] // kernel.shape[2])
-
-
 def _dense(path: Path) -> dict[str, tuple[Array, Array]]:
     """Name of a dense layer -> kernel (inputs, units) and bias."""
-    graph, values = _graph(path)
+    nodes, values = graph(path)
     found = {}
-    for node in graph.node:
+    for node in nodes.node:
         if node.op_type == "Gemm":
             kernel, bias = values[node.input[1]], values[node.input[2]]
             turned = any(a.name == "transB" and a.i for a in node.attribute)
@@ -128,7 +99,7 @@ def _dense(path: Path) -> dict[str, tuple[Array, Array]]:
     return found
 
 
-def _graph(path: Path) -> tuple[Any, dict[str, Array]]:
+def graph(path: Path) -> tuple[Any, dict[str, Array]]:
     """The graph of an ONNX file and its constants by name. Raises DataError, MissingPackage."""
     try:
         import onnx
@@ -136,32 +107,35 @@ def _graph(path: Path) -> tuple[Any, dict[str, Array]]:
     except ImportError as error:
         raise MissingPackage("onnx", "train") from error
     try:
-        graph = onnx.load(path).graph
+        nodes = onnx.load(path).graph
     except Exception as error:  # protobuf raises whatever a damaged file makes it raise
         raise DataError(f"{path}: not an ONNX file: {str(error).splitlines()[0]}") from error
-    return graph, {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    return nodes, {tensor.name: numpy_helper.to_array(tensor) for tensor in nodes.initializer}
 
 
 def _convolutions(path: Path) -> dict[str, Folded]:
     """Name of the layer, as `_layers` has it -> what the file says of it. The exporter adds a number to each name."""
-    graph, values = _graph(path)
-    readers = {name: node for node in graph.node for name in node.input}
+    nodes, values = graph(path)
+    readers = {name: node for node in nodes.node for name in node.input}
     found = {}
-    for node in graph.node:
+    for node in nodes.node:
         if node.op_type != "Conv":
             continue
         kernel = values[node.input[1]]
-        scope = (node.input[1] if "/" in node.input[1] else node.name).split("/")
+        said = (node.input[1], node.name, *node.input[2:])  # of a folded constant only the bias has a name
+        scope = next(name for name in said if "/" in name).split("/")
         scale, offset = np.ones(len(kernel), np.float32), np.zeros(len(kernel), np.float32)
         if len(node.input) > 2:
             offset = values[node.input[2]]
         elif readers[node.output[0]].op_type == "Mul":  # a depthwise one: the exporter does not merge it
             times = readers[node.output[0]]
             scale, offset = (_constant(values, n) for n in (times, readers[times.output[0]]))
+        elif readers[node.output[0]].op_type == "Add":
+            offset = _constant(values, readers[node.output[0]])
         deep = kernel.shape[1] == 1 and len(kernel) > 1 and kernel.shape[2] > 1
         axes = (2, 3, 0, 1) if deep else (2, 3, 1, 0)
         found[re.sub(r"_\d+$", "", scope[1])] = kernel.transpose(axes), scale, offset
-    return {name: found[own] for own, name in _counted_from_0(found).items()}
+    return found
 
 
 def _constant(values: dict[str, Array], node: Any) -> Array:
@@ -172,17 +146,7 @@ def _constant(values: dict[str, Array], node: Any) -> Array:
 def _layers(model: keras.Model) -> dict[str, Any]:
     """The convolutions of `model` by name."""
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
-    found = {layer.name: layer for layer in model.layers if isinstance(layer, kinds)}
-    return {name: found[own] for own, name in _counted_from_0(found).items()}
-
-
-def _counted_from_0(names: Iterable[str]) -> dict[str, str]:
-    """Name -> name in the first model of a process: Keras counts its own names on from model to model."""
-    result = {name: name for name in names}
-    for kind in ("conv2d", "depthwise_conv2d"):
-        own = [(int(m[1] or 0), name) for name in result if (m := re.match(kind + r"(?:_(\d+))?$", name))]
-        result |= {name: f"{kind}_{k}" for k, (_, name) in enumerate(sorted(own))}
-    return result
+    return {layer.name: layer for layer in model.layers if isinstance(layer, kinds)}
 
 
 def _norm_after(layer: Any) -> Any:
@@ -190,10 +154,3 @@ def _norm_after(layer: Any) -> Any:
     after = layer.output._keras_history.operation
     readers = [node.operation for node in after._outbound_nodes]
     return next((r for r in readers if isinstance(r, keras.layers.BatchNormalization)), None)
-
-
-def scale_and_offset(norm: Any) -> tuple[Array, Array]:
-    """Scale and offset of a batch normalisation with its kept mean and variance."""
-    gamma, beta, mean, variance = norm.get_weights()
-    scale: Array = gamma / np.sqrt(variance + norm.epsilon)
-    return scale, beta - mean * scale

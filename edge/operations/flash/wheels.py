@@ -25,7 +25,10 @@ from edge.operations.flash.locks import Pinned
 
 SUMS = "SHA256SUMS"
 """Digests in the format of `sha256sum`, which every system has."""
-SOURCES = ("edge", "train", "convert", "configs", "systemd", "pyproject.toml", "setup.py", "README.md", "LICENSE")
+SOURCES = (
+    *("edge", "train", "convert", "configs", "systemd"),
+    *("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE"),
+)
 """Sources of the wheel; they are copied, because setuptools would also pack leftovers of earlier builds."""
 
 

@@ -47,7 +47,7 @@ def test_the_factor_and_offset_go_into_the_last_layers():
     from convert.networks.score_calibration import fold
     from train.detector import network
 
-    model = network.build(64, 64, 0.35, 8, None)
+    model = network.build(64, 64)
     image = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype("f4")
     scores, distances = (np.asarray(o) for o in model.predict_on_batch(image))
     fold(model, 2.0, -0.5)
@@ -60,7 +60,7 @@ def test_the_margin_of_the_boxes_goes_into_the_last_layers():
     from convert.networks.box_margin import fold
     from train.detector import network
 
-    model = network.build(64, 64, 0.35, 8, None)
+    model = network.build(64, 64)
     image = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype("f4")
     scores, distances = (np.asarray(o) for o in model.predict_on_batch(image))
     fold(model, (0.05, 0.15, 0.1, 0.0))
@@ -72,14 +72,14 @@ def test_the_margin_of_the_boxes_goes_into_the_last_layers():
 
 
 def test_outputs_that_the_decoding_does_not_read_are_cut_off():
+    from convert.networks.keras_models import heads
     from convert.networks.output_range import LOWEST, bound
     from train.detector import network
 
-    model = network.build(64, 64, 0.35, 8, None)
+    model = network.build(64, 64)
     biases = {1: iter([[-9.0], [-4.0], [2.0]]), 4: iter([[-1.0, 3.0, 8.0, 0.5]] * 3)}
-    for layer in model.layers:
-        if type(layer).__name__ == "Conv2D" and layer.use_bias:
-            layer.set_weights([layer.get_weights()[0], np.array(next(biases[layer.filters]), "f4")])
+    for layer in heads(model, 1) + heads(model, 4):
+        layer.set_weights([layer.get_weights()[0], np.array(next(biases[layer.filters]), "f4")])
     image = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype("f4")
     scores, distances = (np.asarray(o) for o in model.predict_on_batch(image))
     after = [np.asarray(o) for o in bound(model).predict_on_batch(image)]

@@ -45,6 +45,42 @@ def network():
     return model
 
 
+@pytest.fixture
+def without_norms():
+    """Two levels as the face detector has them: a residual block, a pool, and a sum of both that two heads read."""
+    import keras
+    from keras import layers
+
+    def unit(x):
+        return layers.ReLU()(layers.DepthwiseConv2D(3, padding="same")(layers.Conv2D(8, 1)(x)))
+
+    def block(x):
+        y = layers.ReLU()(layers.DepthwiseConv2D(3, padding="same")(layers.ReLU()(layers.Conv2D(12, 1)(x))))
+        return layers.Add()([x, layers.Conv2D(8, 1)(y)])
+
+    image = keras.Input((SIZE, SIZE, 3))
+    fine = block(unit(layers.Conv2D(8, 3, padding="same")(image)))
+    coarse = block(unit(layers.MaxPooling2D()(fine)))
+    both = layers.Add()([unit(fine), layers.UpSampling2D()(coarse)])
+    model = keras.Model(image, layers.Concatenate()([layers.Conv2D(n, 1)(unit(both)) for n in (1, 4)]))
+    uneven(model)
+    return model
+
+
+def uneven(model):
+    """Fills the convolutions at random, so that their channels differ much in size."""
+    import keras
+
+    rng = np.random.default_rng(4)
+    for layer in model.layers:
+        if weights := layer.get_weights():
+            kernel, bias = weights
+            size = 10 ** rng.uniform(-0.6, 0.6, len(bias))
+            across = size[:, None] if isinstance(layer, keras.layers.DepthwiseConv2D) else size
+            kernel = rng.normal(0, kernel[..., 0].size ** -0.5, kernel.shape) * across
+            layer.set_weights([kernel, rng.normal(0.5, 0.2, len(bias)) * size])
+
+
 def said(model, pictures):
     return np.concatenate([np.asarray(model(picture, training=False)) for picture in pictures])
 
@@ -61,16 +97,39 @@ def channels(model, pictures):
     ]
 
 
-def test_equalising_changes_the_channels_and_not_what_is_said(network, pictures):
+@pytest.mark.parametrize(("kind", "count"), [("network", 5), ("without_norms", 14)])
+def test_equalising_changes_the_channels_and_not_what_is_said(request, kind, count, pictures):
     from convert.networks.equalisation import equalise
 
+    network = request.getfixturevalue(kind)
     before, wide = said(network, pictures), channels(network, pictures)
     equalise(network, pictures)
     after, narrow = said(network, pictures), channels(network, pictures)
     np.testing.assert_allclose(after, before, atol=1e-4 * np.abs(before).max())
     spread = [[values.max() / values[values > 0].min() for values in of] for of in (wide, narrow)]
-    assert min(spread[0]) > 9
+    assert len(spread[0]) == count
+    assert min(spread[0]) > 3
     assert max(spread[1]) < 2, "one channel would need a factor beyond the largest"
+
+
+def test_equalising_changes_every_convolution_of_the_face_detector_and_not_what_it_says():
+    from convert.networks.equalisation import equalise
+    from convert.networks.keras_models import fixed
+    from convert.networks.output_range import bound
+    from train.detector import network
+
+    model = network.build(64, 64)
+    uneven(model)
+    model = bound(fixed(model))
+    pictures = np.random.default_rng(0).uniform(-1, 1, (4, 1, 64, 64, 3)).astype("f4")
+    convolutions = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    before, kernels = model.predict_on_batch(pictures[0]), [np.asarray(layer.kernel) for layer in convolutions]
+    equalise(model, pictures)
+    for was, now in zip(before, model.predict_on_batch(pictures[0]), strict=True):
+        assert was.std() > 0.1
+        np.testing.assert_allclose(now, was, atol=1e-4 * np.abs(was).max())
+    for was, layer in zip(kernels, convolutions, strict=True):
+        assert not np.array_equal(was, layer.kernel), layer.name
 
 
 def test_channels_that_something_else_reads_stay(pictures):
@@ -84,6 +143,23 @@ def test_channels_that_something_else_reads_stay(pictures):
     x = layers.ReLU(6.0)(layers.BatchNormalization()(layers.Conv2D(4, 3, use_bias=False)(image)))
     y = layers.BatchNormalization()(layers.Conv2D(4, 3, use_bias=False)(image))
     model = keras.Model(image, [layers.Dense(2)(layers.GlobalAveragePooling2D()(x)), y])
+    before = model.get_weights()
+    equalise(model, pictures)
+    for was, now in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(now, was)
+
+
+def test_channels_that_have_a_limit_of_their_own_stay(pictures):
+    """Where a convolution has an activation inside, and where a ReLU6 is added to what has no limit."""
+    import keras
+    from keras import layers
+
+    from convert.networks.equalisation import equalise
+
+    image = keras.Input((SIZE, SIZE, 3))
+    x = layers.Conv2D(4, 3, activation="relu6")(image)
+    y = layers.Add()([layers.ReLU(6.0)(layers.Conv2D(4, 3)(image)), layers.Conv2D(4, 3)(image)])
+    model = keras.Model(image, [layers.Conv2D(2, 1)(x), layers.Conv2D(2, 1)(y)])
     before = model.get_weights()
     equalise(model, pictures)
     for was, now in zip(before, model.get_weights(), strict=True):

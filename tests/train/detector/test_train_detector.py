@@ -19,9 +19,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # TensorFlow's own deprecati
 CONFIG = """
 width = 64
 height = 64
-alpha = 0.35
 weights = "none"
-channels = 16
 epochs = {epochs}
 steps_per_epoch = 3
 batch = 4
@@ -287,6 +285,7 @@ def test_a_killed_training_resumes_at_the_epoch_it_had_finished(setup, small_net
     report = json.loads((folder / "run" / "report.json").read_text())
     assert [h["epoch"] for h in report["history"]] == [0, 1, 2]
     assert report["skipped"] == ["3.jpg"]
+    assert not (folder / "run" / "hard_examples.json").exists(), "random weights know nothing to look with"
     for name in ("detector.keras", "history.png"):
         assert (folder / "run" / name).stat().st_size > 1000
     training.run(folder / "c.toml", [data], data, folder / "run")
@@ -381,7 +380,7 @@ def test_evaluate_measures_bundles_and_keras_files(setup, small_network, capsys)
     from train.detector import network
 
     folder, data = setup
-    network.build(64, 64, 0.35, 16, None).save(folder / "d.keras")
+    network.build(64, 64).save(folder / "d.keras")
     assert cli.main(["evaluate", "--data", str(data), "--bundle", str(bundle.shipped())]) == 0
     assert "false/pic" in capsys.readouterr().out
     assert cli.main(["evaluate", "--data", str(data), "--detector", str(folder / "d.keras")]) == 0
@@ -455,9 +454,7 @@ def seed_kind_blurs(result):
 STAGES = """
 width = 64
 height = 64
-alpha = 0.35
 weights = "none"
-channels = 16
 epochs = 1
 steps_per_epoch = 2
 batch = 2
@@ -542,47 +539,51 @@ def test_weights_are_averaged_with_those_of_the_start():
         np.testing.assert_allclose(weight, mean, rtol=1e-6)
 
 
-def test_averaging_needs_a_start(setup):
+def test_random_weights_are_nothing_to_average_with(setup, small_network):
     from edge.core.errors import DataError
     from train.detector import training
 
     folder, data = setup
-    (folder / "averaged.toml").write_text(STAGES.split("[[stage]]")[0] + "averaged = 0.75\n")
-    with pytest.raises(DataError, match=r"averaged = 0.75: needs --start"):
-        training.run(folder / "averaged.toml", [data], data, folder / "run")
+    (folder / "c.toml").write_text(CONFIG.format(epochs=1) + "averaged = 0.75\n")
+    with pytest.raises(DataError, match=r"averaged = 0.75: random weights are nothing to keep; give --weights or"):
+        training.run(folder / "c.toml", [data], data, folder / "run")
+    assert not (folder / "run").exists()
 
 
-def test_averaged_weights_get_normalisations_of_their_own(setup, small_network, monkeypatch):
-    """Also where processes make the batches, and what a start is fitted by are batches, as with a bundle."""
-    from train.detector import training
-
-    folder, data = setup
-    text = CONFIG.format(epochs=1) + "hard_examples = 0.0\n"
-    (folder / "first.toml").write_text(text)
-    first = training.run(folder / "first.toml", [data], data, folder / "first")
-    asked, fitted = [], training._fitted
-
-    def reads_batches(model, start, config, batches):
-        asked.append(batches[0][0].shape)
-        return fitted(model, start, config, batches)
-
-    monkeypatch.setattr(training, "_fitted", reads_batches)
-    (folder / "second.toml").write_text(text + "averaged = 0.5\n")
-    training.run(folder / "second.toml", [data], data, folder / "second", start=first, processes=2)
-    assert asked == [(4, 64, 64, 3)] * 2, "once to begin with, once to average with"
-
-
-def test_normalisations_are_measured_under_the_weights_that_are_there():
+def test_a_training_begins_as_yunet_looks_for_what_that_misses_and_keeps_a_share_of_it(
+    setup, small_network, monkeypatch
+):
+    """Also where processes make the batches."""
     import keras
 
-    from train.networks.norms import measure_anew
+    from train.detector import training, yunet
 
-    trained, frozen = keras.layers.BatchNormalization(momentum=0.9), keras.layers.BatchNormalization(trainable=False)
-    model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Dense(1, use_bias=False), trained, frozen])
-    model.layers[0].set_weights([np.array([[3.0]])])
-    pictures = np.random.default_rng(0).normal(1.0, 1.0, (3, 50, 2, 2, 1)).astype("f4")
-    measure_anew(model, model, pictures)
-    np.testing.assert_allclose(trained.moving_mean, [3 * pictures.mean()], rtol=1e-4)
-    np.testing.assert_allclose(trained.moving_variance, [9 * pictures.var((1, 2, 3, 4)).mean()], rtol=1e-3)
-    assert float(frozen.moving_mean[0]) == 0.0
-    assert trained.momentum == 0.9
+    folder, data = setup
+    begun, met, average = [], [], training.average
+
+    def begin(model, path):
+        begun.append(path)
+        rng = np.random.default_rng(5)
+        model.set_weights([rng.normal(0, 0.1, w.shape) for w in model.get_weights()])
+
+    def noted(model, other, share):
+        met.append((model.get_weights(), other.get_weights(), share))
+        average(model, other, share)
+
+    monkeypatch.setattr(yunet, "begin", begin)
+    monkeypatch.setattr(training, "average", noted)
+    (folder / "c.toml").write_text(CONFIG.format(epochs=1) + "averaged = 0.75\n")
+    weights = folder / "yunet.onnx"
+    path = training.run(folder / "c.toml", [data], data, folder / "run", weights=str(weights), processes=2)
+    assert begun == [weights] * 2, "once to begin with, once to average with"
+    ((tuned, first, share),) = met
+    assert share == 0.75
+    rng = np.random.default_rng(5)
+    assert all(np.allclose(w, rng.normal(0, 0.1, w.shape)) for w in first)
+    assert any(not np.allclose(a, b, atol=1e-5) for a, b in zip(tuned, first, strict=True))
+    kept = keras.saving.load_model(path, compile=False).get_weights()
+    for weight, mine, theirs in zip(kept, tuned, first, strict=True):
+        np.testing.assert_allclose(weight, 0.25 * mine + 0.75 * theirs, rtol=1e-5, atol=1e-7)
+    assert (folder / "run" / "hard_examples.json").exists()
+    report = json.loads((folder / "run" / "report.json").read_text())
+    assert (report["config"]["weights"], report["start"]) == ("yunet.onnx", None)

@@ -9,9 +9,11 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="training needs the extra 'train'", exc_type=ImportError)
 
+from edge.core.errors import ConfigError
 from edge.evaluation import formats
 from edge.evaluation.annotated import FACE, NAMES, WITH_MASK, Annotated
 from edge.evaluation.outcomes import Interval
+from edge.vision import bundle
 from train.augmentation import drawn_scenes
 from train.config import DetectorConfig
 from train.detector import door, network
@@ -114,6 +116,17 @@ def test_drawn_scenes_are_always_the_same_and_their_faces_lie_in_them():
         assert (truth.boxes[:, 2:] <= (drawn_scenes.WIDTH, drawn_scenes.HEIGHT)).all()
 
 
+def test_the_recipe_takes_the_size_of_the_bundles_detector_and_freezes_a_layer_that_is_there():
+    shipped = bundle.load(bundle.shipped())
+    config, size = door.settings(shipped.folder), shipped.detector.input
+    assert (config.width, config.height) == (size.width, size.height)
+    model = network.build(64, 64, config.frozen_until)
+    frozen = [layer.name for layer in model.layers if layer.weights and not layer.trainable]
+    assert (frozen[0], frozen[-1]) == ("stem", "unit_4d_look")
+    with pytest.raises(ConfigError, match="frozen_until = 'block_12_add': no such layer; try 'unit_4d_relu'"):
+        network.build(64, 64, "block_12_add")
+
+
 @pytest.fixture
 def a_door(tmp_path, monkeypatch):
     """Six scenes of a door, of which the classifier held back two, and a small detector to go on from."""
@@ -121,13 +134,13 @@ def a_door(tmp_path, monkeypatch):
 
     small.use(monkeypatch)
     config = DetectorConfig(
-        width=64, height=64, alpha=0.35, weights="none", channels=16, epochs=1, steps_per_epoch=1, batch=2,
-        averaged=0.5, hard_examples=0.0, smallest_face=12, largest_face=40, evaluate_pictures=2,
+        width=64, height=64, epochs=1, steps_per_epoch=1, batch=2, averaged=0.5,
+        hard_examples=0.0, smallest_face=12, largest_face=40, evaluate_pictures=2,
     )  # fmt: skip
     monkeypatch.setattr(door, "settings", lambda start: config)
     monkeypatch.setattr(door, "CHECKED", 2)
     start = tmp_path / "first.keras"
-    network.build(64, 64, 0.35, 16, "none", "", 6).save(start)
+    network.build(64, 64).save(start)
     data, work = tmp_path / "door", tmp_path / "runs"
     data.mkdir()
     work.mkdir()

@@ -41,8 +41,10 @@ def detector(folder):
     from test_train_detector import CONFIG
     from test_train_detector import faces as scenes
 
-    from train.detector import training
+    from tests.train import small
+    from train.detector import network, training
 
+    network.build = small.build
     place = workers.place()
     own = folder.parent / f"of-{place.number}"
     data = scenes(own / "data")
