@@ -1,9 +1,9 @@
 """Faces that fill the frame are found at half the scale.
 
-A detector learns faces up to the size that its cells can measure. Someone at the lens is larger: of 168 held-out faces
-1.2 times as high as the frame, of sources that others were trained on, 63 % are found at full scale, and 96 % if every
-frame is looked at once more at half of it. That look is taken only where the first one saw a trace of such a face (82 %
-are found then) and, in a video, in the frame after one with a near face; it costs nothing while nobody is near.
+A detector learns faces up to the size that its cells can measure. Someone at the lens is larger, and is found if the
+frame is looked at once more at half the scale (docs/accuracy.md has figures). That look is taken only where the first
+one saw a trace of such a face and, in a video, in the frame after one with a near face; it costs nothing while nobody
+is near.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TRACE = 0.002
 """Score (0..1) of a box of that height which makes a second look worthwhile: an int8 network says 0.001 of most."""
 VAIN = 5
 """Second looks without a near face after which only every fifth trace takes one: some backgrounds leave a trace for
-ever (10 of 173 photos without a face do)."""
+ever (10 of 173 photos without a face did)."""
 PART = 0.7
 """Share of a box that lies in a near face from which it is a part of that face, if it scores less."""
 
