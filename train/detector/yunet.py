@@ -42,7 +42,7 @@ EXPECTED = "expected face_detection_yunet_2023mar.onnx or a later one of the Ope
 def begin(model: keras.Model, path: Path) -> None:
     """Gives the detector `model` YuNet's weights: it finds what YuNet finds. Raises DataError, MissingPackage.
 
-    Below the frame of the picture YuNet sees black where this network sees grey.
+    Outside of the picture YuNet sees black where this network sees grey.
     """
     convolutions = _convolutions(path)
     kernel, bias = convolutions.pop(0)
