@@ -75,7 +75,7 @@ faces say no boxes and are refused.
 
 The working folder gets detector.keras, report.json and the history. Started again, it goes on after the last epoch.
 
-examples: from YuNet's weights to the end, half an hour on two cores with PyTorch; a trained one with your own scenes
+examples: from YuNet's weights to the end, twenty minutes on two cores with PyTorch; a trained one with your own scenes
   maskcam-train detector configs/train/detector.toml --weights face_detection_yunet_2023mar.onnx \\
       --data settled/train.json --val settled/val.json --workdir runs/face
   maskcam-train detector door-detector --start edge/shipped --data door.json --val door-val.json --workdir runs/door"""
