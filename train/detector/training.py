@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge.core import files
 from edge.core.digest import sha256
-from edge.core.errors import DataError
+from edge.core.errors import ConfigError, DataError
 from edge.core.plain_text import plain
 from edge.core.records import Image
 from edge.evaluation.coco import Annotated
@@ -57,7 +57,7 @@ def run(
     workers.begin()
     stages = load_stages(config_path)
     if weights and start:
-        raise DataError("--weights and --start: expected one of them; --start brings its own weights")
+        raise ConfigError("--start and --weights: expected one of them, each says where the weights come from")
     if weights:
         stages = [config.model_copy(update={"weights": weights}) for config in stages]
     return train(stages, data, val, Path(workdir), start, processes, megabytes)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edge.core.errors import DataError
 from edge.vision.bundle import LFS_POINTER
+from edge.vision.decode import sigmoid
 from train.networks.from_bundle import graph
 
 Array = NDArray[np.floating[Any]]
@@ -84,7 +85,7 @@ def _scores(model: keras.Model, name: str, first: tuple[Pair, Pair], second: tup
     """The logit of sqrt(a b), where a and b are YuNet's two scores: a bent line of each logit, added up."""
     channels = [(pair, 0, -knot) for pair in (first, second) for knot in SCORES]
     a, b = (v.ravel() for v in np.meshgrid(np.linspace(-7, 3, 51), np.linspace(-9, 9, 91)))  # what faces get, and more
-    mean = np.sqrt(_sigmoid(a) * _sigmoid(b))
+    mean = np.sqrt(sigmoid(a) * sigmoid(b))
     weight = np.where(mean > 0.1, 1, 0.2)[:, None]  # of what is no face the order alone counts
     bent = np.c_[_bent(a, SCORES), _bent(b, SCORES), np.ones(len(a))]
     line = np.linalg.lstsq(bent * weight, np.log(mean / (1 - mean)) * weight[:, 0], rcond=None)[0]
@@ -129,8 +130,3 @@ def _fill(
 def _bent(values: Array, knots: Array) -> Array:
     """(N, K): what ReLUs let pass of `values` (N,) beyond each knot."""
     return np.maximum(values[:, None] - knots, 0)
-
-
-def _sigmoid(x: Array) -> Array:
-    result: Array = 1 / (1 + np.exp(-x))
-    return result

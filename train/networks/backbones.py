@@ -1,4 +1,4 @@
-"""Backbones shared by the detector and the classifier."""
+"""The classifier's backbones."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from edge.core.errors import ConfigError, DataError
 from edge.vision.bundle import LFS_POINTER
 
 
-def backbone(
-    name: str, width: int, height: int, alpha: float, weights: str | None, frozen_until: str = ""
-) -> keras.Model:
+def backbone(name: str, width: int, height: int, alpha: float, weights: str | None) -> keras.Model:
     """A Keras backbone without top for (height, width, 3), BatchNorm frozen (running in inference mode).
 
     `weights`: "imagenet" (Keras downloads them), None or "none" (random), or a `.weights.h5` file without top
     made for 224 x 224: convolution weights do not depend on the input size.
-    Layers up to and with `frozen_until` are not trained, which also saves their backward pass.
     """
     makers = {"mobilenetv2": keras.applications.MobileNetV2, "vgg16": keras.applications.VGG16}
     if name not in makers:
@@ -37,12 +34,6 @@ def backbone(
         load(body, Path(weights), makers[name], extra)
     for layer in body.layers:
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
-    if frozen_until:
-        names = [layer.name for layer in body.layers]
-        if frozen_until not in names:
-            raise ConfigError(f"frozen_until = {frozen_until!r}: no such layer; try 'block_3_expand_relu'")
-        for layer in body.layers[: names.index(frozen_until) + 1]:
-            layer.trainable = False
     return body
 
 

@@ -30,11 +30,11 @@ class Folded(keras.Model):
 
         values: dict[str, Any] = {"": x.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)}
         for name, sources, compute in self.steps:
-            values[name] = compute([values[source] for source in sources], training)
+            values[name] = compute([values[source] for source in sources])
         return torch.cat([values[output._keras_history.operation.name] for output in self.network.outputs], -1)
 
 
-Compute = Callable[[list[Any], bool], Any]
+Compute = Callable[[list[Any]], Any]
 
 
 def _step(layer: keras.layers.Layer) -> tuple[str, list[str], Compute]:
@@ -44,10 +44,10 @@ def _step(layer: keras.layers.Layer) -> tuple[str, list[str], Compute]:
         keras.layers.ZeroPadding2D: _padded,
         keras.layers.DepthwiseConv2D: _convolution,
         keras.layers.Conv2D: _convolution,
-        keras.layers.MaxPooling2D: lambda layer: lambda x, training: _torch().max_pool2d(x[0], layer.pool_size),
-        keras.layers.ReLU: lambda layer: lambda x, training: _torch().relu(x[0]),
-        keras.layers.Add: lambda layer: lambda x, training: x[0] + x[1],
-        keras.layers.UpSampling2D: lambda layer: lambda x, training: _torch().interpolate(x[0], scale_factor=2),
+        keras.layers.MaxPooling2D: lambda layer: lambda x: _torch().max_pool2d(x[0], layer.pool_size),
+        keras.layers.ReLU: lambda layer: lambda x: _torch().relu(x[0]),
+        keras.layers.Add: lambda layer: lambda x: x[0] + x[1],
+        keras.layers.UpSampling2D: lambda layer: lambda x: _torch().interpolate(x[0], scale_factor=2),
         keras.layers.Reshape: _rows,
         keras.layers.Concatenate: _joined,
     }
@@ -64,12 +64,12 @@ def _torch() -> Any:
 
 
 def _same(layer: Any) -> Compute:
-    return lambda x, training: x[0]
+    return lambda x: x[0]
 
 
 def _padded(layer: Any) -> Compute:
     (top, bottom), (left, right) = layer.padding
-    return lambda x, training: _torch().pad(x[0], (left, right, top, bottom))
+    return lambda x: _torch().pad(x[0], (left, right, top, bottom))
 
 
 def _convolution(layer: Any) -> Compute:
@@ -78,7 +78,7 @@ def _convolution(layer: Any) -> Compute:
     around = size // 2 if stride == 1 and layer.padding == "same" else 0
     below = size == 3 and stride == 2 and layer.padding == "same"  # even sizes: Keras pads below and on the right
 
-    def compute(x: list[Any], training: bool) -> Any:
+    def compute(x: list[Any]) -> Any:
         kernel = layer.kernel.value.permute(2, 3, 0, 1) if deep else layer.kernel.value.permute(3, 2, 0, 1)
         bias = layer.bias.value if layer.use_bias else None
         picture = _torch().pad(x[0], (0, 1, 0, 1)) if below else x[0]
@@ -89,10 +89,10 @@ def _convolution(layer: Any) -> Compute:
 
 def _rows(layer: Any) -> Compute:
     last = layer.target_shape[-1]
-    return lambda x, training: x[0].permute(0, 2, 3, 1).reshape(len(x[0]), -1, last)
+    return lambda x: x[0].permute(0, 2, 3, 1).reshape(len(x[0]), -1, last)
 
 
 def _joined(layer: Any) -> Compute:
     import torch
 
-    return lambda x, training: torch.cat(x, layer.axis)
+    return lambda x: torch.cat(x, layer.axis)

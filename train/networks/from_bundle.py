@@ -130,8 +130,6 @@ def _convolutions(path: Path) -> dict[str, Folded]:
         elif readers[node.output[0]].op_type == "Mul":  # a depthwise one: the exporter does not merge it
             times = readers[node.output[0]]
             scale, offset = (_constant(values, n) for n in (times, readers[times.output[0]]))
-        elif readers[node.output[0]].op_type == "Add":
-            offset = _constant(values, readers[node.output[0]])
         deep = kernel.shape[1] == 1 and len(kernel) > 1 and kernel.shape[2] > 1
         axes = (2, 3, 0, 1) if deep else (2, 3, 1, 0)
         found[re.sub(r"_\d+$", "", scope[1])] = kernel.transpose(axes), scale, offset

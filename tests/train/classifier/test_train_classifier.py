@@ -68,7 +68,7 @@ def settings(tmp_path_factory):
     return path
 
 
-def small_backbone(name, width, height, alpha, weights, frozen_until=""):
+def small_backbone(name, width, height, alpha, weights):
     """Two convolutions in place of MobileNetV2's 52, which take a minute to compile."""
     inputs = keras.Input((height, width, 3))
     x = keras.layers.Conv2D(8, 3, 2, name="low")(inputs)

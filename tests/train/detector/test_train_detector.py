@@ -587,3 +587,29 @@ def test_a_training_begins_as_yunet_looks_for_what_that_misses_and_keeps_a_share
     assert (folder / "run" / "hard_examples.json").exists()
     report = json.loads((folder / "run" / "report.json").read_text())
     assert (report["config"]["weights"], report["start"]) == ("yunet.onnx", None)
+
+
+def test_a_training_begins_with_one_thing(setup, capsys):
+    from train import cli
+
+    folder, data = setup
+    both = ["--weights", "yunet.onnx", "--start", str(data)]
+    args = ["--data", str(data), "--val", str(data), "--workdir", str(folder / "run")]
+    assert cli.main(["detector", str(folder / "c.toml"), *args, *both]) == 2
+    assert "--start and --weights: expected one of them" in capsys.readouterr().err
+    assert not (folder / "run").exists()
+
+
+def test_another_file_of_weights_is_another_training(setup, small_network, monkeypatch):
+    from edge.core.errors import ConfigError
+    from train.detector import training, yunet
+
+    folder, data = setup
+    monkeypatch.setattr(yunet, "begin", lambda model, path: None)
+    (folder / "c.toml").write_text(CONFIG.format(epochs=1))
+    weights = folder / "yunet.onnx"
+    weights.write_text("a network")
+    training.run(folder / "c.toml", [data], data, folder / "run", weights=str(weights))
+    weights.write_text("another of the same name")
+    with pytest.raises(ConfigError, match="other settings"):
+        training.run(folder / "c.toml", [data], data, folder / "run", weights=str(weights))
