@@ -38,7 +38,8 @@ def restore(model: keras.Model, bundle: Bundle) -> None:
             last = taught.get(layer.filters) if isinstance(layer, keras.layers.Conv2D) else None
             layer.set_weights(last(kernel, offset) if last else [kernel, offset])
     except (KeyError, ValueError) as error:
-        raise DataError(f"{path}: does not fit this detector: {str(error).splitlines()[0]}") from error
+        reason = f"no layer {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        raise DataError(f"{path}: does not fit this detector ({reason}); expected a bundle of this release") from error
 
 
 def origin(bundle: Bundle) -> dict[str, Any]:
