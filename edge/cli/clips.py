@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from edge.core.progress import Progress
 from edge.core.supplied import readable_path
 
 if TYPE_CHECKING:
-    from edge.core.records import Image
+    from edge.core.records import Frame, Image
 
 COLUMNS, WIDTH = 4, 1280
 """Pictures side by side in the sheet, and its width in pixels."""
@@ -28,10 +30,15 @@ def add(commands: Any) -> None:
         "clips",
         run,
         "score the alerts in labelled recordings: correct, missed, false, and their delay",
-        "maskcam clips door.toml --sheet false.png",
+        "maskcam clips door.toml faces/val.json --sheet false.png",
     )
     parser.add_argument(
-        "labels", type=Path, nargs="+", metavar="LABELS", help="a TOML file per recording (docs/clips.md)"
+        "labels",
+        type=Path,
+        nargs="+",
+        metavar="LABELS",
+        help="a TOML file per recording (docs/clips.md), or annotated pictures (COCO, VOC, YOLO): each is played as 3 "
+        "seconds of a hand-held camera",
     )
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="folder of the recordings, if not that of the labels"
@@ -50,13 +57,16 @@ def run(args: argparse.Namespace) -> int:
 
     if args.sheet:
         outputs.check_output(args.sheet, "", outputs.PICTURES, args.overwrite)
-    every = {str(path): clips.read(path) for path in args.labels}  # errors are reported before the first clip is played
+    every = {str(path): _read(path) for path in args.labels}  # errors are reported before the first clip is played
     results: dict[str, Any] = {}
     false: list[Image] = []
     for name, labels in every.items():
-        clip = args.folder / labels.clip.name if args.folder else labels.clip
         try:
-            results[name], pictures = _play(args, clip, labels)
+            if isinstance(labels, list):
+                results[name], pictures = _play_pictures(args, name, labels)
+            else:
+                clip = args.folder / labels.clip.name if args.folder else labels.clip
+                results[name], pictures = _play(args, clip, labels)
             false += pictures
         except CameraError as error:  # hours of others may be done, or to come
             print(f"maskcam: skipped: {plain(str(error))}", file=sys.stderr)
@@ -69,24 +79,75 @@ def run(args: argparse.Namespace) -> int:
     return 0 if results else 2
 
 
+def _read(path: Path) -> Any:
+    """The `Labels` of a recording, or the list of the pictures of a set. Raises DataError."""
+    from edge.core.errors import DataError
+    from edge.evaluation import clips, formats
+
+    if path.suffix == ".toml":
+        return clips.read(path)
+    pictures = formats.read(path)
+    if any(one.whole or one.lone for one in pictures):
+        raise DataError(f"{path}: one face per picture; expected scenes with a box for every face")
+    return pictures
+
+
 def _play(args: argparse.Namespace, clip: Path, labels: Any) -> tuple[dict[str, Any], list[Image]]:
     """The figures, and with --sheet a picture of each false alert, as it was raised."""
     from edge import assemble
+
+    chosen = _settings(args, str(clip))
+    with assemble.runtime(chosen, live=False) as runtime, Progress(clip.name, unit="frames") as progress:
+
+        def played(frame: Frame) -> None:
+            progress.update(frame.index + 1, note=f"{frame.t:.0f} s")
+
+        return _score(runtime, labels.people, bool(args.sheet), played)
+
+
+def _play_pictures(args: argparse.Namespace, name: str, truths: Any) -> tuple[dict[str, Any], list[Image]]:
+    """The same for a set of annotated pictures, each a clip of its own."""
+    from edge import assemble
+    from edge.evaluation import clips
+    from edge.evaluation.annotated import Skipped, each
+    from edge.evaluation.moved import MovedPicture
+
+    chosen, skipped = _settings(args, "synthetic"), Skipped()  # a camera that is opened and not asked
+    results: dict[str, Any] = {}
+    false: list[Image] = []
+    with closing(assemble.Assembly(live=False)) as parts, Progress(name, len(truths), unit="pictures") as progress:
+        for truth, image in each(truths, skipped):
+            moved = MovedPicture(truth, image, skipped.total)
+            runtime = dataclasses.replace(parts.apply(chosen), camera=moved)  # of each picture nothing is remembered
+            results[truth.path.name], pictures = _score(runtime, moved.people, bool(args.sheet))
+            false += pictures
+            progress.update(skipped.total)
+    if said := str(skipped):
+        print(f"maskcam: {said}", file=sys.stderr)
+    return clips.merged(results), false
+
+
+def _settings(args: argparse.Namespace, source: str) -> Any:
+    return load(args, camera__source=source, model__bundle=args.bundle and str(args.bundle), sinks__log=False)
+
+
+def _score(
+    runtime: Any, people: Any, sheet: bool, played: Callable[[Frame], None] = lambda frame: None
+) -> tuple[dict[str, Any], list[Image]]:
+    """The figures of the clip that `runtime` plays, and for a sheet a picture of each false alert."""
     from edge.evaluation.clips import ClipScorer
     from edge.runtime.replay import observations
     from edge.runtime.step import Step
     from edge.vision import draw
 
-    chosen = load(args, camera__source=str(clip), model__bundle=args.bundle and str(args.bundle), sinks__log=False)
-    scorer = ClipScorer(labels.people)
+    scorer = ClipScorer(people)
     pictures: dict[int, Image] = {}
-    with assemble.runtime(chosen, live=False) as runtime, Progress(clip.name, unit="frames") as progress:
-        for observation in observations(runtime, Step(runtime)):
-            alarmed = scorer.add(observation, runtime.policy.active)
-            if alarmed and args.sheet:
-                small = draw.contact_sheet([draw.annotate(observation, alert=True)], 1, WIDTH // COLUMNS)
-                pictures.update(dict.fromkeys(alarmed, small))
-            progress.update(observation.frame.index + 1, note=f"{observation.frame.t:.0f} s")
+    for observation in observations(runtime, Step(runtime)):
+        alarmed = scorer.add(observation, runtime.policy.active, runtime.policy.supports)
+        if alarmed and sheet:
+            small = draw.contact_sheet([draw.annotate(observation, alert=True)], 1, WIDTH // COLUMNS)
+            pictures.update(dict.fromkeys(alarmed, small))
+        played(observation.frame)
     return scorer.result(), [pictures[track] for track in scorer.false() if track in pictures]
 
 

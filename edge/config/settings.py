@@ -279,6 +279,14 @@ class Alerts(_Section):
     incorrectly_worn: bool = _setting(
         True, "", "raise the alert for incorrectly worn masks too; false: they are reported and count as unsure"
     )
+    face_score: float = _setting(
+        0.45,
+        "",
+        "mean score of the last looks at a face from which it may raise the alert; a lower value misses fewer people, "
+        "a higher one alarms less about hands, animals and patterns",
+        ge=0,
+        le=1,
+    )
     snooze: float = _setting(
         3600.0, "s", "default time for which alerts are snoozed; a restart ends a snooze", ge=1, le=86400
     )

@@ -75,6 +75,9 @@ class Policy(Protocol):
     def events(self, observation: Observation) -> list[Event]:
         """The events that one observation causes."""
 
+    def supports(self, decision: Decision) -> bool:
+        """Whether a decision speaks for the alert."""
+
     def snooze(self, seconds: float, t: float) -> list[Event]:
         """Silences alerts for `seconds` from `t`; 0 ends the silence. Returns the resulting events."""
 

@@ -7,7 +7,7 @@ RGB uint8. The camera sets `t` (seconds); nothing downstream reads a clock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,8 @@ class Verdict:
     """With OFF: there is a mask, but not over mouth and nose. Needs a bundle with that label."""
     not_a_face: bool = False
     """With UNSURE: it is a false detection. Needs a bundle with that label."""
+    face: float = field(default=1.0, compare=False)
+    """Score 0..1 of both networks together that it is a face; of a box that has no score, of the classifier alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Decision:
     """With OFF: most votes were for a mask that is worn incorrectly."""
     not_a_face: bool = False
     """With UNSURE: most recent classifications say that it is no face. It is not counted and raises no alert."""
+    face: float = 1.0
+    """Mean of `Verdict.face` in the last classifications."""
 
     @property
     def outcome(self) -> str:

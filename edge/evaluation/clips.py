@@ -10,7 +10,7 @@ import itertools
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from edge.config import toml_model
 from edge.core.errors import ConfigError, DataError
 from edge.core.geometry import Box
 from edge.core.labels import Mask
-from edge.core.records import Observation, Track
+from edge.core.records import Decision, Observation, Track
 
 GAP = 2.0
 """Two labelled boxes at most this many seconds apart mean that the person was in sight in between."""
 NEAR = 1.0
 """Largest distance of the centres of a track and of a person's face, in heights of that face."""
+NAMED = 12
+"""Names in a line of the table."""
 OUTCOMES = ("on", "off", "incorrectly_worn", "unsure")
 """Labels of a person; an alert about an "unsure" one is neither right nor wrong."""
 
@@ -109,15 +111,17 @@ class ClipScorer:
     _alerts: int = 0
     _active: bool = False
 
-    def add(self, observation: Observation, alert: bool) -> list[int]:
-        """`alert`: whether it is active after this frame; it is about the people whose own decision supports it.
+    def add(
+        self, observation: Observation, alert: bool, supports: Callable[[Decision], bool] = lambda d: d.mask is Mask.OFF
+    ) -> list[int]:
+        """`alert`: whether it is active after this frame; it is about the people whose own decision `supports` it.
 
         Returns the tracks about which it is for the first time.
         """
         t = observation.frame.t
         self._alerts += alert and not self._active
         self._active = alert
-        off = {d.track_id for d in observation.decisions if d.mask is Mask.OFF} if alert else set()
+        off = {d.track_id for d in observation.decisions if supports(d)} if alert else set()
         faces = {k: box for k, person in enumerate(self.people) if (box := person.at(t))}
         self._together.update((track.id, k) for track in observation.tracks for k in faces)
         for person, track in _nearest(observation.tracks, faces):
@@ -171,6 +175,21 @@ class ClipScorer:
         }
 
 
+def merged(parts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The results of several clips as one: sums, the names with those of their clips, and the median of the medians."""
+    total: dict[str, Any] = {}
+    for key in COLUMNS:
+        values = {name: figures[key] for name, figures in parts.items()}
+        if key == "seconds_to_alarm":
+            known = [seconds for seconds in values.values() if seconds is not None]
+            total[key] = round(statistics.median(known), 2) if known else None
+        elif isinstance(next(iter(values.values())), list):
+            total[key] = [f"{name}: {what}" for name, said in values.items() for what in said]
+        else:
+            total[key] = sum(values.values())
+    return total
+
+
 def _nearest(tracks: Sequence[Track], faces: dict[int, Box]) -> Iterator[tuple[int, int]]:
     """Pairs of a person and the track that is theirs, nearest first; each at most once."""
     pairs = sorted((_away(track.box, box), k, track.id) for track in tracks for k, box in faces.items())
@@ -186,6 +205,11 @@ def _nearest(tracks: Sequence[Track], faces: dict[int, Box]) -> Iterator[tuple[i
 def _away(box: Box, face: Box) -> float:
     """Distance of the centres, in heights of the face."""
     return math.dist(box.centre, face.centre) / face.height
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return "; ".join(names[:NAMED]) + (f"; and {more} more (--json names them)" if more > 0 else "")
 
 
 def _place(t: float, box: Box) -> str:
@@ -215,5 +239,5 @@ def table(results: dict[str, dict[str, Any]]) -> str:
         texts = ["-" if v is None else str(len(v)) if isinstance(v, list) else str(v) for v in cells]
         lines.append(f"{name:<{wide}}" + "".join(f"{text:>10}" for text in texts))
         for key in ("missed", "alarmed_falsely", "things_alarmed"):
-            lines += [f"  {key.replace('_', ' ')}: {'; '.join(figures[key])}"] if figures[key] else []
+            lines += [f"  {key.replace('_', ' ')}: {_some(figures[key])}"] if figures[key] else []
     return "\n".join(lines)

@@ -38,6 +38,9 @@ class AlertPolicy:
     incorrectly_worn: whether a mask worn incorrectly counts as OFF here. Otherwise it counts like UNSURE: it
         is reported, but neither raises nor holds the alert.
 
+    face_score: mean score (0..1) of the last looks from which a face counts as OFF here. What scores less is reported,
+        but may be a hand, an animal or a pattern.
+
     Without frames the alert does not change. If the time of a source jumps back, hold times start again.
     """
 
@@ -48,12 +51,14 @@ class AlertPolicy:
         cooldown: float,
         raise_share: float,
         incorrectly_worn: bool,
+        face_score: float,
     ) -> None:
         self.raise_after = raise_after
         self.clear_after = clear_after
         self.cooldown = cooldown
         self.raise_share = raise_share
         self.incorrectly_worn = incorrectly_worn
+        self.face_score = face_score
         self.active = False
         """Whether "no_mask" stands."""
         self._told: dict[int, tuple[Mask, bool]] = {}
@@ -108,13 +113,14 @@ class AlertPolicy:
         _remember(self._told, decision.track_id, now)
         return True
 
-    def _off(self, decision: Decision) -> bool:
+    def supports(self, decision: Decision) -> bool:
         """Whether a decision speaks for the alert."""
-        return decision.mask is Mask.OFF and (self.incorrectly_worn or not decision.incorrectly_worn)
+        counts = self.incorrectly_worn or not decision.incorrectly_worn
+        return decision.mask is Mask.OFF and counts and decision.face >= self.face_score
 
     def _alert(self, decisions: Sequence[Decision], t: float) -> list[Event]:
         held = [d for d in decisions if self._holds(d, t)]
-        if any(map(self._off, decisions)):
+        if any(map(self.supports, decisions)):
             self._last_off = t
         elif self.active and t - self._last_off >= self.clear_after:
             self.active, self._cleared = False, t
@@ -128,7 +134,7 @@ class AlertPolicy:
         """Adds the decision to the window of its track; returns whether it is enough for an alert."""
         window = self._windows.get(decision.track_id) or deque()
         _remember(self._windows, decision.track_id, window)
-        off = self._off(decision)
+        off = self.supports(decision)
         if window and window[-1][0] > t:
             window.clear()
         window.append((t, off))
@@ -159,6 +165,9 @@ class StillsPolicy:
         if observation.blind:
             return [Event("state", t, state="blind", detail=observation.blind, file=file)]
         return [Event("decision", t, decision, file=file) for decision in observation.decisions]
+
+    def supports(self, decision: Decision) -> bool:
+        return False
 
     def snooze(self, seconds: float, t: float) -> list[Event]:
         return []

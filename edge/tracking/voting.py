@@ -20,7 +20,7 @@ from edge.core.records import Decision, Track, Verdict
 
 _SIDE = {Mask.ON: 1.0, Mask.OFF: -1.0}
 _LOOKS = 9
-"""Number of last verdicts that decide whether a track is a face."""
+"""Number of last verdicts that decide whether a track is a face, and how surely."""
 
 
 @dataclass(slots=True)
@@ -42,6 +42,13 @@ class _VoteState:
     """Whether OFF means worn incorrectly; it changes only on a whole vote, so that it does not flicker."""
     things: deque[bool] = field(default_factory=lambda: deque(maxlen=_LOOKS))
     """Whether each of the last verdicts was "not a face"."""
+    faces: deque[float] = field(default_factory=lambda: deque(maxlen=_LOOKS))
+    """`Verdict.face` of each of the last verdicts."""
+
+    @property
+    def face(self) -> float:
+        """Their mean."""
+        return sum(self.faces) / len(self.faces) if self.faces else 1.0
 
     @property
     def thing(self) -> bool:
@@ -89,6 +96,7 @@ class VotingJudge:
         state = self._state(track, t)
         state.looked = t
         state.things.append(verdict.not_a_face)
+        state.faces.append(verdict.face)
         if state.thing:
             if state.votes:
                 self._begin_anew(track.id, t)
@@ -126,13 +134,14 @@ class VotingJudge:
         share = abs(state.evidence) if state.mask is Mask.UNSURE else state.evidence * _SIDE[state.mask]
         incorrectly = state.mask is Mask.OFF and state.way
         if state.thing and len(state.things) >= self.min_votes:
-            return Decision(id, Mask.UNSURE, sum(state.things) / len(state.things), state.since, not_a_face=True)
-        return Decision(id, state.mask, (1 + share / self.limit) / 2, state.since, incorrectly)
+            share = sum(state.things) / len(state.things)
+            return Decision(id, Mask.UNSURE, share, state.since, not_a_face=True, face=state.face)
+        return Decision(id, state.mask, (1 + share / self.limit) / 2, state.since, incorrectly, face=state.face)
 
     def _begin_anew(self, id: int, t: float) -> None:
         """Drops the votes on a track, because they are too old or were about something else."""
         old = self._states[id]
-        self._states[id] = _VoteState(t, old.seen, things=old.things)
+        self._states[id] = _VoteState(t, old.seen, things=old.things, faces=old.faces)
 
     def _bounded(self, votes: float) -> float:
         return min(max(votes, -self.limit), self.limit)

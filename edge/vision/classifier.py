@@ -55,14 +55,16 @@ class MaskClassifier:
         p = self.probabilities(image, box)
         p = p / max(float(p.sum()), 1e-6)
         on, off, incorrectly, thing = (self._of(p, x) for x in (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN, NOT_A_FACE))
+        joint = self._joint_threshold is not None and score is not None
+        face = float(joint_score(score, thing, self._not_a_face)) if joint else 1 - thing
         if self.rejects(score, thing):
-            return Verdict(Mask.UNSURE, thing, not_a_face=True)
+            return Verdict(Mask.UNSURE, thing, not_a_face=True, face=face)
         best = max(on, off + incorrectly)
         if best < self._unsure_below:
-            return Verdict(Mask.UNSURE, best)
+            return Verdict(Mask.UNSURE, best, face=face)
         if on == best:
-            return Verdict(Mask.ON, best)
-        return Verdict(Mask.OFF, best, incorrectly_worn=incorrectly > off)
+            return Verdict(Mask.ON, best, face=face)
+        return Verdict(Mask.OFF, best, incorrectly_worn=incorrectly > off, face=face)
 
     def rejects(self, score: Any, thing: Any) -> Any:
         """Whether a box is no face: `score` is the detector's, `thing` the probability of "not a face", 0..1.

@@ -54,6 +54,22 @@ def test_without_the_alert_nobody_is_alarmed_and_unsure_counts_neither_way():
     assert (result["to_alarm"], result["alarmed_falsely"], result["things_alarmed"]) == (0, [], [])
 
 
+def test_an_alert_is_about_those_whose_decision_supports_it():
+    scorer = clips.ClipScorer([person("on")])
+    seen, decided = [Track(1, LEFT, 0.0, 5)], [Decision(1, Mask.OFF, 0.9, 0.0, face=0.3)]
+    scorer.add(Observation(Frame(0, 1.5, BLACK), seen, decided), True, lambda decision: decision.face > 0.5)
+    assert scorer.result()["alarmed_falsely"] == []
+
+
+def test_several_clips_as_one():
+    alarmed = [(1.0, False, [(7, LEFT, Mask.OFF)]), (2.5, True, [(7, LEFT, Mask.OFF)])]
+    parts = {"a.jpg": play([person("off")], alarmed), "b.jpg": play([person("off", name="Ada")], [])}
+    total = clips.merged(parts)
+    assert (total["people"], total["alarmed_rightly"], total["seconds_to_alarm"]) == (2, 1, 1.5)
+    assert total["missed"] == ["b.jpg: Ada"]
+    assert clips.merged({"b.jpg": parts["b.jpg"]})["seconds_to_alarm"] is None
+
+
 def test_a_track_remains_its_person_s_when_the_labels_end():
     script = [(2.9, False, [(1, LEFT, Mask.OFF)]), (3.4, True, [(1, LEFT, Mask.OFF)])]
     assert play([person("on")], script)["things_alarmed"] == []
@@ -125,6 +141,9 @@ def test_the_table_names_who_went_wrong():
     lines = clips.table(results).splitlines()
     assert lines[1].split() == ["door.toml", "1", "0", "1", "0", "1", "0", "0", "0", "-", "0"]
     assert lines[2] == "  missed: Ada"
+    crowd = clips.table({"door.toml": play([person("off", name=str(k)) for k in range(15)], [])}).splitlines()
+    assert crowd[2].startswith("  missed: 0; 1; 2;")
+    assert crowd[2].endswith("; 10; 11; and 3 more (--json names them)")
     wheel = [(1.5, True, [(1, Box(300, 300, 340, 340), Mask.OFF)])]
     lines = clips.table({"door.toml": play([person("on", name="Bo")], wheel)}).splitlines()
     assert lines[2:] == ["  things alarmed: 1.5 s at 300, 300, 340, 340"]

@@ -317,3 +317,27 @@ def test_who_stays_is_remembered_though_many_pass_by():
     policy = AlertPolicy(raise_after=(many - 5) / 10)
     told = play(policy, [{1: OFF, 100 + i: ON} for i in range(many)])
     assert [track for kind, _, track in told if kind == "no_mask"] == [1]
+
+
+def test_what_is_hardly_a_face_is_told_and_raises_no_alert():
+    policy = AlertPolicy(raise_after=1.0, face_score=0.5)
+    decisions = [[Decision(1, OFF, 0.9, 0.0, face=0.49)]] * 30 + [[Decision(1, OFF, 0.9, 0.0, face=0.51)]] * 12
+    told = [
+        event
+        for i, said in enumerate(decisions)
+        for event in policy.events(Observation(Frame(i, i / 10, BLACK), [], said))
+    ]
+    assert [(event.kind, event.t) for event in told] == [("decision", 0.0), ("no_mask", 4.0)]
+
+
+def test_an_alert_ends_when_what_is_left_is_hardly_a_face():
+    policy = AlertPolicy(raise_after=0.0, clear_after=1.0, face_score=0.5)
+    policy.events(Observation(Frame(0, 0.0, BLACK), [], [Decision(1, OFF, 0.9, 0.0, face=0.9)]))
+    assert policy.active
+    for i in range(1, 12):
+        policy.events(Observation(Frame(i, i / 10, BLACK), [], [Decision(1, OFF, 0.9, 0.0, face=0.4)]))
+    assert not policy.active
+
+
+def test_a_still_picture_supports_no_alert():
+    assert not StillsPolicy([]).supports(Decision(1, OFF, 0.9, 0.0))

@@ -295,3 +295,22 @@ def test_votes_against_a_decision_that_still_stands_leave_little_confidence():
     _, decisions = watch(judge, [ON] * 4 + [OFF] * 6)
     assert states(decisions)[-1] is ON
     assert decisions[-1].confidence == 0.25  # two votes beyond none
+
+
+def test_how_surely_it_is_a_face_is_the_mean_of_the_last_looks():
+    judge = VotingJudge(recheck_every=0.0)
+    _, decisions = watch(judge, [Verdict(OFF, 1.0, face=0.2), Verdict(OFF, 1.0, face=0.6)])
+    assert [d.face for d in decisions] == pytest.approx([0.2, 0.4])
+    _, decisions = watch(judge, [Verdict(OFF, 1.0, face=0.9)] * 9, start=0.2)
+    assert decisions[-1].face == pytest.approx(0.9)
+
+
+def test_a_rejected_look_counts_too_and_stays_known_when_votes_are_dropped():
+    rejected = Verdict(UNSURE, 0.9, not_a_face=True, face=0.1)
+    _, decisions = watch(VotingJudge(recheck_every=0.0), [Verdict(OFF, 1.0, face=0.7), rejected, rejected])
+    assert decisions[-1].not_a_face
+    assert decisions[-1].face == pytest.approx(0.3)
+
+
+def test_a_track_that_was_never_looked_at_counts_as_a_face():
+    assert VotingJudge(min_face=200.0).decide([person()], 0.0)[0].face == 1.0

@@ -94,6 +94,15 @@ def test_without_a_score_or_a_joint_threshold_the_label_alone_decides():
     assert verdict(FOUR, 0.3, 0.1, 0.0, 0.6, score=0.99).not_a_face
 
 
+def test_how_surely_it_is_a_face_is_the_joint_score_or_what_the_label_leaves():
+    assert verdict(FOUR, 0.95, 0.05, 0.0, 0.0, joint=0.3, score=0.7).face == pytest.approx(0.7)
+    doubted = verdict(FOUR, 0.2, 0.5, 0.0, 0.3, joint=0.1, score=0.7)
+    assert 0.1 < doubted.face < 0.4
+    assert verdict(FOUR, 0.1, 0.1, 0.0, 0.8, joint=0.3, score=0.5).face < 0.3
+    assert verdict(FOUR, 0.6, 0.1, 0.0, 0.3).face == pytest.approx(0.7)
+    assert verdict(TWO, 0.9, 0.1, score=0.4).face == 1.0
+
+
 def test_a_bundle_must_name_both_states_once():
     for labels in (("with_mask", "not_a_face"), ("with_mask", "with_mask", "without_mask"), ("with_mask", "face")):
         with pytest.raises(ValueError, match=r"label '(with_mask|without_mask|face)'"):
