@@ -1,5 +1,8 @@
 """Follows people from frame to frame: greedy IoU matching against a constant-velocity prediction.
 
+Who is left over is matched once more with larger boxes (Yang et al. 2023, arXiv 2211.14317): small faces move by more
+than their own size between two frames.
+
 Greedy instead of optimal assignment: at a door there are few faces, the two differ only if several boxes overlap, and
 the greedy rule (best pair first) needs no solver and is easy to predict.
 Appearance is not used, so two people who swap places behind a pillar swap their ids too; the votes of
@@ -14,6 +17,9 @@ from dataclasses import dataclass
 
 from edge.core.geometry import Box
 from edge.core.records import Face, Track
+
+SECOND = 2.0
+"""Sides of the boxes in the second round of matching, in their own: a small face soon leaves its own box."""
 
 
 @dataclass(slots=True)
@@ -69,11 +75,16 @@ class GreedyTracker:
         """Matches `faces` (full-frame pixels) of the frame at `t` seconds; returns the tracks seen in it, by id."""
         self._people = [p for p in self._people if t - p.last <= self.max_gap]
         predicted = [p.predicted(t) for p in self._people]
-        pairs = [(box.iou(face.box), i, j) for i, box in enumerate(predicted) for j, face in enumerate(faces)]
         matches: dict[int, int] = {}
-        for overlap, i, j in sorted(pairs, key=lambda pair: -pair[0]):
-            if overlap >= self.min_iou and i not in matches.values() and j not in matches:
-                matches[j] = i
+        for size in (1.0, SECOND):
+            pairs = [
+                (_grown(box, size).iou(_grown(face.box, size)), i, j)
+                for i, box in enumerate(predicted)
+                for j, face in enumerate(faces)
+            ]
+            for overlap, i, j in sorted(pairs, key=lambda pair: -pair[0]):
+                if overlap >= self.min_iou and i not in matches.values() and j not in matches:
+                    matches[j] = i
         seen = [self._people[i].see(faces[j], t, self.smoothing) for j, i in matches.items()]
         for j, face in enumerate(faces):
             if j not in matches and not any(_covered(face.box, track.box) >= self.duplicate for track in seen):
@@ -85,6 +96,12 @@ class GreedyTracker:
         self._next_id += 1
         self._people.append(person)
         return person.track()
+
+
+def _grown(box: Box, size: float) -> Box:
+    """The box with its sides multiplied, its centre where it was."""
+    (x, y), w, h = box.centre, box.width * size / 2, box.height * size / 2
+    return Box(x - w, y - h, x + w, y + h)
 
 
 def _covered(a: Box, b: Box) -> float:

@@ -226,3 +226,22 @@ def test_a_box_of_half_a_pixel_is_a_duplicate_and_one_without_area_is_none():
     tracker.update([face(100)], 0.0)
     assert ids(tracker.update([face(100), face(100, size=0.5)], 0.1)) == [1]
     assert ids(tracker.update([face(100), face(100, size=0.0)], 0.2)) == [1, 2]
+
+
+def test_a_small_face_that_moves_by_its_own_size_keeps_the_number():
+    tracker = GreedyTracker()
+    for i in range(5):  # no box touches the one before
+        tracks = tracker.update([face(100 + 11 * i, size=10)], i / 10)
+    assert [(track.id, track.hits) for track in tracks] == [(1, 5)]
+
+
+def test_whoever_overlaps_more_comes_before_whoever_is_merely_near():
+    tracker = GreedyTracker()
+    tracker.update([face(100)], 0.0)
+    assert where(tracker.update([face(141), face(104)], 0.1)) == {1: 104, 2: 141}
+
+
+def test_a_face_further_away_than_its_size_is_somebody_else():
+    tracker = GreedyTracker()
+    tracker.update([face(100)], 0.0)
+    assert ids(tracker.update([face(180)], 0.1)) == [2]
