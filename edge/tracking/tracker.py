@@ -77,11 +77,9 @@ class GreedyTracker:
         predicted = [p.predicted(t) for p in self._people]
         matches: dict[int, int] = {}
         for size in (1.0, SECOND):
-            pairs = [
-                (_grown(box, size).iou(_grown(face.box, size)), i, j)
-                for i, box in enumerate(predicted)
-                for j, face in enumerate(faces)
-            ]
+            known = {i: _grown(box, size) for i, box in enumerate(predicted) if i not in matches.values()}
+            found = {j: _grown(face.box, size) for j, face in enumerate(faces) if j not in matches}
+            pairs = [(a.iou(b), i, j) for i, a in known.items() for j, b in found.items()]
             for overlap, i, j in sorted(pairs, key=lambda pair: -pair[0]):
                 if overlap >= self.min_iou and i not in matches.values() and j not in matches:
                     matches[j] = i
