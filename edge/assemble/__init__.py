@@ -18,7 +18,7 @@ from edge.assemble.sinks import own, sections, sink
 from edge.assemble.source import camera
 from edge.core.metrics import Timers
 from edge.core.plugins import resolve
-from edge.core.ports import Engine, Sink
+from edge.core.ports import Camera, Engine, Sink
 from edge.history.reader import History, Past
 from edge.runtime import identity
 from edge.runtime.clock import clock_is_set
@@ -79,17 +79,19 @@ class Assembly:
         self._parts: dict[str, tuple[Any, Any, ExitStack]] = {}
         """The open parts in the order of opening: the settings of each, the part itself, and what closes it."""
 
-    def apply(self, settings: Settings) -> Runtime:
+    def apply(self, settings: Settings, camera: Camera | None = None) -> Runtime:
         """Opens what is not open yet. Camera, networks and sinks stay open while their sections are unchanged, so no
         frame is lost; what lies between them starts afresh. Raises what `runtime` raises; applying the previous
         settings again repairs that.
+
+        `camera`: in place of the one that the settings name; whoever made it closes it.
         """
         sinks, film = self._sinks(settings)
         unnamed = settings.camera.model_copy(update={"name": ""})
-        found = self._part(
-            "camera",
-            unnamed,
-            lambda stack: source.opened(settings, self._live, stack),
+        found = (
+            (camera, (), settings.camera.fps)
+            if camera
+            else self._part("camera", unnamed, lambda stack: source.opened(settings, self._live, stack))
         )
         engines = self._part(
             "networks", (settings.model, settings.backend), lambda stack: networks.opened(settings, self._live, stack)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.cli.arguments import command, load, overwriting, settings
-from edge.core.errors import CameraError
+from edge.core.errors import CameraError, DataError
 from edge.core.plain_text import plain
 from edge.core.progress import Progress
 from edge.core.supplied import readable_path
@@ -68,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
                 clip = args.folder / labels.clip.name if args.folder else labels.clip
                 results[name], pictures = _play(args, clip, labels)
             false += pictures
-        except CameraError as error:  # hours of others may be done, or to come
+        except (CameraError, DataError) as error:  # hours of others may be done, or to come
             print(f"maskcam: skipped: {plain(str(error))}", file=sys.stderr)
     if results:
         print(json.dumps(results, indent=1) if args.json else clips.table(results))
@@ -81,10 +80,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _read(path: Path) -> Any:
     """The `Labels` of a recording, or the list of the pictures of a set. Raises DataError."""
-    from edge.core.errors import DataError
     from edge.evaluation import clips, formats
 
-    if path.suffix == ".toml":
+    if not path.is_dir() and path.suffix.lower() not in formats.SUFFIXES:
         return clips.read(path)
     pictures = formats.read(path)
     if any(one.whole or one.lone for one in pictures):
@@ -96,7 +94,7 @@ def _play(args: argparse.Namespace, clip: Path, labels: Any) -> tuple[dict[str, 
     """The figures, and with --sheet a picture of each false alert, as it was raised."""
     from edge import assemble
 
-    chosen = _settings(args, str(clip))
+    chosen = _settings(args, camera__source=str(clip))
     with assemble.runtime(chosen, live=False) as runtime, Progress(clip.name, unit="frames") as progress:
 
         def played(frame: Frame) -> None:
@@ -112,14 +110,15 @@ def _play_pictures(args: argparse.Namespace, name: str, truths: Any) -> tuple[di
     from edge.evaluation.annotated import Skipped, each
     from edge.evaluation.moved import MovedPicture
 
-    chosen, skipped = _settings(args, "synthetic"), Skipped()  # a camera that is opened and not asked
-    results: dict[str, Any] = {}
+    chosen, skipped = _settings(args), Skipped()
+    results: list[tuple[str, dict[str, Any]]] = []
     false: list[Image] = []
     with closing(assemble.Assembly(live=False)) as parts, Progress(name, len(truths), unit="pictures") as progress:
         for truth, image in each(truths, skipped):
             moved = MovedPicture(truth, image, skipped.total)
-            runtime = dataclasses.replace(parts.apply(chosen), camera=moved)  # of each picture nothing is remembered
-            results[truth.path.name], pictures = _score(runtime, moved.people, bool(args.sheet))
+            runtime = parts.apply(chosen, moved)  # of the picture before nothing is remembered
+            result, pictures = _score(runtime, moved.people, bool(args.sheet))
+            results.append((truth.path.name, result))
             false += pictures
             progress.update(skipped.total)
     if said := str(skipped):
@@ -127,8 +126,8 @@ def _play_pictures(args: argparse.Namespace, name: str, truths: Any) -> tuple[di
     return clips.merged(results), false
 
 
-def _settings(args: argparse.Namespace, source: str) -> Any:
-    return load(args, camera__source=source, model__bundle=args.bundle and str(args.bundle), sinks__log=False)
+def _settings(args: argparse.Namespace, **others: Any) -> Any:
+    return load(args, model__bundle=args.bundle and str(args.bundle), sinks__log=False, **others)
 
 
 def _score(

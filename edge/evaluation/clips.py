@@ -10,7 +10,7 @@ import itertools
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -175,18 +175,18 @@ class ClipScorer:
         }
 
 
-def merged(parts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def merged(parts: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     """The results of several clips as one: sums, the names with those of their clips, and the median of the medians."""
     total: dict[str, Any] = {}
     for key in COLUMNS:
-        values = {name: figures[key] for name, figures in parts.items()}
+        values = [(name, figures[key]) for name, figures in parts]
         if key == "seconds_to_alarm":
-            known = [seconds for seconds in values.values() if seconds is not None]
+            known = [seconds for _, seconds in values if seconds is not None]
             total[key] = round(statistics.median(known), 2) if known else None
-        elif isinstance(next(iter(values.values())), list):
-            total[key] = [f"{name}: {what}" for name, said in values.items() for what in said]
+        elif isinstance(values[0][1], list):
+            total[key] = [f"{name}: {what}" for name, said in values for what in said]
         else:
-            total[key] = sum(values.values())
+            total[key] = sum(value for _, value in values)
     return total
 
 

@@ -63,11 +63,11 @@ def test_an_alert_is_about_those_whose_decision_supports_it():
 
 def test_several_clips_as_one():
     alarmed = [(1.0, False, [(7, LEFT, Mask.OFF)]), (2.5, True, [(7, LEFT, Mask.OFF)])]
-    parts = {"a.jpg": play([person("off")], alarmed), "b.jpg": play([person("off", name="Ada")], [])}
+    parts = [("a.jpg", play([person("off")], alarmed)), ("b.jpg", play([person("off", name="Ada")], []))]
     total = clips.merged(parts)
     assert (total["people"], total["alarmed_rightly"], total["seconds_to_alarm"]) == (2, 1, 1.5)
     assert total["missed"] == ["b.jpg: Ada"]
-    assert clips.merged({"b.jpg": parts["b.jpg"]})["seconds_to_alarm"] is None
+    assert clips.merged(parts[1:])["seconds_to_alarm"] is None
 
 
 def test_a_track_remains_its_person_s_when_the_labels_end():
@@ -134,6 +134,13 @@ def test_a_mistake_in_the_labels_is_one_line(tmp_path, old, new, says):
     with pytest.raises(DataError, match=says) as raised:
         clips.read(tmp_path / "a.toml")
     assert "\n" not in str(raised.value)
+
+
+def test_labels_may_have_any_name(tmp_path, capsys):
+    for name in ("door.TOML", "door"):
+        (tmp_path / name).write_text(GOOD)
+        assert cli.main(["clips", str(tmp_path / name)]) == 2
+        assert "skipped: " in capsys.readouterr().err  # read, and its recording is not there
 
 
 def test_the_table_names_who_went_wrong():

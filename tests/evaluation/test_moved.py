@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edge import cli
+from edge.core.geometry import Box
 from edge.evaluation.annotated import FACE, INCORRECTLY_WORN, WITH_MASK, WITHOUT_MASK, Annotated
 from edge.evaluation.moved import FPS, SECONDS, MovedPicture
 
@@ -99,6 +100,33 @@ def test_the_command_counts_alerts_about_a_set_of_pictures(tmp_path, capsys):
     result = json.loads(capsys.readouterr().out)[str(path)]
     assert (result["people"], result["found"], result["to_alarm"], result["alarmed_rightly"]) == (2, 2, 1, 1)
     assert (result["alarmed_falsely"], result["things_alarmed"], result["alerts"]) == ([], [], 1)
+
+
+def test_pictures_of_one_name_count_each_and_no_camera_is_opened(tmp_path, monkeypatch, capsys):
+    def opened(*_):
+        raise AssertionError("a camera was opened")
+
+    monkeypatch.setattr("edge.assemble.source.opened", opened)
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "1.png"), GREY)
+        (tmp_path / folder / "1.xml").write_text(
+            "<annotation><filename>1.png</filename><object><name>with_mask</name><bndbox><xmin>20</xmin><ymin>20</ymin>"
+            "<xmax>60</xmax><ymax>60</ymax></bndbox></object></annotation>"
+        )
+    assert cli.main(["clips", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[str(tmp_path)]["people"] == 2
+
+
+def test_a_set_without_a_usable_picture_costs_the_others_nothing(tmp_path, capsys):
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        annotated(tmp_path / folder, [("1.png", GREY, Box(20, 20, 60, 60), 1)])
+    (tmp_path / "a" / "images" / "1.png").write_bytes(b"no picture")
+    assert cli.main(["clips", str(tmp_path / "a" / "val.json"), str(tmp_path / "b" / "val.json"), "--json"]) == 0
+    said = capsys.readouterr()
+    assert list(json.loads(said.out)) == [str(tmp_path / "b" / "val.json")]
+    assert "maskcam: skipped 1 of 2 recordings" in said.err
 
 
 def test_a_set_of_single_faces_is_refused(tmp_path, capsys):

@@ -43,6 +43,10 @@ def read(path: Path | str, renamed: Mapping[str, str] | None = None, things: boo
     return pictures
 
 
+SUFFIXES = (".json", ".csv", ".yaml", ".yml", ".xml")
+"""Of the files that `read` knows, in small letters."""
+
+
 def _file(path: Path, labels: Labels) -> list[Annotated]:
     suffix = path.suffix.lower()
     if suffix == ".json":
