@@ -16,11 +16,12 @@ from edge.core.geometry import Box
 from edge.core.records import Frame, Image
 from edge.evaluation.annotated import INCORRECTLY_WORN, WITH_MASK, WITHOUT_MASK, Annotated
 from edge.evaluation.clips import Person
+from edge.evaluation.scoring import Scorer
 
 SECONDS, FPS = 3.0, 10.0
 LABEL_EVERY = 5
 """Frames between two labelled boxes: half a second."""
-SMALLEST = 12.0
+SMALLEST = Scorer.min_side
 """Faces with a shorter side, in pixels, are labelled "unsure"."""
 SWAY, TURN, ZOOM, FLICKER = 0.025, 1.5, 0.05, 0.06
 """How far the hand moves: in widths and heights of the picture, in degrees, and as shares of size and brightness."""

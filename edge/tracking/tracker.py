@@ -75,19 +75,25 @@ class GreedyTracker:
         """Matches `faces` (full-frame pixels) of the frame at `t` seconds; returns the tracks seen in it, by id."""
         self._people = [p for p in self._people if t - p.last <= self.max_gap]
         predicted = [p.predicted(t) for p in self._people]
-        matches: dict[int, int] = {}
-        for size in (1.0, SECOND):
-            known = {i: _grown(box, size) for i, box in enumerate(predicted) if i not in matches.values()}
-            found = {j: _grown(face.box, size) for j, face in enumerate(faces) if j not in matches}
-            pairs = [(a.iou(b), i, j) for i, a in known.items() for j, b in found.items()]
-            for overlap, i, j in sorted(pairs, key=lambda pair: -pair[0]):
-                if overlap >= self.min_iou and i not in matches.values() and j not in matches:
-                    matches[j] = i
+        matches = self._matches(dict(enumerate(predicted)), {j: face.box for j, face in enumerate(faces)})
+        matches |= self._matches(
+            {i: _grown(box) for i, box in enumerate(predicted) if i not in matches.values()},
+            {j: _grown(face.box) for j, face in enumerate(faces) if j not in matches},
+        )
         seen = [self._people[i].see(faces[j], t, self.smoothing) for j, i in matches.items()]
         for j, face in enumerate(faces):
             if j not in matches and not any(_covered(face.box, track.box) >= self.duplicate for track in seen):
                 seen.append(self._start(face, t))
         return sorted(seen, key=lambda track: track.id)
+
+    def _matches(self, known: dict[int, Box], found: dict[int, Box]) -> dict[int, int]:
+        """Number of a face in `found` -> number of the person in `known`, best pair first."""
+        matches: dict[int, int] = {}
+        pairs = [(a.iou(b), i, j) for i, a in known.items() for j, b in found.items()]
+        for overlap, i, j in sorted(pairs, key=lambda pair: -pair[0]):
+            if overlap >= self.min_iou and i not in matches.values() and j not in matches:
+                matches[j] = i
+        return matches
 
     def _start(self, face: Face, t: float) -> Track:
         person = _Person(self._next_id, face.box, t, t, face.score)
@@ -96,9 +102,9 @@ class GreedyTracker:
         return person.track()
 
 
-def _grown(box: Box, size: float) -> Box:
-    """The box with its sides multiplied, its centre where it was."""
-    (x, y), w, h = box.centre, box.width * size / 2, box.height * size / 2
+def _grown(box: Box) -> Box:
+    """The box with `SECOND` times its sides, its centre where it was."""
+    (x, y), w, h = box.centre, box.width * SECOND / 2, box.height * SECOND / 2
     return Box(x - w, y - h, x + w, y + h)
 
 

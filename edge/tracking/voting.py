@@ -40,20 +40,23 @@ class _VoteState:
     """Sum of the votes for OFF: positive for a mask worn incorrectly, negative for none. Bounded likewise."""
     way: bool = False
     """Whether OFF means worn incorrectly; it changes only on a whole vote, so that it does not flicker."""
-    things: deque[bool] = field(default_factory=lambda: deque(maxlen=_LOOKS))
-    """Whether each of the last verdicts was "not a face"."""
-    faces: deque[float] = field(default_factory=lambda: deque(maxlen=_LOOKS))
-    """`Verdict.face` of each of the last verdicts."""
+    looks: deque[Verdict] = field(default_factory=lambda: deque(maxlen=_LOOKS))
+    """The last verdicts."""
 
     @property
     def face(self) -> float:
-        """Their mean."""
-        return sum(self.faces) / len(self.faces) if self.faces else 1.0
+        """The mean of their `Verdict.face`."""
+        return sum(look.face for look in self.looks) / len(self.looks) if self.looks else 1.0
+
+    @property
+    def things(self) -> int:
+        """How many of them were "not a face"."""
+        return sum(look.not_a_face for look in self.looks)
 
     @property
     def thing(self) -> bool:
-        """Whether most of the last verdicts were "not a face"."""
-        return 2 * sum(self.things) > len(self.things)
+        """Whether most of them were."""
+        return 2 * self.things > len(self.looks)
 
 
 class VotingJudge:
@@ -95,8 +98,7 @@ class VotingJudge:
         """Adds one verdict. UNSURE is no vote, but a long run of it, or of "not a face", ends a decision."""
         state = self._state(track, t)
         state.looked = t
-        state.things.append(verdict.not_a_face)
-        state.faces.append(verdict.face)
+        state.looks.append(verdict)
         if state.thing:
             if state.votes:
                 self._begin_anew(track.id, t)
@@ -131,17 +133,17 @@ class VotingJudge:
 
     def _decision(self, id: int) -> Decision:
         state = self._states[id]
+        if state.thing and len(state.looks) >= self.min_votes:
+            share = state.things / len(state.looks)
+            return Decision(id, Mask.UNSURE, share, state.since, not_a_face=True, face=state.face)
         share = abs(state.evidence) if state.mask is Mask.UNSURE else state.evidence * _SIDE[state.mask]
         incorrectly = state.mask is Mask.OFF and state.way
-        if state.thing and len(state.things) >= self.min_votes:
-            share = sum(state.things) / len(state.things)
-            return Decision(id, Mask.UNSURE, share, state.since, not_a_face=True, face=state.face)
         return Decision(id, state.mask, (1 + share / self.limit) / 2, state.since, incorrectly, face=state.face)
 
     def _begin_anew(self, id: int, t: float) -> None:
         """Drops the votes on a track, because they are too old or were about something else."""
         old = self._states[id]
-        self._states[id] = _VoteState(t, old.seen, things=old.things, faces=old.faces)
+        self._states[id] = _VoteState(t, old.seen, looks=old.looks)
 
     def _bounded(self, votes: float) -> float:
         return min(max(votes, -self.limit), self.limit)
@@ -153,7 +155,7 @@ class VotingJudge:
         return min(track.box.width, track.box.height) >= self.min_face
 
     def _waits(self, state: _VoteState, t: float) -> bool:
-        if len(state.things) == _LOOKS and all(state.things):
+        if state.things == _LOOKS:
             return t - state.looked >= self.recheck_every
         settled = (
             state.mask is not Mask.UNSURE

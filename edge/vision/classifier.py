@@ -55,9 +55,9 @@ class MaskClassifier:
         p = self.probabilities(image, box)
         p = p / max(float(p.sum()), 1e-6)
         on, off, incorrectly, thing = (self._of(p, x) for x in (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN, NOT_A_FACE))
-        joint = self._joint_threshold is not None and score is not None
-        face = float(joint_score(score, thing, self._not_a_face)) if joint else 1 - thing
-        if self.rejects(score, thing):
+        face, rejected = self._judged(score, thing)
+        face = float(face)
+        if rejected:
             return Verdict(Mask.UNSURE, thing, not_a_face=True, face=face)
         best = max(on, off + incorrectly)
         if best < self._unsure_below:
@@ -71,9 +71,14 @@ class MaskClassifier:
 
         Of arrays (N,) of both, an array.
         """
+        return self._judged(score, thing)[1]
+
+    def _judged(self, score: Any, thing: Any) -> tuple[Any, Any]:
+        """The score that a box is a face, and whether it is too low."""
         if self._joint_threshold is None or score is None:
-            return thing >= self._not_a_face
-        return joint_score(score, thing, self._not_a_face) < self._joint_threshold
+            return 1 - thing, thing >= self._not_a_face
+        face = joint_score(score, thing, self._not_a_face)
+        return face, face < self._joint_threshold
 
     def _of(self, p: NDArray[np.float32], label: str) -> float:
         """The probability of a label; 0 if the bundle does not have it."""
