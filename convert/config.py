@@ -38,7 +38,7 @@ class ConvertConfig(toml_model.TomlModel):
     margin: float = Field(0.15, ge=0, description="margin of the classifier's crop, share of the face's longer side")
     calibration_pictures: int = Field(300, ge=1, description="pictures that set the int8 ranges")
     false_alarms: float = Field(
-        0.07, gt=0, description="false alarms per validation picture at which the score threshold is set"
+        0.06, gt=0, description="false alarms per validation picture at which the score threshold is set"
     )
     most_ap_loss: float = Field(0.01, ge=0, description="face AP that int8 may cost against float")
     most_label_loss: float = Field(0.005, ge=0, description="label accuracy that int8 may cost against float")

@@ -29,6 +29,8 @@ MOST_MISSING = 0.1
 ENOUGH = 300
 """Validation pictures from which on a new classifier beside a kept detector gets a joint threshold of its own: on
 fewer, false alarms are so rare that the kept one is the better guess."""
+LOWEST_JOINT = 0.05
+"""Joint threshold below which none is chosen: from it on a box is classified, which takes time."""
 
 
 def publish(
@@ -138,7 +140,7 @@ def _choose_joint_threshold(
     detector["joint_threshold"] = detector["score_threshold"]  # that there is one, while it is chosen
     _write(folder, values)
     both = verify.detectors(bundles.load(folder))["int8"]
-    detector["joint_threshold"] = verify.operating_point(both.rows, held_out, false_alarms)
+    detector["joint_threshold"] = verify.operating_point(both.rows, held_out, false_alarms, lowest=LOWEST_JOINT)
 
 
 def _write(folder: Path, values: dict[str, Any]) -> None:

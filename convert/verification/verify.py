@@ -103,8 +103,10 @@ def check(figures: Figures, said: dict[str, Outcomes], config: ConvertConfig) ->
             )
 
 
-def operating_point(rows_of: Any, pictures: list[Annotated], false_alarms: float, min_side: float = 12.0) -> float:
-    """The lowest score threshold (two decimals, 0.1..0.9) with at most `false_alarms` per picture at IoU 0.4."""
+def operating_point(
+    rows_of: Any, pictures: list[Annotated], false_alarms: float, min_side: float = 12.0, lowest: float = 0.1
+) -> float:
+    """The lowest score threshold (two decimals, `lowest`..0.9) with at most `false_alarms` per picture at IoU 0.4."""
     wrong, count = [], 0
     for truth, image in every(pictures, "choosing the threshold"):
         sides = truth.boxes[:, 2:] - truth.boxes[:, :2]
@@ -114,7 +116,7 @@ def operating_point(rows_of: Any, pictures: list[Annotated], false_alarms: float
         wrong.append(scores[~hits])
         count += 1
     scores = np.concatenate(wrong) if wrong else np.zeros(0)
-    for threshold in np.arange(0.1, 0.91, 0.01):
+    for threshold in np.arange(lowest, 0.91, 0.01):
         if (scores >= threshold).sum() <= false_alarms * count:
             return round(float(threshold), 2)
     return 0.9

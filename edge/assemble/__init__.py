@@ -198,7 +198,13 @@ def _pipeline(
             0.0 if faces.threshold else faces.min_face,
             not stills,
         ),
-        GreedyTracker(tracker.min_iou, 0.0 if stills else tracker.max_gap, tracker.smoothing, tracker.duplicate),
+        GreedyTracker(
+            tracker.min_iou,
+            0.0 if stills else tracker.max_gap,
+            tracker.smoothing,
+            tracker.duplicate,
+            0.0 if stills or faces.threshold else tracker.start_score,
+        ),
         resolve("edge.vision.classifier:MaskClassifier")(
             engines["classifier"],
             bundle.classifier,

@@ -228,6 +228,14 @@ class Tracker(_Section):
     duplicate: float = _setting(
         0.6, "", "covered share of a face from which it counts as a duplicate detection", gt=0, le=1
     )
+    start_score: float = _setting(
+        0.2,
+        "",
+        "the detector's score from which a face starts a track; a lower one continues it. Not for pictures, nor with "
+        "a detector.threshold of your own",
+        ge=0,
+        le=1,
+    )
 
 
 class Judgement(_Section):
@@ -280,7 +288,7 @@ class Alerts(_Section):
         True, "", "raise the alert for incorrectly worn masks too; false: they are reported and count as unsure"
     )
     face_score: float = _setting(
-        0.45,
+        0.25,
         "",
         "mean score of the last looks at a face from which it may raise the alert; a lower value misses fewer people, "
         "a higher one alarms less about hands, animals and patterns",

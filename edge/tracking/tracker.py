@@ -1,7 +1,8 @@
 """Follows people from frame to frame: greedy IoU matching against a constant-velocity prediction.
 
 Who is left over is matched once more with larger boxes (Yang et al. 2023, arXiv 2211.14317): small faces move by more
-than their own size between two frames.
+than their own size between two frames. A face of a low score continues a track but starts none (Zhang et al. 2022,
+arXiv 2110.06864): most of those that appear out of nothing are things.
 
 Greedy instead of optimal assignment: at a door there are few faces, the two differ only if several boxes overlap, and
 the greedy rule (best pair first) needs no solver and is easy to predict.
@@ -61,13 +62,15 @@ class GreedyTracker:
     smoothing: time constant of the velocity in seconds; a larger one trusts single frames less.
     duplicate: if a face and one already matched in the frame share this part (0..1) of the smaller one, it is a second
         detection of that person and starts no track.
+    start_score: the detector's score (0..1) from which a face starts a track.
     """
 
-    def __init__(self, min_iou: float, max_gap: float, smoothing: float, duplicate: float) -> None:
+    def __init__(self, min_iou: float, max_gap: float, smoothing: float, duplicate: float, start_score: float) -> None:
         self.min_iou = min_iou
         self.max_gap = max_gap
         self.smoothing = smoothing
         self.duplicate = duplicate
+        self.start_score = start_score
         self._people: list[_Person] = []
         self._next_id = 1
 
@@ -82,7 +85,9 @@ class GreedyTracker:
         )
         seen = [self._people[i].see(faces[j], t, self.smoothing) for j, i in matches.items()]
         for j, face in enumerate(faces):
-            if j not in matches and not any(_covered(face.box, track.box) >= self.duplicate for track in seen):
+            if j in matches or face.score < self.start_score:
+                continue
+            if not any(_covered(face.box, track.box) >= self.duplicate for track in seen):
                 seen.append(self._start(face, t))
         return sorted(seen, key=lambda track: track.id)
 

@@ -245,3 +245,10 @@ def test_a_face_further_away_than_its_size_is_somebody_else():
     tracker = GreedyTracker()
     tracker.update([face(100)], 0.0)
     assert ids(tracker.update([face(180)], 0.1)) == [2]
+
+
+def test_a_face_of_a_low_score_continues_a_track_but_starts_none():
+    tracker = GreedyTracker(start_score=0.3)
+    assert ids(tracker.update([face(100), face(300, score=0.2)], 0.0)) == [1]
+    assert ids(tracker.update([face(100, score=0.2), face(300, score=0.2)], 0.1)) == [1]
+    assert ids(tracker.update([face(100), face(300, score=0.3)], 0.2)) == [1, 2]

@@ -96,7 +96,7 @@ def test_without_a_score_or_a_joint_threshold_the_label_alone_decides():
 
 def test_how_surely_it_is_a_face_is_the_joint_score_or_what_the_label_leaves():
     assert verdict(FOUR, 0.95, 0.05, 0.0, 0.0, joint=0.3, score=0.7).face == pytest.approx(0.7)
-    doubted = verdict(FOUR, 0.2, 0.5, 0.0, 0.3, joint=0.1, score=0.7)
+    doubted = verdict(FOUR, 0.3, 0.6, 0.0, 0.1, joint=0.1, score=0.7)
     assert 0.1 < doubted.face < 0.4
     assert verdict(FOUR, 0.1, 0.1, 0.0, 0.8, joint=0.3, score=0.5).face < 0.3
     assert verdict(FOUR, 0.6, 0.1, 0.0, 0.3).face == pytest.approx(0.7)
