@@ -48,6 +48,7 @@ def test_alarms_and_faces_that_the_classifier_rejects_are_counted(pictures, thin
 def test_what_is_rejected_does_not_raise_the_threshold(pictures):
     assert verify.operating_point(Says([0, 0, 0, 0]).rows, pictures, 0.0) > 0.8
     assert verify.operating_point(Says([0, 0.9, 0.9, 0.9]).rows, pictures, 0.0) == 0.1
+    assert verify.operating_point(Says([0, 0.9, 0.9, 0.9]).rows, pictures, 0.0, lowest=0.05) == 0.05
 
 
 def test_the_table_tells_only_what_the_pictures_can_tell():
