@@ -152,6 +152,9 @@ class ClassifierConfig(TomlModel):
     batch: int = Field(64, ge=1)
     per_epoch: int = Field(0, ge=0, description="crops per epoch; 0: as many as there are training faces")
     label_smoothing: float = Field(0.05, ge=0, lt=1)
+    averaged: float = Field(
+        0.0, ge=0, lt=1, description="share of the weights of --start in those that the training ends with"
+    )
     calibrate: bool = Field(True, description="fold a temperature into the last layer, so that 0.9 means 0.9")
     logit_offsets: dict[str, FiniteFloat] = Field(
         {}, description="label -> what its logit gets after the training: `balance` shows a rare one too often"

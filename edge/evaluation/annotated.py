@@ -49,6 +49,8 @@ class Annotated:
     """File and entry of the annotation, for messages."""
     attributes: tuple[frozenset[str], ...] = ()
     """Attributes of each of the N boxes ("beard", "occluded"); empty if no box has any."""
+    scores: tuple[float, ...] = ()
+    """Of the detector that drew the N boxes, 0..1; empty where a person did."""
 
 
 def opened(truth: Annotated) -> tuple[Annotated, Image]:

@@ -31,12 +31,13 @@ def joint_score(score: Any, thing: Any, not_a_face: float) -> NDArray[np.float64
     """
     if not_a_face >= 1:
         return np.asarray(score, np.float64)
-    doubt = _log_odds(thing) - _log_odds(NO_DOUBT) - _log_odds(not_a_face)
-    result: NDArray[np.float64] = 1 / (1 + np.exp(WEIGHT * np.maximum(doubt, 0) - _log_odds(score)))
+    doubt = log_odds(thing) - log_odds(NO_DOUBT) - log_odds(not_a_face)
+    result: NDArray[np.float64] = 1 / (1 + np.exp(WEIGHT * np.maximum(doubt, 0) - log_odds(score)))
     return result
 
 
-def _log_odds(probability: Any) -> NDArray[np.float64]:
+def log_odds(probability: Any) -> NDArray[np.float64]:
+    """Of probabilities 0..1; as if none were nearer to 0 or 1 than 0.0001."""
     p = np.clip(np.asarray(probability, np.float64), _LEAST, 1 - _LEAST)
     result: NDArray[np.float64] = np.log(p / (1 - p))
     return result

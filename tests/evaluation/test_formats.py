@@ -286,6 +286,7 @@ def test_what_is_not_recognised_is_told_with_what_there_is(tmp_path):
 
 
 TABLE = "file,label,x0,y0,x1,y1\na.jpg,with_mask,8,6,28,30\n"
+SCORED = "file,label,x0,y0,x1,y1,score\na.jpg,with_mask,8,6,28,30,0.25\n"
 
 
 @pytest.mark.parametrize(
@@ -313,12 +314,22 @@ def test_a_table_is_read_as_spreadsheets_write_it(text, encoding, tmp_path):
         (TABLE.replace("with_mask", "Maske"), "crops.csv:2: class 'Maske'"),
         ("", "no column file"),
         (TABLE + "b.jpg\n", "crops.csv:3: class ''"),
+        (SCORED.replace("0.25", "1.5"), "crops.csv:2: score = '1.5': expected a number from 0 to 1"),
+        (SCORED.replace("0.25", "high"), "crops.csv:2: score = 'high'"),
+        (SCORED.replace("0.25", "nan"), "crops.csv:2: score = 'nan'"),
     ],
 )
 def test_a_wrong_row_is_named_by_its_line(text, says, tmp_path):
     (tmp_path / "crops.csv").write_text(text)
     with pytest.raises(DataError, match=says):
         formats.read(tmp_path)
+
+
+@pytest.mark.parametrize(("text", "scores"), [(SCORED, (0.25,)), (SCORED.replace("0.25", ""), ()), (TABLE, ())])
+def test_a_table_may_say_how_sure_a_detector_was(text, scores, tmp_path):
+    picture(tmp_path / "images" / "a.jpg")
+    (tmp_path / "crops.csv").write_text(text)
+    assert only(tmp_path).scores == scores
 
 
 def test_a_byte_order_mark_in_json_does_not_matter(tmp_path):

@@ -185,7 +185,12 @@ def test_shipped_configurations_are_valid():
     from train.config import ClassifierConfig, load, load_stages
 
     folder = Path(__file__).parents[2] / "configs" / "train"
-    splits = {"classifier": ["cluster"], "classifier-longer": ["cluster"], "tutorial": ["random", "cluster"]}
+    splits = {
+        "classifier": ["cluster"],
+        "classifier-longer": ["cluster"],
+        "classifier-boxes": ["cluster"],
+        "tutorial": ["random", "cluster"],
+    }
     assert {name: load(folder / f"{name}.toml", ClassifierConfig).splits for name in splits} == splits
     detectors = {path.stem: load_stages(path) for path in folder.glob("detector*.toml")}
     assert {path.stem for path in folder.iterdir()} == detectors.keys() | splits.keys()

@@ -24,8 +24,9 @@ from edge.core.records import Image
 from edge.vision import masks
 from edge.vision.preprocess import PADDING, InputSpec, crop, resize
 from train.augmentation import drawn_objects, occlusion, photometric
+from train.classifier.beside_detector import with_scores
 from train.config import Augmentation, ClassifierConfig
-from train.data.dataset import Patch, truth
+from train.data.dataset import EVEN, Patch, truth
 from train.fitting import workers
 
 Array = NDArray[Any]
@@ -128,6 +129,7 @@ class Pool:
 class Augmented(keras.utils.PyDataset):
     """Endlessly varied batches of the same shapes, the labels in the shares of `config.balance`.
 
+    Where a detector drew some of the boxes (`scored`), its scores stand beside the labels, for `beside_detector`.
     The draws of a batch depend only on the seed, the epoch and the batch (and the worker whose share it is), not on
     the `threads` that make batches beside the training.
     Raises DataError for a label of which there is neither a picture nor a way to draw one.
@@ -139,6 +141,7 @@ class Augmented(keras.utils.PyDataset):
         self.epoch = 0  # `loop.fit` sets it
         self.share = workers.ALONE  # and this
         self.per_epoch = config.per_epoch or len(patches)
+        self.scored = NOT_A_FACE in config.labels and any(p.sample.score != EVEN for p in patches)
         self.classes = [Pool([p for p in patches if p.sample.label == label]) for label in config.labels]
         self.drawable = Pool([p for p in self.classes[BARE].patches if p.sample.box is not None])
         self.profiles = Pool([p for p in self.drawable.patches if p.sample.nose])
@@ -155,15 +158,18 @@ class Augmented(keras.utils.PyDataset):
         config, share = self.config, self.share
         rng = np.random.default_rng(share.seed(config.seed, self.epoch, index))
         labels = rng.choice(len(config.labels), share.rows(config.batch), p=config.balance)
-        faces = [self.face(label, rng) for label in labels]
-        return self.spec.normalise(np.stack(faces)), one_hot(labels, len(config.labels))
+        faces, scores = zip(*(self.face(label, rng) for label in labels), strict=True)
+        truths = one_hot(labels, len(config.labels))
+        return self.spec.normalise(np.stack(faces)), with_scores(truths, scores) if self.scored else truths
 
-    def face(self, label: int, rng: np.random.Generator) -> Image:
+    def face(self, label: int, rng: np.random.Generator) -> tuple[Image, float]:
+        """A crop of `label`, and the score of the detector that found it."""
         pool, how, size = self.classes[label], self.config.augmentation, self.config.size
         if pool.patches and rng.random() >= self.drawn[label]:
-            return augmented(pool.draw(rng), None, size, how, rng)
+            patch = pool.draw(rng)
+            return augmented(patch, None, size, how, rng), patch.sample.score
         if label == THING:
-            return augmented(drawn_objects.draw(rng), None, size, how, rng)
+            return augmented(drawn_objects.draw(rng), None, size, how, rng), EVEN
         lowered = rng.uniform(*LOWERED) if label == INCORRECT else 0.0
         aside = self.profiles.patches and rng.random() < how.drawn_profiles
-        return augmented((self.profiles if aside else self.drawable).draw(rng), lowered, size, how, rng)
+        return augmented((self.profiles if aside else self.drawable).draw(rng), lowered, size, how, rng), EVEN

@@ -7,7 +7,6 @@ the general check, with the truth that the drawing knows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -43,6 +42,9 @@ def _one(config: ClassifierConfig, truth: int, rng: np.random.Generator) -> NDAr
 class WithMemory(keras.utils.PyDataset):
     """Batches of which one half is of the door, with its labels, and the other drawn, with the answers of before."""
 
+    scored = False
+    """A detector's scores are left aside: the drawn half has none."""
+
     def __init__(self, door: Augmented, crops: NDArray[np.uint8], answers: Array) -> None:
         """`crops` (M, size, size, 3) as `drawn` gives them, `answers` (M, L) what was said of them."""
         super().__init__(workers=door.workers, max_queue_size=door.max_queue_size)
@@ -64,9 +66,5 @@ class WithMemory(keras.utils.PyDataset):
         rng = np.random.default_rng([self.door.config.seed, self.epoch, index, 1])
         some = rng.choice(len(self.crops), len(faces), replace=len(self.crops) < len(faces))
         old = self.door.spec.normalise(self.crops[some])
-        return np.concatenate([faces, old]), np.concatenate([labels, self.answers[some]]).astype(np.float32)
-
-
-def between(before: Sequence[Array], after: Sequence[Array], share: float) -> list[Array]:
-    """Weights so far on the way from `before` to `after` (Wortsman et al. 2022, arXiv 2109.01903)."""
-    return [(a + share * (b - a)).astype(a.dtype) for a, b in zip(before, after, strict=True)]
+        truths = labels[:, : self.answers.shape[1]]
+        return np.concatenate([faces, old]), np.concatenate([truths, self.answers[some]]).astype(np.float32)

@@ -13,12 +13,12 @@ from keras import layers
 from numpy.typing import NDArray
 
 from edge.core.errors import ConfigError
+from train.classifier.beside_detector import JointCrossentropy, accuracy
 from train.config import ClassifierConfig, Phase
 from train.networks.backbones import backbone
 
 LAST = "labels"
 """Name of the last layer, whose units are in the order of `edge.core.labels.CLASSIFIER_LABELS`."""
-METRICS = ("accuracy",)
 CAFFE_MEANS = (103.939, 116.779, 123.68)
 """Blue, green, red means that the VGG weights of Keras were trained with (`keras.applications.vgg16`)."""
 
@@ -74,8 +74,15 @@ def unfreeze(model: keras.Model, config: ClassifierConfig, upper_blocks: bool) -
         layer.trainable = of_head or (k >= first and not isinstance(layer, fixed))
 
 
-def prepare(model: keras.Model, config: ClassifierConfig, phase: Phase, steps: int, upper_blocks: bool) -> None:
-    """Compiles `model` for one phase of `steps` batches in all."""
+def metrics(scored: bool) -> list[Any]:
+    """What a training is followed by; `scored` as of `Augmented`."""
+    return [accuracy if scored else "accuracy"]
+
+
+def prepare(
+    model: keras.Model, config: ClassifierConfig, phase: Phase, steps: int, upper_blocks: bool, scored: bool = False
+) -> None:
+    """Compiles `model` for one phase of `steps` batches in all, which are `scored` as `Augmented` says."""
     unfreeze(model, config, upper_blocks)
     rate: Any = phase.learning_rate
     if not phase.constant:
@@ -88,8 +95,8 @@ def prepare(model: keras.Model, config: ClassifierConfig, phase: Phase, steps: i
         optimizer = keras.optimizers.AdamW(rate, weight_decay=phase.weight_decay, **averaging)
     else:
         optimizer = keras.optimizers.Adam(rate, **averaging)
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
-    model.compile(optimizer, loss, metrics=list(METRICS))
+    kind = JointCrossentropy if scored else keras.losses.CategoricalCrossentropy
+    model.compile(optimizer, kind(label_smoothing=config.label_smoothing), metrics=metrics(scored))
     optimizer.build(model.trainable_variables)  # or a finished phase's weights, optimizer included, would not load
 
 

@@ -24,6 +24,7 @@ from train.config import ClassifierConfig, load
 from train.data import dataset, manifest, near_duplicates, splits
 from train.data.dataset import Patch
 from train.fitting import loop, workers
+from train.fitting.between import between
 from train.fitting.plots import curves
 from train.networks import from_bundle
 
@@ -99,6 +100,10 @@ def settings(path: Path, weights: str | None, start: Path | None = None) -> Clas
             raise DataError(f"--start {start}: no such file; expected a bundle, or the classifier.keras of a training")
         taken = from_bundle.origin(bundle.load(start)) if start.is_dir() else {}
         return config.model_copy(update={**taken, "weights": "none"})
+    if config.averaged:
+        raise ConfigError(
+            f"{path}: averaged = {config.averaged:g}: what with? Give a trained classifier to --start from"
+        )
     if weights:
         config = config.model_copy(update={"weights": weights})
     elif config.weights not in ("imagenet", "none"):
@@ -222,6 +227,8 @@ def train(
     """
     keras.utils.set_random_seed(config.seed)
     batches = Augmented(training, config, threads)
+    if batches.scored:
+        print("boxes with a detector's score: taught what that detector does not know", flush=True)
     checks = Fixed(validation, config.labels, config.size, config.margin, config.batch)
     with loop.strategy_scope():
         model = network.build(config)
@@ -231,7 +238,9 @@ def train(
             model, config, upper_blocks=config.tune.epochs > 0
         )  # an unknown layer is an error now, not in an hour
         lock()
+        before = model.get_weights()
         history = phases(model, config, batches, checks, folder, others)
+        model.set_weights(between(model.get_weights(), before, config.averaged))
     return model, history
 
 
@@ -246,7 +255,7 @@ def phases(
     for name, phase, after in (("head", config.head, config.tune.epochs), ("tune", config.tune, 0)):
         if phase.epochs:
             print(f"phase {name}: {phase.epochs} epochs of {len(batches)} batches", flush=True)
-            network.prepare(model, config, phase, phase.epochs * len(batches), upper_blocks=name == "tune")
+            network.prepare(model, config, phase, phase.epochs * len(batches), name == "tune", batches.scored)
             rows = loop.fit(
                 model,
                 batches,
@@ -254,7 +263,7 @@ def phases(
                 phase.epochs,
                 checks,
                 afterwards=after + others,
-                metrics=network.METRICS,
+                metrics=network.metrics(batches.scored),
             )
             history += [row | {"epoch": float(k)} for k, row in enumerate(rows, start=len(history))]
     return history

@@ -30,6 +30,7 @@ from train.config import ClassifierConfig
 from train.data import dataset, manifest, near_duplicates
 from train.data.dataset import Patch
 from train.fitting import loop, paired, workers
+from train.fitting.between import between
 from train.fitting.plots import curves
 
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
@@ -204,7 +205,7 @@ def kept(
     """
     after, said = model.get_weights(), ""
     for share in SHARES:
-        model.set_weights(memory.between(before, after, share))
+        model.set_weights(between(before, after, share))
         of_door, *found = [c.against(c.right(model), was) for c, was in zip((door, *checks), old, strict=True)]
         print(f"{share:.0%} of the change:", *(line for _, line, _ in (of_door, *found)), sep="\n  ", flush=True)
         lost = [c.name for c, (i, _, _) in zip(checks, found, strict=True) if forgotten(i)]

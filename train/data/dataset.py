@@ -29,6 +29,8 @@ NOTHING = np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, bool)
 """No boxes, categories and regions to ignore."""
 NOSES = {"left": "nose_left", "right": "nose_right"}
 """Side of the picture that a head in profile looks to -> attribute of its annotation."""
+EVEN = 0.5
+"""Score of a box that no detector drew: it speaks neither for a face nor against one."""
 SURROUNDINGS = 0.65
 """Kept around a face, in sides of its box: enough for a margin of 0.35, a shift and a turn."""
 
@@ -50,6 +52,8 @@ class Sample:
     """Width and height of the picture as the annotations say, where they do."""
     nose: str = ""
     """"left" or "right" where the annotations say that the head is seen from the side; else ""."""
+    score: float = EVEN
+    """Of the detector that drew the box."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,13 +92,15 @@ def of_pictures(pictures: Iterable[Annotated]) -> list[Sample]:
             p.split,
             p.size,
             next((side for side, name in NOSES.items() if name in said), ""),
+            score,
         )
         for p in pictures
-        for box, category, ignored, said in zip(
+        for box, category, ignored, said, score in zip(
             p.boxes.tolist(),
             p.categories.tolist(),
             p.ignored.tolist(),
             p.attributes or [frozenset()] * len(p.boxes),
+            p.scores or [EVEN] * len(p.boxes),
             strict=True,
         )
         if labels[category] in CLASSIFIER_LABELS and (not ignored or labels[category] == NOT_A_FACE)

@@ -30,6 +30,7 @@ from train.detector.batches import Scenes, read
 from train.detector.coco_ap import coco_ap
 from train.detector.hard_examples import Place
 from train.fitting import loop, workers
+from train.fitting.between import between
 from train.fitting.plots import curves
 from train.networks import from_bundle
 
@@ -190,12 +191,8 @@ def _hard(
 
 
 def average(model: keras.Model, other: keras.Model, share: float) -> None:
-    """Moves the weights of `model` towards those of `other`, which it was tuned from, by `share`.
-
-    Keeps more of what the first could do than tuning alone: Wortsman et al. (2022), arXiv 2109.01903.
-    """
-    pairs = zip(model.get_weights(), other.get_weights(), strict=True)
-    model.set_weights([(1 - share) * mine + share * theirs for mine, theirs in pairs])
+    """Moves the weights of `model` towards those of `other`, which it was tuned from, by `share`."""
+    model.set_weights(between(model.get_weights(), other.get_weights(), share))
 
 
 def cache(workdir: Path) -> Path:

@@ -2,8 +2,8 @@
 
 On a device the classifier is asked about the boxes of a detector, and says "not a face" of some. So it learns from such
 boxes: places where the detector sees a face and none is, and faces as the detector draws them where it doubts, which
-is less tidy than annotations are. Each scene is looked at as it is, and once more turned and badly lit, where a
-detector doubts more often.
+is less tidy than annotations are. Each scene is looked at as it is, and again turned and badly lit, where a detector
+doubts more often. The table has the detector's scores, for `train.classifier.beside_detector`.
 """
 
 from __future__ import annotations
@@ -43,15 +43,18 @@ SMALLEST = 8.0
 """Pixels of the shorter side of a box."""
 LONGEST = 224
 """Pixels of the longer side of a face on disk: twice the input of the classifier."""
+LOOKS = 2
+"""At each scene."""
 TURN, SCALE = (12.0, 45.0), (0.75, 1.0)
-"""Degrees and scale of the second look."""
-COLUMNS = (*NEEDED, "source", "cluster", "split")
+"""Degrees and scale of the looks after the first."""
+COLUMNS = (*NEEDED, "source", "cluster", "split", "score")
 
 
-def run(paths: Sequence[Path], out: Path, bundle: Path | None, teachers: Sequence[Path]) -> None:
+def run(paths: Sequence[Path], out: Path, bundle: Path | None, teachers: Sequence[Path], looks: int = LOOKS) -> None:
     """Writes `out`/crops.csv with the pictures in `out`/images, and prints how often it took what.
 
     paths: scenes whose every face is annotated or ignored. teachers: see `train.settle.annotations.run`; may be empty.
+    looks: at each scene, the first at it as it is, the others at it turned and badly lit.
     Raises DataError, BundleError.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -71,7 +74,7 @@ def run(paths: Sequence[Path], out: Path, bundle: Path | None, teachers: Sequenc
             writer = csv.writer(table, lineterminator="\n")
             writer.writerow(COLUMNS)
             for number, (scene, image) in enumerate(each(track(scenes, "looking"), skipped)):
-                patches = found(scene, image, find, doubts, np.random.default_rng(number))
+                patches = found(scene, image, find, doubts, np.random.default_rng(number), looks)
                 for k, patch in enumerate(patches):
                     name = f"{number:06d}-{k:02d}.jpg"
                     _write(folder / "images" / name, patch.image)
@@ -90,23 +93,35 @@ def _write(path: Path, image: Image) -> None:
 def _row(name: str, patch: dataset.Patch) -> list[str | float]:
     box, sample = patch.box, patch.sample
     corners = [round(v, 2) for v in (box.x0, box.y0, box.x1, box.y1)]
-    return [name, sample.label, *corners, sample.source, sample.cluster, sample.split]
+    return [name, sample.label, *corners, sample.source, sample.cluster, sample.split, round(sample.score, 4)]
 
 
 def found(
-    scene: Annotated, image: Image, find: Finder, teachers: Sequence[Finder], rng: np.random.Generator
+    scene: Annotated,
+    image: Image,
+    find: Finder,
+    teachers: Sequence[Finder],
+    rng: np.random.Generator,
+    looks: int = LOOKS,
 ) -> Iterator[dataset.Patch]:
     """The faces and things of one scene (RGB) that are worth a row, each with its surroundings."""
     doubtful = np.zeros((0, 4))
     for teacher in teachers:
         rows = teacher(image)
         doubtful = np.r_[doubtful, rows[rows[:, 4] >= TEACHER_DOUBTS, :4]]
-    again, move = altered(image, rng)
-    for picture, matrix, sure in ((image, None, SURE), (again, move, 1.0)):
+    for look in range(looks):
+        picture, matrix = altered(image, rng) if look else (image, None)
+        sure = 1.0 if look else SURE
         boxes, places = (moved(rows, matrix) for rows in (scene.boxes.astype(float), doubtful))
         for row, label in taken(find(picture), replace(scene, boxes=boxes.astype(np.float32)), places, sure):
             sample = dataset.Sample(
-                scene.path, Box(*row[:4].tolist()), label, f"found-{scene.source}", scene.cluster, scene.split
+                scene.path,
+                Box(*row[:4].tolist()),
+                label,
+                f"found-{scene.source}",
+                scene.cluster,
+                scene.split,
+                score=float(row[4]),
             )
             patch = dataset.cut(picture, sample)
             if patch:

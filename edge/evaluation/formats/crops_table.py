@@ -1,4 +1,4 @@
-"""`crops.csv`: a face per row. Columns file, label, x0, y0, x1, y1; optional: box, source, cluster, split."""
+"""`crops.csv`: a face per row. Columns file, label, x0, y0, x1, y1; optional: box, source, cluster, split, score."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def files(root: Path) -> list[Path]:
 def read(path: Path, labels: Labels) -> list[Annotated]:
     """Reads commas, semicolons or tabs, as Excel writes them, with or without a byte order mark. Raises DataError.
 
-    `box` = whole: the picture is the face. `file` is in `images/` beside the table, or a full path.
+    `box` = whole: the picture is the face. `file` is in `images/` beside the table, or a full path. `score`: 0..1, of
+    the detector that drew the box.
     """
     try:
         lines = readable(path).read_text(encoding="utf-8-sig").splitlines()
@@ -62,6 +63,7 @@ def read(path: Path, labels: Labels) -> list[Annotated]:
                 whole=whole,
                 lone=True,
                 where=where,
+                scores=_score(row, where),
             )
         )
     return result
@@ -77,3 +79,16 @@ def _box(row: dict[str, str], where: str) -> list[float]:
         said = ", ".join(f"{c} = {v:g}" for c, v in zip(CORNERS, box, strict=True))
         raise DataError(f"{where}: {said}: no box; expected x0 < x1 and y0 < y1, in pixels")
     return box
+
+
+def _score(row: dict[str, str], where: str) -> tuple[float, ...]:
+    said = (row.get("score") or "").strip()
+    if not said:
+        return ()
+    try:
+        score = float(said.replace(",", "."))
+    except ValueError:
+        score = -1.0
+    if not 0 <= score <= 1:
+        raise DataError(f"{where}: score = {said[:40]!r}: expected a number from 0 to 1, a detector's, or nothing")
+    return (score,)

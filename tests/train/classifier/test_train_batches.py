@@ -120,6 +120,42 @@ def test_turning_keeps_the_middle_of_the_face_in_place():
     assert turned[y, x].min() > 200
 
 
+def scored(score, label=NOT_A_FACE):
+    plain = patch(label)
+    return replace(plain, sample=replace(plain.sample, score=score))
+
+
+FOUR = {"balance": [0.0, 0.5, 0.0, 0.5], "batch": 16}
+
+
+def test_scores_of_a_detector_stand_beside_the_labels():
+    how = PLAIN.model_copy(update={"drawn_things": 0.0})
+    _, truths = batches.Augmented([scored(0.9), patch()], config(how, **FOUR))[0]
+    assert truths.shape == (16, 5)
+    things = truths[:, 3] == 1
+    assert 0 < things.sum() < 16
+    assert truths[things, 4] == pytest.approx(np.log(9))
+    assert (truths[~things, 4] == 0).all(), "nobody looked at these"
+
+
+def test_what_is_drawn_has_no_score():
+    how = PLAIN.model_copy(update={"drawn": 1.0})
+    faces = batches.Augmented([scored(0.9, BARE), scored(0.9)], config(how, balance=[0.5, 0.0, 0.0, 0.5], batch=16))
+    _, truths = faces[0]
+    assert (truths[truths[:, 0] == 1, 4] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("faces", "changes"),
+    [([patch(NOT_A_FACE), patch()], FOUR), ([scored(0.9, MASKED), patch()], {})],
+    ids=["no score", "a network that knows no things"],
+)
+def test_where_scores_say_nothing_there_is_no_column_of_them(faces, changes):
+    made = batches.Augmented(faces, config(**changes))
+    assert not made.scored
+    assert made[0][1].shape[1] == len(made.config.labels)
+
+
 def test_a_drawn_mask_changes_the_lower_half_only_where_asked():
     p = patch()
     drawn, plain = (batches.augmented(p, d, 56, PLAIN, rng()) for d in (0.0, None))

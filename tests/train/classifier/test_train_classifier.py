@@ -256,6 +256,38 @@ def test_a_trained_classifier_is_calibrated_and_measured_without_an_epoch(traine
     assert (work / "classifier.keras").exists()
 
 
+def test_a_detectors_boxes_go_on_from_a_trained_classifier_and_part_of_it_stays(faces, tmp_path, capsys):
+    """As configs/train/classifier-boxes.toml does: a table with scores, and the mean of the weights at the end."""
+    rows = [f"{faces / 'with_mask' / f'{i}.png'},not_a_face,4,4,44,44,0.{i + 10}" for i in range(20)]
+    (tmp_path / "crops.csv").write_text("\n".join(["file,label,x0,y0,x1,y1,score", *rows]))
+    text = SETTINGS.replace(', "random"]', "]").replace(
+        "per_epoch = 320", "balance = [0.4, 0.4, 0, 0.2]\nper_epoch = 32"
+    )
+    first = tmp_path / "first.toml"
+    first.write_text(text)
+    training.run(first, [faces], tmp_path / "first")
+    start, folder = tmp_path / "first" / "classifier.keras", tmp_path / "boxes"
+    boxes = tmp_path / "boxes.toml"
+    boxes.write_text("averaged = 0.75\ncalibrate = false\n" + text.replace("epochs = 3", "epochs = 0"))
+    training.run(boxes, [faces, tmp_path / "crops.csv"], folder, start=start)
+    assert "taught what that detector does not know" in capsys.readouterr().out
+    before, mean = (keras.models.load_model(path).get_weights() for path in (start, folder / "classifier.keras"))
+    moved = [b - a for a, b in zip(before, mean, strict=True)]
+    assert max(np.abs(change).max() for change in moved) > 0
+    boxes.write_text(boxes.read_text().replace("averaged = 0.75", "averaged = 0.0"))
+    training.run(boxes, [faces, tmp_path / "crops.csv"], tmp_path / "whole", start=start)
+    after = keras.models.load_model(tmp_path / "whole" / "classifier.keras").get_weights()
+    for change, a, b in zip(moved, before, after, strict=True):
+        np.testing.assert_allclose(change, (b - a) / 4, atol=1e-5)
+
+
+def test_a_mean_with_nothing_is_one_line(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text("averaged = 0.5\n" + SETTINGS)
+    with pytest.raises(ConfigError, match=r"averaged = 0.5: .*Give a trained classifier to --start from"):
+        training.settings(path, None)
+
+
 def test_an_offset_of_a_label_that_the_network_does_not_tell_is_one_line(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text(SETTINGS.replace("[head]", "[logit_offsets]\nwith_mask = nan\n[head]", 1))

@@ -103,6 +103,24 @@ def test_the_table_is_one_that_the_classifier_reads(tmp_path, monkeypatch, capsy
     assert "2 without_mask, 2 not_a_face" in capsys.readouterr().out
 
 
+def test_the_classifier_hears_how_sure_the_detector_was(tmp_path, monkeypatch):
+    written(tmp_path, monkeypatch, [(*AT, 0.5), (*ELSEWHERE, 0.4)])
+    assert {(s.label, s.score) for s in dataset.read(tmp_path / "out")} == {("without_mask", 0.5), (NOT_A_FACE, 0.4)}
+
+
+def test_each_scene_is_looked_at_as_often_as_is_asked():
+    seen = []
+
+    def find(picture):
+        seen.append(picture)
+        return rows()
+
+    image = np.zeros((96, 128, 3), np.uint8)
+    list(crops.found(scene(), image, find, [], np.random.default_rng(3), looks=4))
+    assert seen[0] is image
+    assert len({picture.tobytes() for picture in seen}) == 4
+
+
 def test_nothing_is_written_over(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
