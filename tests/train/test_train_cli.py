@@ -187,7 +187,6 @@ def test_shipped_configurations_are_valid():
     folder = Path(__file__).parents[2] / "configs" / "train"
     splits = {
         "classifier": ["cluster"],
-        "classifier-longer": ["cluster"],
         "classifier-boxes": ["cluster"],
         "tutorial": ["random", "cluster"],
     }

@@ -24,7 +24,6 @@ def with_scores(truths: NDArray[Any], scores: Any) -> NDArray[np.float32]:
     return np.c_[truths, log_odds(scores)].astype(np.float32)
 
 
-@keras.saving.register_keras_serializable("maskcam")
 class JointCrossentropy(keras.losses.Loss):
     """Cross-entropy of what both networks say together, of labels the last of which is "not a face".
 
@@ -32,8 +31,8 @@ class JointCrossentropy(keras.losses.Loss):
     cross-entropy. y_pred (B, L): probabilities. A product of experts (Hinton 2002, doi 10.1162/089976602760128018).
     """
 
-    def __init__(self, label_smoothing: float = 0.0, name: str = "joint_crossentropy", **others: Any) -> None:
-        super().__init__(name=name, **others)
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__(name="joint_crossentropy")
         self.label_smoothing = label_smoothing
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -42,11 +41,7 @@ class JointCrossentropy(keras.losses.Loss):
         logits = ops.log(ops.clip(y_pred, _LEAST, 1.0)) + detector * np.array([1] * (count - 1) + [0], np.float32)
         return keras.losses.categorical_crossentropy(y_true[:, :count], logits, True, self.label_smoothing)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
-
-@keras.saving.register_keras_serializable("maskcam")  # type: ignore[untyped-decorator]
 def accuracy(y_true: Any, y_pred: Any) -> Any:
     """Share of right labels of the classifier alone; shapes as of `JointCrossentropy`."""
     return keras.metrics.categorical_accuracy(y_true[:, : y_pred.shape[-1]], y_pred)

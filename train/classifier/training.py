@@ -241,6 +241,9 @@ def train(
         before = model.get_weights()
         history = phases(model, config, batches, checks, folder, others)
         model.set_weights(between(model.get_weights(), before, config.averaged))
+        if batches.scored:
+            # Not compiled: a file that names a loss of ours opens only where maskcam is installed.
+            model = keras.Model(model.inputs, model.outputs, name=model.name)
     return model, history
 
 

@@ -48,8 +48,3 @@ def test_a_score_does_not_make_an_answer_right():
     """The score's log-odds stand beside the labels, and may be larger than any of them."""
     truths = with_scores(np.float32([MASKED, THING]), [0.99, 0.99])
     assert np.array(accuracy(truths, np.repeat(SAID, 2, 0))).tolist() == [1, 0]
-
-
-def test_a_stored_training_knows_its_loss():
-    again = JointCrossentropy.from_config(JointCrossentropy(0.07).get_config())
-    assert again.label_smoothing == 0.07

@@ -1,5 +1,6 @@
 import json
 import os
+import zipfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -272,6 +273,8 @@ def test_a_detectors_boxes_go_on_from_a_trained_classifier_and_part_of_it_stays(
     training.run(boxes, [faces, tmp_path / "crops.csv"], folder, start=start)
     assert "taught what that detector does not know" in capsys.readouterr().out
     before, mean = (keras.models.load_model(path).get_weights() for path in (start, folder / "classifier.keras"))
+    with zipfile.ZipFile(folder / "classifier.keras") as file:
+        assert b"beside_detector" not in file.read("config.json"), "it opens where maskcam is not installed"
     moved = [b - a for a, b in zip(before, mean, strict=True)]
     assert max(np.abs(change).max() for change in moved) > 0
     boxes.write_text(boxes.read_text().replace("averaged = 0.75", "averaged = 0.0"))
