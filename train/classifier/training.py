@@ -243,7 +243,7 @@ def train(
         model.set_weights(between(model.get_weights(), before, config.averaged))
         if batches.scored:
             # Not compiled: a file that names a loss of ours opens only where maskcam is installed.
-            model = keras.Model(model.inputs, model.outputs, name=model.name)
+            model = keras.Model(model.input, model.output, name=model.name)
     return model, history
 
 

@@ -275,6 +275,8 @@ def test_a_detectors_boxes_go_on_from_a_trained_classifier_and_part_of_it_stays(
     before, mean = (keras.models.load_model(path).get_weights() for path in (start, folder / "classifier.keras"))
     with zipfile.ZipFile(folder / "classifier.keras") as file:
         assert b"beside_detector" not in file.read("config.json"), "it opens where maskcam is not installed"
+    shapes = {keras.models.load_model(path).input_shape for path in (start, folder / "classifier.keras")}
+    assert shapes == {(None, 32, 32, 3)}, "a list of one input could not be converted"
     moved = [b - a for a, b in zip(before, mean, strict=True)]
     assert max(np.abs(change).max() for change in moved) > 0
     boxes.write_text(boxes.read_text().replace("averaged = 0.75", "averaged = 0.0"))
