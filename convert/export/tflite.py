@@ -1,4 +1,4 @@
-"""Keras -> full-integer TFLite: uint8 in, int8 out, static shapes, so that an Edge TPU could map it whole."""
+"""Keras -> full-integer TFLite: int8 in and out, static shapes, so that an Edge TPU could map it whole."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def to_tflite(model: keras.Model, representative: Iterable[list[NDArray[np.float
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: iter(representative)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.int8
+    converter.inference_input_type, converter.inference_output_type = tf.int8, tf.int8
     converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     with silence_native_output():
         data: bytes = converter.convert()

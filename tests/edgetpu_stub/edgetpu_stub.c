@@ -1,8 +1,7 @@
 /* A TensorFlow Lite external delegate that takes the place of libedgetpu.so.1 in tests.
  *
- * It claims the operations named "edgetpu-custom-op", as the real library does, and turns bytes into signed bytes of
- * the same step (uint8 -> int8, that is q - 128): the operation that a model with uint8 input begins with. So a network
- * of ours whose first operation bears that name gives its right answer through this delegate, and only through it.
+ * It claims the operations named "edgetpu-custom-op", as the real library does, and hands their bytes on as they are. So
+ * a network of ours behind an operation of that name gives its right answer through this delegate, and only through it.
  *
  * MASKCAM_STUB_FAULT makes it fail as devices do:
  *   no-device   creation fails without a word, as the real library does when nothing is plugged in
@@ -119,7 +118,7 @@ static int invoke(struct context *context, struct node *node)
         const uint8_t *from = in->data;
         bool zeros = (broken && faulty("wrong")) || in->bytes != out->bytes;
         for (size_t j = 0; j < out->bytes; j++)
-            to[j] = zeros ? 0 : from[j] ^ 0x80;
+            to[j] = zeros ? 0 : from[j];
     }
     return OK;
 }

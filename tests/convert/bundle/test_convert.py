@@ -117,12 +117,12 @@ def test_a_tall_picture_is_looked_at_in_the_tall_shape_on_both_engines(made):
         assert np.abs(np.sort(found[:, :4], 0) - [[12, 12, 28, 28], [12, 108, 28, 124]]).max() < 1
 
 
-def test_int8_file_takes_and_gives_bytes(made):
+def test_int8_file_takes_and_gives_int8(made):
     from edge.vision import bundle
 
     loaded = bundle.load(made / "bundle")
     for network in (loaded.detector, loaded.classifier):
-        assert network.quantisation["input"].dtype == "uint8"
+        assert network.quantisation["input"].dtype == "int8"
         assert abs(network.quantisation["input"].scale - 2 / 255) < 1e-4
         assert {network.quantisation[name].dtype for name in network.outputs} == {"int8"}
 

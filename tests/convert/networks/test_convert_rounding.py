@@ -238,7 +238,7 @@ def test_int8_says_more_nearly_what_float_says(network, pictures):
         answers = []
         for picture in pictures:
             scale, zero = given["quantization"]
-            picture = np.clip(np.round(picture / scale) + zero, 0, 255).astype(np.uint8)
+            picture = np.clip(np.round(picture / scale) + zero, -128, 127).astype(np.int8)
             interpreter.set_tensor(given["index"], picture)
             interpreter.invoke()
             scale, zero = got["quantization"]
