@@ -137,7 +137,7 @@ def _choose_joint_threshold(
 ) -> None:
     """The operating point of both int8 networks together."""
     detector = values["detector"]
-    detector["joint_threshold"] = detector["score_threshold"]  # that there is one, while it is chosen
+    detector["joint_threshold"] = verify.HIGHEST  # while it is chosen: scores below the operating point are not changed
     _write(folder, values)
     both = verify.detectors(bundles.load(folder))["int8"]
     detector["joint_threshold"] = verify.operating_point(both.rows, held_out, false_alarms, lowest=LOWEST_JOINT)

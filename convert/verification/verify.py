@@ -31,6 +31,8 @@ COMPARED = (
     "ap_without_mask",
     "label_accuracy",
 )
+HIGHEST = 0.9
+"""Score threshold above which none is chosen."""
 Figures = dict[str, dict[str, Any]]
 
 
@@ -106,7 +108,10 @@ def check(figures: Figures, said: dict[str, Outcomes], config: ConvertConfig) ->
 def operating_point(
     rows_of: Any, pictures: list[Annotated], false_alarms: float, min_side: float = 12.0, lowest: float = 0.1
 ) -> float:
-    """The lowest score threshold (two decimals, `lowest`..0.9) with at most `false_alarms` per picture at IoU 0.4."""
+    """The lowest score threshold from `lowest` to `HIGHEST`, of two decimals, with at most `false_alarms` per picture.
+
+    A box is right from an IoU of 0.4 on.
+    """
     wrong, count = [], 0
     for truth, image in every(pictures, "choosing the threshold"):
         sides = truth.boxes[:, 2:] - truth.boxes[:, :2]
@@ -116,10 +121,10 @@ def operating_point(
         wrong.append(scores[~hits])
         count += 1
     scores = np.concatenate(wrong) if wrong else np.zeros(0)
-    for threshold in np.arange(lowest, 0.91, 0.01):
+    for threshold in np.arange(lowest, HIGHEST + 0.01, 0.01):
         if (scores >= threshold).sum() <= false_alarms * count:
             return round(float(threshold), 2)
-    return 0.9
+    return HIGHEST
 
 
 def run(folder: Path, data: Path, config: ConvertConfig) -> Figures:

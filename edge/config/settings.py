@@ -209,7 +209,7 @@ class Detector(_Section):
         "auto: one, or two where a tall frame fits none of the bundle's input shapes",
     )
     min_face: float = _setting(
-        20.0, "px", "faces with a shorter side below this are tracked but not classified", ge=1, le=4320
+        14.0, "px", "faces with a shorter side below this are tracked but not classified", ge=1, le=4320
     )
 
 

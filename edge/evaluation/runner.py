@@ -50,7 +50,8 @@ class BundleDetector:
 
     On the device, a box that the classifier rejects as "not a face" is dropped. Here it is ranked below the operating
     point: its score is the joint one (`edge.vision.joint`), or, with a bundle that has no joint threshold, becomes at
-    most that point, times the probability that it is a face.
+    most that point, times the probability that it is a face. Above that point a box whose label is doubtful ranks lower
+    (`sure_first`).
     """
 
     def __init__(self, bundle: Bundle, detector: Engine, classifier: Engine) -> None:
@@ -62,21 +63,27 @@ class BundleDetector:
 
     def rows(self, image: Image) -> Rows:
         """(N, 6) rows of an RGB picture, best first; labels as in `edge.evaluation.scoring`."""
-        found, things = self.answers(image)
+        found, things, sure = self._answers(image)
         if self._joint:
             found[:, 4] = joint_score(found[:, 4], things, NOT_A_FACE_FROM)
         else:
             vetoed = self.rejected(found, things)
             found[vetoed, 4] = np.minimum(found[vetoed, 4], self.operating) * (1 - things[vetoed])
+        found[:, 4] = sure_first(found[:, 4], sure, self.operating)
         return found[np.argsort(-found[:, 4], kind="stable")]
 
     def answers(self, image: Image) -> tuple[Rows, Rows]:
         """The same rows with the detector's own score, and the probabilities (N,) that they are not faces."""
+        return self._answers(image)[:2]
+
+    def _answers(self, image: Image) -> tuple[Rows, Rows, Rows]:
+        """And how sure each label is (N,), 0.5 to 1."""
         found = self._detector.rows(image)
         labels, things = np.full(len(found), float(UNSAID)), np.full(len(found), UNASKED if self._joint else 0.0)
+        sure = np.ones(len(found))
         for i in np.flatnonzero(found[:, 4] >= NAMED_FROM):
-            labels[i], things[i] = self._say(image, Box(*found[i, :4].tolist()))
-        return np.c_[found, labels], things
+            labels[i], things[i], sure[i] = self._say(image, Box(*found[i, :4].tolist()))
+        return np.c_[found, labels], things, sure
 
     def rejected(self, rows: Rows, things: Rows) -> NDArray[np.bool_]:
         """Which of the `answers` the device drops as "not a face"."""
@@ -88,19 +95,28 @@ class BundleDetector:
         rows = [[*box, 1.0, self._say(image, Box(*box), truth.whole)[0]] for box in truth.boxes.tolist()]
         return np.array(rows, float).reshape(-1, 6)
 
-    def _say(self, image: Image, box: Box, whole: bool = False) -> tuple[float, float]:
-        """The label of a face, and the probability that it is not one."""
+    def _say(self, image: Image, box: Box, whole: bool = False) -> tuple[float, float, float]:
+        """The label of a box, the probability that it is no face, and how sure the label is among faces."""
         p = self._classifier.probabilities(image, box, 0.0 if whole else None)
         said = dict(zip(self._labels, p.tolist(), strict=True))
         on, off, incorrect = (said.get(x, 0.0) for x in (WITH_MASK, WITHOUT_MASK, INCORRECTLY_WORN))
         label = MASKED if on >= off + incorrect else INCORRECT if incorrect > off else BARE
-        return float(label), said.get(NOT_A_FACE, 0.0)
+        return float(label), said.get(NOT_A_FACE, 0.0), max(on, off + incorrect) / max(on + off + incorrect, 1e-6)
 
     def __call__(self, bgr: NDArray[np.uint8]) -> Rows:
         """Like `__call__` for a BGR picture, as OpenCV reads it, with two labels: an incorrectly worn mask is 0."""
         rows = self.rows(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]
         rows[rows[:, 5] == INCORRECT, 5] = BARE
         return rows
+
+
+def sure_first(scores: Rows, sure: Rows, operating: float) -> Rows:
+    """Scores (N,) whose part above the operating point is multiplied by how sure the label is (N,), 0..1.
+
+    So the average precision of a label ranks by box and label together, as is usual in detectors of several classes,
+    and what counts as found stays the same.
+    """
+    return np.minimum(scores, operating) + np.maximum(scores - operating, 0) * sure
 
 
 def score(

@@ -6,11 +6,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.core.errors import DataError
 from edge.core.labels import CLASSIFIER_LABELS
 from edge.evaluation import coco, slices
-from edge.evaluation.runner import BundleDetector, score, table, without_nan
+from edge.evaluation.runner import BundleDetector, score, sure_first, table, without_nan
 from edge.testing.engine import ScriptedEngine
 from edge.vision import bundle
 from edge.vision.decode import cells
@@ -58,7 +60,30 @@ def test_what_is_no_face_falls_below_the_operating_point(tmp_path, write_bundle)
     assert vetoed.rows(picture)[0, 4] == pytest.approx(vetoed.operating * 0.3, rel=1e-4)
     (tmp_path / "other").mkdir()
     doubted = of(tmp_path / "other", write_bundle, (0.3, 0.3, 0.0, 0.4))
-    assert doubted.rows(picture)[0, 4] == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-6)
+    assert doubted.rows(picture)[0, 4] == pytest.approx(ranked(1 / (1 + np.exp(-3)), 0.5, doubted), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "sure"), [((0.9, 0.1, 0, 0), 0.9), ((0, 0.4, 0.4, 0), 1.0), ((0.2, 0.3, 0, 0), 0.6)]
+)
+def test_among_found_faces_a_doubtful_label_ranks_lower(tmp_path, write_bundle, probabilities, sure):
+    picture, score = np.zeros((32, 64, 3), np.uint8), 1 / (1 + np.exp(-3))
+    detector = of(tmp_path, write_bundle, probabilities)
+    assert detector.rows(picture)[0, 4] == pytest.approx(ranked(score, sure, detector), abs=1e-6)
+    assert detector.answers(picture)[0][0, 4] == pytest.approx(score, abs=1e-6), "the detector's own"
+
+
+def ranked(score, sure, detector):
+    return detector.operating + (score - detector.operating) * sure
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.5, 1)), min_size=1), st.floats(0, 1))
+def test_doubt_of_a_label_changes_nothing_about_what_is_found(pairs, operating):
+    scores, sure = np.array(pairs).T
+    changed = sure_first(scores, sure, operating)
+    assert ((changed >= operating) == (scores >= operating)).all()
+    assert (changed <= scores + 1e-12).all()
+    assert (changed[scores <= operating] == scores[scores <= operating]).all()
 
 
 def test_with_a_joint_threshold_rows_have_the_joint_score_and_the_device_rejects_the_same(tmp_path, write_bundle):
@@ -89,7 +114,7 @@ def door(folder, categories, truncated=False):
 def test_rows_are_in_pixels_of_the_picture_whatever_its_size(detector):
     (row,) = detector.rows(np.zeros((320, 640, 3), np.uint8))
     assert np.allclose(row[:4], [200, 40, 360, 200])
-    assert row[4] == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-6)
+    assert row[4] == pytest.approx(ranked(1 / (1 + np.exp(-3)), 0.9, detector), abs=1e-6)
     assert row[5] == 1
 
 
