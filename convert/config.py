@@ -27,7 +27,7 @@ class ConvertConfig(toml_model.TomlModel):
     width: Side = Field(512, description="width of the detector's input, pixels")
     height: Side = Field(384, description="height of the detector's input, pixels")
     shapes: list[tuple[Side, Side]] = Field(
-        [(544, 320), (448, 448), (384, 512), (320, 544)],
+        [(544, 320), (448, 448), (384, 512), (384, 672)],
         description="width and height of further inputs: for 16:9, square and tall frames",
     )
     nms_iou: float = Field(0.4, gt=0, lt=1, description="faces that overlap more (IoU) are one face")
