@@ -42,7 +42,7 @@ def script(old: str, host: Host) -> str:
     text = old or OWN
     if not re.match(r"#! ?/bin/(ba|da)?sh", text):
         raise FlashError(f"{NAME}: not a shell script: nothing can be added to it; remove it")
-    text = re.sub(rf"{BEGIN}\n.*?{END}\n", "", text.replace("\r\n", "\n"), flags=re.DOTALL)
+    text = re.sub(rf"^{BEGIN}\n.*?^{END}\n", "", text.replace("\r\n", "\n"), flags=re.DOTALL | re.MULTILINE)
     shebang, _, rest = text.partition("\n")
     return "\n".join([shebang, BEGIN, *_lines(host), END, rest])
 
