@@ -19,8 +19,10 @@ CLASSIFIER ?= configs/train/classifier.toml
 CONVERT    ?= configs/convert.toml
 LOOKS   ?= 3
 WORKERS ?= 2
-MASKCAM_TRAIN   ?= maskcam-train
-MASKCAM_CONVERT ?= maskcam-convert
+MASKCAM_TRAIN    ?= maskcam-train
+MASKCAM_DETECTOR ?= $(MASKCAM_TRAIN)# that of an environment with PyTorch trains the detector in half of the time:
+#   MASKCAM_DETECTOR="env KERAS_BACKEND=torch other/bin/maskcam-train"
+MASKCAM_CONVERT  ?= maskcam-convert
 
 $(foreach name,TRAIN VAL YUNET RFB,$(if $($(name)),,$(error $(name) is empty: expected a file, $(name)=FILE; see the first lines of configs/train/networks.mk)))
 
@@ -43,7 +45,7 @@ $(OUT)/first/bundle.json: $(OUT)/detector/done
 	$(MASKCAM_CONVERT) bundle --detector $(OUT)/detector --classifier edge/shipped $(scenes) --even-if-worse --out $(@D)
 
 $(OUT)/detector/done: $(OUT)/settled/train/train.json $(OUT)/settled/val/val.json
-	$(MASKCAM_TRAIN) detector $(DETECTOR) --weights $(YUNET) --data $(OUT)/settled/train/train.json \
+	$(MASKCAM_DETECTOR) detector $(DETECTOR) --weights $(YUNET) --data $(OUT)/settled/train/train.json \
 	  --val $(OUT)/settled/val/val.json --workers $(WORKERS) --workdir $(@D)
 	touch $@
 

@@ -288,7 +288,7 @@ class Alerts(_Section):
         True, "", "raise the alert for incorrectly worn masks too; false: they are reported and count as unsure"
     )
     face_score: float = _setting(
-        0.25,
+        0.35,
         "",
         "mean score of the last looks at a face from which it may raise the alert; a lower value misses fewer people, "
         "a higher one alarms less about hands, animals and patterns",

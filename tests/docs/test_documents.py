@@ -73,13 +73,15 @@ def test_make_targets_and_files_of_the_project_exist():
     targets = set(re.findall(r"^([a-z][\w-]*):", makefile, flags=re.M))
     wrong = []
     for block, words in SHOWN:
-        if words[0] == "make":
+        if words[:2] == ["make", "-f"]:
+            wrong += [] if (ROOT / words[2]).exists() else [f"{block}: {words[2]} does not exist"]
+        elif words[0] == "make":
             wrong += [f"{block}: make {w}" for w in words[1:] if "=" not in w and w not in targets]
         if program(words) or words[0].startswith("systemd/"):
             paths = [w for w in words if re.match(r"(configs|systemd|edge|tests)/", w)]
             wrong += [f"{block}: {path} does not exist" for path in paths if not (ROOT / path).exists()]
     for page in PAGES:
-        for target in re.findall(r"`make ([\w-]+)", page.read_text()):
+        for target in re.findall(r"`make (\w[\w-]*)", page.read_text()):
             if target not in targets:
                 wrong.append(f"{page.name}: make {target}")
     assert not wrong, "\n".join(wrong)

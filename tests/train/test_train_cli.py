@@ -192,7 +192,7 @@ def test_shipped_configurations_are_valid():
     }
     assert {name: load(folder / f"{name}.toml", ClassifierConfig).splits for name in splits} == splits
     detectors = {path.stem: load_stages(path) for path in folder.glob("detector*.toml")}
-    assert {path.stem for path in folder.iterdir()} == detectors.keys() | splits.keys()
+    assert {path.stem for path in folder.glob("*.toml")} == detectors.keys() | splits.keys()
     assert all(stage.epochs for stages in detectors.values() for stage in stages)
 
 

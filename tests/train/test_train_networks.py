@@ -63,6 +63,12 @@ def test_every_stage_is_a_command_that_is_understood(make):
     assert parsed[5].weights == "w.h5"
 
 
+def test_the_detector_may_have_a_command_of_its_own(make):
+    said = make("-n", "MASKCAM_DETECTOR=other").stdout
+    assert "other detector configs/train/detector.toml" in said
+    assert "maskcam-train detector" not in said
+
+
 @pytest.mark.parametrize("name", ["TRAIN", "VAL", "YUNET", "RFB"])
 def test_what_is_not_given_is_named_before_anything_runs(make, name):
     done = make(left_out=name)
