@@ -24,7 +24,8 @@ MASKCAM_DETECTOR ?= $(MASKCAM_TRAIN)# that of an environment with PyTorch trains
 #   MASKCAM_DETECTOR="env KERAS_BACKEND=torch other/bin/maskcam-train"
 MASKCAM_CONVERT  ?= maskcam-convert
 
-$(foreach name,TRAIN VAL YUNET RFB,$(if $($(name)),,$(error $(name) is empty: expected a file, $(name)=FILE; see the first lines of configs/train/networks.mk)))
+one = $(filter 1-1,$(words $($(1)))-$(words $(wildcard $($(1)))))
+$(foreach name,TRAIN VAL YUNET RFB,$(if $(call one,$(name)),,$(error $(name) = '$($(name))': expected one file that is there, without spaces in its name; see the first lines of configs/train/networks.mk)))
 
 teachers = --teacher $(YUNET) --teacher $(RFB)
 scenes   = --calibration $(OUT)/settled/train/train.json --validation $(OUT)/settled/val/val.json --config $(CONVERT)

@@ -73,7 +73,15 @@ def test_the_detector_may_have_a_command_of_its_own(make):
 def test_what_is_not_given_is_named_before_anything_runs(make, name):
     done = make(left_out=name)
     assert done.returncode == 2
-    assert f"{name} is empty: expected a file, {name}=FILE" in done.stderr
+    assert f"{name} = '': expected one file that is there" in done.stderr
+    assert not done.stdout
+
+
+@pytest.mark.parametrize("given", ["nowhere.json", "train.json val.json"])
+def test_one_file_is_expected_that_is_there(make, given):
+    done = make(f"TRAIN={given}")
+    assert done.returncode == 2
+    assert f"TRAIN = '{given}': expected one file" in done.stderr
     assert not done.stdout
 
 
