@@ -4,7 +4,7 @@
 #       YUNET=face_detection_yunet_2026may.onnx RFB=RFB-640-masked_face-v2.onnx CROPS=crops.csv
 #
 # The same command goes on where a run was stopped: a finished stage is not repeated, and a training goes on after its last
-# epoch. Wants the extras train and convert. About an hour and a half on two quiet cores for 5,923 pictures.
+# epoch. Wants the extras train and convert. An hour and three quarters on two busy cores for 5,923 pictures.
 
 TRAIN   ?=# scenes to learn from: COCO, its pictures in images/ beside it
 VAL     ?=# scenes to measure and to choose thresholds on
