@@ -10,10 +10,10 @@ import re
 from shlex import quote
 
 from edge.core.errors import FlashError
+from edge.operations.flash.firmware import BEGIN, END, SECTION
 from edge.operations.flash.host import Host
 
 NAME = "firstrun.sh"
-BEGIN, END = "# maskcam: begin", "# maskcam: end"
 RUN = {
     "systemd.run": f"/boot/firmware/{NAME}",
     "systemd.run_success_action": "reboot",
@@ -42,7 +42,7 @@ def script(old: str, host: Host) -> str:
     text = old or OWN
     if not re.match(r"#! ?/bin/(ba|da)?sh", text):
         raise FlashError(f"{NAME}: not a shell script: nothing can be added to it; remove it")
-    text = re.sub(rf"^{BEGIN}\n.*?^{END}\n", "", text.replace("\r\n", "\n"), flags=re.DOTALL | re.MULTILINE)
+    text = SECTION.sub("", text.replace("\r\n", "\n"))
     shebang, _, rest = text.partition("\n")
     return "\n".join([shebang, BEGIN, *_lines(host), END, rest])
 
