@@ -22,12 +22,12 @@ LOWER, UPPER = (0.60, 0.92, 0.25, 0.75), (0.12, 0.45, 0.20, 0.80)
 
 
 class ChangeDetector:
-    """limit: see LIMIT; 0: never. smallest: pixels of the shorter side from which faces are compared.
+    """limit: see LIMIT; 0: never. smallest: pixels of the shorter side from which faces are compared (default: all).
 
     It remembers what each track looked like when it was last classified.
     """
 
-    def __init__(self, limit: float = LIMIT, smallest: float = 20.0) -> None:
+    def __init__(self, limit: float = LIMIT, smallest: float = 0.0) -> None:
         self.limit, self.smallest = limit, smallest
         self._seen: dict[int, NDArray[np.float32]] = {}
         self._now: dict[int, NDArray[np.float32]] = {}
