@@ -17,10 +17,15 @@ def harmless(key: Sequence[str]) -> bool:
     Texts that cannot hold one are marked in the schema.
     """
     found = field(key)
-    if found is None or section(found.annotation):
-        return False
-    extra = found.json_schema_extra
-    return bool(isinstance(extra, dict) and extra.get("harmless")) or not _is_text(found.annotation)
+    extra = found.json_schema_extra if found else None
+    marked = isinstance(extra, dict) and bool(extra.get("harmless"))
+    return plain(key) or (marked and found is not None and not section(found.annotation))
+
+
+def plain(key: Sequence[str]) -> bool:
+    """Whether a key takes numbers, switches or choices alone, or lists of these."""
+    found = field(key)
+    return found is not None and not section(found.annotation) and not _is_text(found.annotation)
 
 
 def _is_text(annotation: Any) -> bool:

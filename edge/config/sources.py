@@ -6,10 +6,8 @@ A relative path is relative to its file; one in a variable or in `--set`, to the
 from __future__ import annotations
 
 import difflib
-import importlib
 import os
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +15,10 @@ from typing import Any
 
 from edge.cameras.registry import named
 from edge.config.renamed import Key, current
-from edge.config.schema import field, keys
+from edge.config.schema import field, keys, plain
+from edge.config.toml_text import loads, tomllib
 from edge.core import files
 from edge.core.errors import ConfigError
-
-tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 PREFIX = "MASKCAM_"
 LARGEST = 200_000
@@ -55,7 +52,7 @@ def from_file(path: Path, folder: str | Path | None = None) -> list[Entry]:
     if len(text) > LARGEST:  # a damaged file system says sizes of gigabytes
         raise ConfigError(f"{path}: not TOML: more than {LARGEST} characters")
     try:
-        data = tomllib.loads(text)
+        data = loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: TOML's own, or an integer of thousands of digits
         line = re.search(r"at line (\d+)", str(error))
         number = int(line[1]) if line else len(text.rstrip().split("\n"))
@@ -78,7 +75,7 @@ def from_variable(name: str, text: str) -> list[Entry]:
         close = difflib.get_close_matches(name, known, n=1)
         remedy = f"did you mean {close[0]}?" if close else f"expected {PREFIX}SECTION__KEY, such as {next(iter(known))}"
         raise ConfigError(f"{name}: no such setting: {remedy}")
-    return [Entry((*key, *below), value, name) for below, value in _flat_value(_value(text))]
+    return [Entry((*key, *below), value, name) for below, value in _flat_value(_value(text, key))]
 
 
 def from_override(text: str) -> list[Entry]:
@@ -88,7 +85,7 @@ def from_override(text: str) -> list[Entry]:
         said = key.strip() if equals and re.fullmatch(r"[\w.-]{1,60}", key.strip()) else "..."
         raise ConfigError(f"--set {said}: expected section.key=value, such as camera.width=320")
     start = current(tuple(key.strip().split(".")), "--set", "use the new one")
-    return [Entry((*start, *below), value, "--set") for below, value in _flat_value(_value(value))]
+    return [Entry((*start, *below), value, "--set") for below, value in _flat_value(_value(value, start))]
 
 
 def lines(text: str) -> dict[Key, int]:
@@ -123,13 +120,23 @@ def lines(text: str) -> dict[Key, int]:
     return found
 
 
-def _value(text: str) -> Any:
-    """A TOML value; what is none is a string."""
-    try:
-        parsed = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        return text.strip()
-    return parsed["value"] if len(parsed) == 1 else text.strip()
+def _value(text: str, key: Key) -> Any:
+    """A TOML value, where `key` takes no text also .5, 5. and True, as people write them; what is none is a text."""
+    for written in (text, _stricter(text)) if plain(key) else (text,):
+        try:
+            parsed = tomllib.loads(f"value = {written}")
+        except (ValueError, RecursionError):
+            continue
+        if len(parsed) == 1:
+            return parsed["value"]
+    return text.strip()
+
+
+def _stricter(text: str) -> str:
+    """Numbers with digits on both sides of the point, and true and false in small letters, as TOML wants them."""
+    if text.strip().lower() in ("true", "false"):
+        return text.lower()
+    return re.sub(r"(?<=\d)\.(?!\d)", ".0", re.sub(r"(?<![\w.])\.(?=\d)", "0.", text))
 
 
 def _flat_value(value: Any) -> Iterator[tuple[Key, Any]]:

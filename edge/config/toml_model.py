@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from edge.config.sources import tomllib
+from edge.config.toml_text import loads
 from edge.core import files
 from edge.core.errors import ConfigError
 
@@ -33,7 +33,7 @@ M = TypeVar("M", bound=TomlModel)
 def read(path: Path, missing: str = "expected a TOML file") -> dict[str, Any]:
     """The values of a TOML file. Raises ConfigError; `missing` is the remedy where there is no such file."""
     try:
-        values: dict[str, Any] = tomllib.loads(files.readable(path).read_text(encoding="utf-8-sig"))
+        values: dict[str, Any] = loads(files.readable(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file; {missing}") from error
     except (OSError, ValueError, RecursionError) as error:  # ValueError: TOML's, UTF-8's, an integer of 5,000 digits

@@ -67,6 +67,10 @@ def _nearest(key: Key) -> str:
 
 def _expected(item: Any, key: Key) -> str:
     kinds = {"int_type": "a whole number", "float_type": "a number", "string_type": "a text"}
-    kinds |= {"bool_type": "true or false", "model_type": f"a section [{'.'.join(key)}]"}
+    kinds |= {
+        "bool_type": "true or false",
+        "model_type": f"a section [{'.'.join(key)}]",
+        "list_type": "a list in brackets",
+    }
     said = str(item["msg"]).replace(" after validation", "")
     return kinds.get(item["type"], re.sub(r"^(Input|String|List) should (be |have |match )?", "", said))

@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from edge.config.sources import tomllib
+from edge.config.toml_text import loads
 from edge.core.errors import ConfigError
 from edge.core.files import readable
 
@@ -17,11 +17,11 @@ KEYS = ("name", "please", "incorrectly", "thanks", "idle", "unavailable", "disco
 def load(path: str = "") -> dict[str, dict[str, str]]:
     """Texts by language. Raises ConfigError if a file cannot be read or lacks a text."""
     shipped = (resources.files("edge.web") / "static" / "sign.toml").read_text(encoding="utf-8")
-    texts: dict[str, dict[str, str]] = tomllib.loads(shipped)
+    texts: dict[str, dict[str, str]] = loads(shipped)
     if not path:
         return texts
     try:
-        own = tomllib.loads(readable(Path(path)).read_text(encoding="utf-8-sig"))
+        own = loads(readable(Path(path)).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"web.sign_texts: {path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:  # ValueError: TOML's, UTF-8's, an integer of 5,000 digits

@@ -69,6 +69,28 @@ def test_a_section_can_be_switched_on_without_a_file():
 
 
 @pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("alerts.face_score=.5", 0.5),
+        ("alerts.cooldown=5.", 5.0),
+        ("alerts.incorrectly_worn=False", False),
+        ("camera.region=[.1, 0., .9, 1]", (0.1, 0.0, 0.9, 1.0)),
+        ("device.name=.5", ".5"),
+        ("device.name=True", "True"),
+        ("camera.source=00", "00"),
+    ],
+)
+def test_a_number_and_a_switch_as_a_shell_writes_them(text, value):
+    """A text stays as it is written."""
+    key, _, written = text.partition("=")
+    section, name = key.split(".")
+    variable = {f"MASKCAM_{section}__{name}".upper(): written}
+    for loaded in (config.read([], [text]), config.read([], environ=variable)):
+        found = getattr(getattr(loaded.settings, section), name)
+        assert (tuple(found) if isinstance(found, list) else found) == value
+
+
+@pytest.mark.parametrize(
     ("name", "said"),
     [
         ("MASKCAM_CAMERA__WIDHT", "no such setting: did you mean MASKCAM_CAMERA__WIDTH?"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 
-from edge.config.sources import tomllib
+from edge.config.toml_text import loads
 from edge.core.errors import FlashError
 
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -29,7 +29,7 @@ def added(settings: str, card: str, secret: str) -> tuple[str, bool]:
     """
     from edge.web.passwords import hashed
 
-    if "web" in tomllib.loads(settings):
+    if "web" in loads(settings):
         raise FlashError("--page: the settings have a section [web] already: take it out, or leave --page out")
     body = settings if settings.endswith("\n") else f"{settings}\n"
     if PATTERN.search(card) and PATTERN.sub("", card) == body:
