@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar
 
-from pydantic import Field, FiniteFloat, field_validator, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, field_validator, model_validator
 
 from edge.config import toml_model
 from edge.config.toml_model import TomlModel
@@ -55,7 +55,7 @@ class DetectorConfig(TomlModel):
         ("alpha", "channels", "expansion"), "the detector has one width, that of YuNet; take the line out"
     )
 
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     width: int = Field(320, ge=64, multiple_of=32, description="width of the training pictures, pixels")
     height: int = Field(256, ge=64, multiple_of=32, description="height of the training pictures, pixels")
     weights: str = Field("", description="YuNet's ONNX file, or 'none' for random ones; not needed with --start")
@@ -99,21 +99,34 @@ class DetectorConfig(TomlModel):
     )
     evaluate_pictures: int = Field(200, ge=1, description="validation pictures for the AP of each epoch")
 
+    @model_validator(mode="after")
+    def _sizes(self) -> DetectorConfig:
+        if self.smallest_face > self.largest_face:
+            raise ValueError(f"smallest_face: expected largest_face ({self.largest_face:g}) or less")
+        return self
+
+
+def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
+    if not 0 <= pair[0] <= pair[1]:
+        raise ValueError("expected two numbers from 0 on, the smaller one first")
+    return pair
+
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Range = Annotated[tuple[float, float], AfterValidator(_ascending)]
 
 
 class Augmentation(TomlModel):
     """How training crops vary. Shares are chances per crop, `shift` and `zoom` parts of the face's box."""
 
-    margin: tuple[float, float] = Field((0.0, 0.35), description="surroundings added, from ... to, in sides of the box")
+    margin: Range = Field((0.0, 0.35), description="surroundings added, from ... to, in sides of the box")
     shift: float = Field(0.06, ge=0, description="the box moves by up to this, as a detector's does")
     zoom: float = Field(0.06, ge=0, lt=1, description="its sides change by up to this")
     rotation: float = Field(12.0, ge=0, le=45, description="degrees")
     shear: float = Field(0.0, ge=0, le=45, description="degrees")
     mirror: bool = True
     far: Share = Field(0.4, description="faces shrunk to a far one's few pixels and enlarged again")
-    far_side: tuple[float, float] = Field((12.0, 48.0), description="longer side of a far face, pixels, from ... to")
+    far_side: Range = Field((12.0, 48.0), description="longer side of a far face, pixels, from ... to")
     photometric: Share = Field(0.85, description="light, colour, blur, noise, JPEG")
     covered: Share = Field(
         0.3, description="bare faces behind a hand, a beard, a cup; a third as many under glasses or hair"
@@ -124,6 +137,13 @@ class Augmentation(TomlModel):
         0.3, description="drawn masks on heads seen from the side, where annotations name any (nose_left, nose_right)"
     )
     drawn_things: Share = Field(0.25, description="things that are no faces made by drawing: wheels, signs, windows")
+
+    @field_validator("far_side")
+    @classmethod
+    def _visible(cls, far_side: tuple[float, float]) -> tuple[float, float]:
+        if far_side[0] < 1:
+            raise ValueError("expected one pixel or more")
+        return far_side
 
 
 class Phase(TomlModel):
@@ -141,7 +161,7 @@ class ClassifierConfig(TomlModel):
 
     renamed: ClassVar = {"thaw_after": "unfreeze_after"}
 
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     backbone: Literal["mobilenetv2", "vgg16"] = "mobilenetv2"
     alpha: float = Field(0.35, gt=0, description="width multiplier of MobileNetV2")
     weights: str = Field("imagenet", description="'imagenet', 'none' or a .weights.h5 file without top")

@@ -20,7 +20,7 @@ from edge.core.errors import ConfigError
 class TomlModel(BaseModel):
     """Unknown keys are errors: a typo must not train for an hour with the default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     renamed: ClassVar[Mapping[str, str]] = {}
     """Old key -> current key. The old one works for one more release."""
     gone: ClassVar[Mapping[str, str]] = {}
@@ -57,7 +57,8 @@ def validated(path: Path, values: Mapping[str, Any], model: type[M]) -> M:
             elif e["type"] == "extra_forbidden":
                 lines.append(f"{path}: {key}: no such key; known here: {', '.join(model.model_fields)}")
             else:
-                lines.append(f"{path}: {key} = {e['input']!r}: {e['msg']}")
+                given = f"{key} = {e['input']!r}: " if key else ""  # without a key: of several together
+                lines.append(f"{path}: {given}{e['msg'].removeprefix('Value error, ')}")
         raise ConfigError("\n".join(lines)) from error
 
 

@@ -57,6 +57,16 @@ def test_a_missing_config_is_one_line(tmp_path, capsys):
         ("size = 8", "size = 8"),
         ("balance = [0.6, 0.6]", "add up to 1.2"),
         ("=", "TOML"),
+        ("seed = -1", "seed = -1"),
+        ("seed = 4294967296", "seed = 4294967296"),
+        ("label_smoothing = nan", "label_smoothing = nan"),
+        ("margin = inf", "margin = inf"),
+        (
+            "augmentation = {margin = [0.4, 0.0]}",
+            "augmentation.margin = [0.4, 0.0]: expected two numbers from 0 on, the smaller one first",
+        ),
+        ("augmentation = {margin = [-0.6, -0.5]}", "augmentation.margin = [-0.6, -0.5]"),
+        ("augmentation = {far_side = [0.0, 48.0]}", "augmentation.far_side = [0.0, 48.0]"),
     ],
 )
 def test_a_bad_config_names_the_key(config, tmp_path, capsys, line, says):
@@ -210,6 +220,15 @@ def test_keys_that_changed_their_name_still_work_and_one_line_names_the_new_one(
     (tmp_path / "c.toml").write_text('thaw_after = "block_9_add"\n' + phases)
     assert load(tmp_path / "c.toml", ClassifierConfig).unfreeze_after == "block_9_add"
     assert "'thaw_after' is now 'unfreeze_after'" in capsys.readouterr().err
+
+
+def test_the_detectors_smallest_face_is_the_smaller_one(tmp_path):
+    from train.config import load_stages
+
+    path = tmp_path / "d.toml"
+    path.write_text("smallest_face = 300.0\n")
+    with pytest.raises(ConfigError, match=r"d.toml: smallest_face: expected largest_face \(230\) or less"):
+        load_stages(path)
 
 
 def test_keys_that_are_gone_are_said_to_be_and_what_to_do(tmp_path):

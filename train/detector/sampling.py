@@ -168,7 +168,7 @@ def _placement(
     if len(faces) and (rng.random() < 0.8 or always):
         f = faces[rng.integers(len(faces))]
         side = max(float(np.sqrt((f[2] - f[0]) * (f[3] - f[1]))), 4.0)
-        largest = min(c.largest_face, 1.15 * min(width, height))
+        largest = max(min(c.largest_face, 1.15 * min(width, height)), c.smallest_face)  # of a mosaic a part is small
         wanted = np.exp(rng.uniform(np.log(c.smallest_face), np.log(largest)))
         scale = float(np.clip(wanted / side, 0.12, 3.0))
         centre, place = (f[:2] + f[2:4]) / 2, np.array([width, height]) * rng.uniform(0.1, 0.9, 2)

@@ -84,6 +84,17 @@ def test_scenes_keep_boxes_on_the_faces(setup):
     assert np.mean(np.array(inside) > np.array(outside)) > 0.75
 
 
+def test_faces_may_be_larger_than_a_part_of_a_mosaic(setup):
+    from train.config import DetectorConfig, load
+    from train.detector.batches import Scenes, read
+
+    folder, data = setup
+    sizes = {"mosaic": 1.0, "smallest_face": 60.0, "largest_face": 60.0}
+    pictures, boxes = Scenes(read(data), load(folder / "c.toml", DetectorConfig).model_copy(update=sizes))[0]
+    assert np.isfinite(pictures).all()
+    assert np.isfinite(boxes).all()
+
+
 def test_scenes_depend_on_seed_epoch_and_number_alone(setup):
     from train.config import DetectorConfig, load
     from train.detector.batches import Scenes, read
