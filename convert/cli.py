@@ -12,6 +12,7 @@ from typing import Any
 from edge.cli.arguments import labels, renamed
 from edge.core.errors import DataError, MaskcamError, MissingPackage
 from edge.core.native_output import open_standard_streams
+from edge.core.paths import any_path
 from edge.core.plain_text import plain
 from edge.core.supplied import readable_path
 from edge.vision import bundle as bundles
@@ -72,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     )
     make.add_argument(
         "--out",
-        type=Path,
+        type=any_path,
         default=Path("bundle"),
         metavar="DIR",
         help="where the bundle goes; an older one is replaced (default: %(default)s)",
@@ -108,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
     sizes.add_argument("--detector", type=readable_path, required=True, metavar="FILE.keras")
     sizes.add_argument("--calibration", type=readable_path, required=True, metavar="COCO.json")
     sizes.add_argument("--validation", type=readable_path, required=True, metavar="COCO.json")
-    sizes.add_argument("--plot", type=Path, required=True, metavar="PNG", help="where the curve goes")
+    sizes.add_argument("--plot", type=any_path, required=True, metavar="PNG", help="where the curve goes")
     sizes.add_argument("--config", type=readable_path, metavar="FILE.toml")
     sizes.add_argument("sizes", nargs="+", metavar="WxH", help="multiples of 32, such as 320x256")
     sizes.set_defaults(run=_sizes)
@@ -117,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _edgetpu_commands(commands: Any) -> None:
     compiled = commands.add_parser("edgetpu", help="compile both networks of a bundle for the Coral Edge TPU")
-    compiled.add_argument("bundle", type=Path, metavar="DIR")
+    compiled.add_argument("bundle", type=any_path, metavar="DIR")
     compiled.add_argument(
         "--share",
         type=float,

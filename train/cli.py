@@ -14,6 +14,7 @@ from typing import Any
 from edge.cli.arguments import labels, positive, renamed
 from edge.core.errors import ConfigError, DataError, MaskcamError, MissingPackage
 from edge.core.native_output import open_standard_streams, silence_native_output
+from edge.core.paths import any_path
 from edge.core.plain_text import plain
 from edge.core.supplied import readable_path
 from train import descriptions
@@ -51,7 +52,7 @@ def _command(
 
 
 def _path(parser: argparse.ArgumentParser, name: str, metavar: str, help: str, **options: Any) -> None:
-    """A file or a folder that is read (written: `type=Path`); where it has a default, the help tells it."""
+    """A file or a folder that is read (written: `type=any_path`); where it has a default, the help tells it."""
     if options.get("default"):
         help += " (default: %(default)s)"
     parser.add_argument(name, metavar=metavar, help=help, **{"type": readable_path, **options})
@@ -78,7 +79,7 @@ def _add_classifier(commands: Any) -> None:
     _path(p, "--start", "BUNDLE|FILE.keras", start)
     labels(p)
     _paths(p, "--also", "PATH", "a further set, only measured")
-    _path(p, "--workdir", "DIR", descriptions.WORKDIR, type=Path, default=Path("runs/classifier"))
+    _path(p, "--workdir", "DIR", descriptions.WORKDIR, type=any_path, default=Path("runs/classifier"))
     p.add_argument("--weights", metavar="FILE.weights.h5", help=descriptions.WEIGHTS)
     _threads(p)
 
@@ -90,7 +91,7 @@ def _add_tune(commands: Any) -> None:
     general = "labelled faces of the world on which it must not fall, besides the drawn ones"
     _paths(p, "--general", "PATH", general)
     labels(p)
-    _path(p, "--workdir", "DIR", descriptions.WORKDIR, type=Path, default=Path("runs/door"))
+    _path(p, "--workdir", "DIR", descriptions.WORKDIR, type=any_path, default=Path("runs/door"))
     _path(p, "--config", "FILE.toml", "another recipe, as for maskcam-train classifier", default=Path("door"))
     p.add_argument(
         "--no-detector", action="store_true", help="tune the classifier alone, however many scenes there are"
@@ -114,7 +115,7 @@ def _add_inspect(commands: Any) -> None:
     _path(p, "data", "DATA", "one set or several, which are compared", nargs="+")
     labels(p)
     _path(p, "--bundle", "DIR", "whose classifier is asked about the labels (default: the shipped one)")
-    _path(p, "--sheet", "FILE.jpg", "also write a contact sheet, doubtful faces first", type=Path)
+    _path(p, "--sheet", "FILE.jpg", "also write a contact sheet, doubtful faces first", type=any_path)
 
 
 def _add_detector(commands: Any) -> None:
@@ -122,7 +123,7 @@ def _add_detector(commands: Any) -> None:
     _path(p, "config", "CONFIG.toml", "such as configs/train/detector.toml, which comes with maskcam, or door-detector")
     _paths(p, "--data", "TRAIN", "annotated scenes", required=True)
     _path(p, "--val", "VAL", "annotated scenes for the AP of each epoch", required=True)
-    _path(p, "--workdir", "DIR", descriptions.WORKDIR, type=Path, required=True)
+    _path(p, "--workdir", "DIR", descriptions.WORKDIR, type=any_path, required=True)
     p.add_argument("--weights", metavar="FILE.onnx", help=descriptions.YUNET)
     _path(p, "--start", "FILE.keras|BUNDLE", "a trained detector to go on from; then --weights is not needed")
     workers = "processes that make batches; a GPU waits for fewer than all cores (default: %(default)s)"
@@ -135,7 +136,7 @@ def _add_settle(commands: Any) -> None:
     purpose = "draw all boxes in one style, ignore faces nobody annotated"
     p = _command(commands, "settle", _settle, purpose, descriptions.SETTLE)
     _path(p, "data", "TRAIN.json", "COCO, its pictures in images/; stays as it is")
-    _path(p, "--out", "SETTLED.json", "where the result is written", type=Path, required=True)
+    _path(p, "--out", "SETTLED.json", "where the result is written", type=any_path, required=True)
     _paths(p, "--teacher", "FILE.onnx", "YuNet, then Ultra-Light RFB-640", required=True)
     _path(p, "--bundle", "DIR", "the third detector (default: the shipped bundle)")
     trust = "its annotations stay; may be repeated"
@@ -146,7 +147,7 @@ def _add_crops(commands: Any) -> None:
     purpose = "cut out what a detector finds, for the classifier"
     p = _command(commands, "crops", _crops, purpose, descriptions.CROPS, light=True)
     _path(p, "data", "DATA", "annotated scenes, one set or several", nargs="+")
-    _path(p, "--out", "DIR", "a new folder for crops.csv and images/", type=Path, required=True)
+    _path(p, "--out", "DIR", "a new folder for crops.csv and images/", type=any_path, required=True)
     _path(p, "--bundle", "DIR", "whose detector looks (default: the shipped bundle)")
     _paths(p, "--teacher", "FILE.onnx", "YuNet, then Ultra-Light RFB-640")
     looks = "at each scene, the first at it as it is, the others turned and badly lit (default: %(default)s)"

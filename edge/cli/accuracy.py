@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from edge.cli.arguments import command, labels, positive, renamed
+from edge.core.paths import any_path
 from edge.core.progress import Progress
 from edge.core.supplied import readable_path
 
@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument(
         "data",
-        type=Path,
+        type=any_path,
         metavar="DATA",
         help="COCO, Pascal VOC, YOLO, crops.csv or class folders",
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.cli.arguments import command, load, overwriting, positive, settings
+from edge.core.paths import any_path
 from edge.core.progress import left
 
 AGAIN = 2
@@ -46,7 +47,7 @@ def add(commands: Any) -> None:
         "--json", nargs="?", const="-", metavar="FILE", help="write the report as JSON to FILE, or print it"
     )
     overwriting(parser)
-    parser.add_argument("--compare", type=Path, metavar="JSON", help="compare with an older report")
+    parser.add_argument("--compare", type=any_path, metavar="JSON", help="compare with an older report")
     parser.add_argument(
         "--tolerance",
         type=positive(float),

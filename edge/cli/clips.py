@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.cli.arguments import command, load, overwriting, settings
 from edge.core.errors import CameraError, DataError
+from edge.core.paths import any_path
 from edge.core.plain_text import plain
 from edge.core.progress import Progress
 from edge.core.supplied import readable_path
@@ -33,18 +34,20 @@ def add(commands: Any) -> None:
     )
     parser.add_argument(
         "labels",
-        type=Path,
+        type=any_path,
         nargs="+",
         metavar="LABELS",
         help="a TOML file per recording (docs/clips.md), or annotated pictures (COCO, VOC, YOLO): each is played as 3 "
         "seconds of a hand-held camera",
     )
     parser.add_argument(
-        "--folder", type=Path, metavar="DIR", help="folder of the recordings, if not that of the labels"
+        "--folder", type=any_path, metavar="DIR", help="folder of the recordings, if not that of the labels"
     )
     parser.add_argument("--bundle", type=readable_path, metavar="DIR", help="instead of model.bundle")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet of the false alerts, if any")
+    parser.add_argument(
+        "--sheet", type=any_path, metavar="PNG", help="write a contact sheet of the false alerts, if any"
+    )
     overwriting(parser)
     settings(parser)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from edge.cli.arguments import command, loaded, settings
 from edge.core.errors import ConfigError
+from edge.core.paths import any_path
 from edge.core.supplied import readable_path
 
 ORDER = """
@@ -35,7 +36,7 @@ def add(commands: Any) -> None:
     check = actions.add_parser("check", help="check each file; exit code 2 and one line per error")
     check.add_argument("file", type=readable_path, nargs="+")
     migrate = actions.add_parser("migrate", help="rewrite files with the current names of settings; comments are kept")
-    migrate.add_argument("file", type=Path, nargs="+")
+    migrate.add_argument("file", type=any_path, nargs="+")
     requires = actions.add_parser(
         "requires", help="print what the settings need of the machine, one per line: network, extra:mqtt, apt:..."
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edge.cli.arguments import command, overwriting
 from edge.core.errors import DataError
 from edge.core.native_output import silence_native_output
+from edge.core.paths import any_path
 from edge.core.plain_text import plain
 from edge.core.supplied import readable_path
 
@@ -27,11 +28,13 @@ def add(commands: Any) -> None:
         "find the faces of pictures and say whether each wears a mask",
         "maskcam detect photo.jpg holiday/ --out annotated/",
     )
-    parser.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="pictures, or folders of pictures")
+    parser.add_argument(
+        "pictures", nargs="+", type=any_path, metavar="PICTURE", help="pictures, or folders of pictures"
+    )
     parser.add_argument(
         "--bundle", type=readable_path, metavar="DIR", help="bundle to use instead of the installed or shipped one"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for annotated copies")
+    parser.add_argument("--out", type=any_path, metavar="DIR", help="folder for annotated copies")
     overwriting(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object per picture instead of text")
 

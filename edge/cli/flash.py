@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.cli.arguments import command
 from edge.core.errors import FlashError
+from edge.core.paths import any_path
 from edge.core.progress import Progress
 from edge.core.supplied import readable_path
 
@@ -31,7 +32,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument(
         "boot",
-        type=Path,
+        type=any_path,
         nargs="?",
         metavar="BOOT",
         help="mounted boot partition, .img or .img.xz (default: the one card that is mounted)",
@@ -40,7 +41,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--config", type=readable_path, metavar="FILE", required=True, help=settings)
     parser.add_argument("--hostname", metavar="NAME", help="host name of the board")
     parser.add_argument("--user", metavar="NAME", help="login user; requires a password or --ssh-key")
-    parser.add_argument("--ssh-key", metavar="FILE", type=Path, help="SSH public key of that user; enables SSH")
+    parser.add_argument("--ssh-key", metavar="FILE", type=any_path, help="SSH public key of that user; enables SSH")
     parser.add_argument("--wifi", metavar="SSID", help="Wi-Fi network to join; prompts for the passphrase")
     parser.add_argument("--wifi-country", metavar="CC", help="Wi-Fi country code, such as GB")
     parser.add_argument("--timezone", metavar="ZONE", help="such as Europe/Berlin")
@@ -63,7 +64,9 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--page", action="store_true", help="turn the page on for the network; its new password is printed once"
     )
-    parser.add_argument("--out", type=Path, metavar="IMG", help="image to create from an .img.xz (default: beside it)")
+    parser.add_argument(
+        "--out", type=any_path, metavar="IMG", help="image to create from an .img.xz (default: beside it)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="show the changes without writing")
     parser.add_argument("--yes", action="store_true", help="write the card; without this option nothing is changed")
 

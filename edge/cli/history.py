@@ -8,10 +8,10 @@ import re
 import sys
 import time
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from edge.cli.arguments import command, load, settings
+from edge.core.paths import any_path
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 _COUNTED = ("people", "on", "off", "incorrectly_worn", "unsure")
@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
         "pictures. Times are local."
     )
     settings(parser)
-    parser.add_argument("--file", type=Path, help="instead of sinks.history.path or /var/lib/maskcam/history.db")
+    parser.add_argument("--file", type=any_path, help="instead of sinks.history.path or /var/lib/maskcam/history.db")
     parser.add_argument(
         "--since",
         type=_since,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
-from pathlib import Path
 from typing import Any
 
 from edge.cli.arguments import command, overwriting
 from edge.core.errors import UpdateError
+from edge.core.paths import any_path
 from edge.core.supplied import readable_path
 
 
@@ -21,8 +21,8 @@ def add(commands: Any) -> None:
         "create a signed package for maskcam update",
         "maskcam pack maskcam-0.2.0.tar --key minisign.key --python 3.13",
     )
-    parser.add_argument("out", type=Path, metavar="OUT.tar", help="file to write")
-    parser.add_argument("--key", type=Path, required=True, metavar="FILE", help="secret key, made by minisign -G")
+    parser.add_argument("out", type=any_path, metavar="OUT.tar", help="file to write")
+    parser.add_argument("--key", type=any_path, required=True, metavar="FILE", help="secret key, made by minisign -G")
     parser.add_argument("--bundle", type=readable_path, metavar="DIR", help="pack this bundle instead of a release")
     parser.add_argument("--python", default="3.13", help="of the device: 3.13 on Trixie (default), 3.11 on Bookworm")
     parser.add_argument("--machine", default="aarch64", choices=("aarch64", "x86_64"), help="default: aarch64")

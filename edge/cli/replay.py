@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.cli.arguments import command, load, overwriting, print_events, settings
 from edge.core.errors import DataError
+from edge.core.paths import any_path
 from edge.core.progress import Progress
 from edge.core.supplied import readable_path
 
@@ -32,11 +33,11 @@ def add(commands: Any) -> None:
     parser.add_argument("source", help="a picture, a folder of pictures, a video file, or 'synthetic'")
     settings(parser)
     parser.add_argument("--bundle", type=readable_path, metavar="DIR", help="bundle to use instead of model.bundle")
-    parser.add_argument("--out", type=Path, help="annotated copy: .mp4; for pictures .png, .jpg or a folder")
+    parser.add_argument("--out", type=any_path, help="annotated copy: .mp4; for pictures .png, .jpg or a folder")
     parser.add_argument(
-        "--events", type=Path, metavar="JSONL", help="write the events as JSON lines; -: to standard output"
+        "--events", type=any_path, metavar="JSONL", help="write the events as JSON lines; -: to standard output"
     )
-    parser.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet")
+    parser.add_argument("--sheet", type=any_path, metavar="PNG", help="write a contact sheet")
     overwriting(parser)
     parser.add_argument("--show", action="store_true", help="show the frames in a window; q stops")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.cli.arguments import command, loaded, overwriting, positive, settings
+from edge.core.paths import any_path
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ def add(commands: Any) -> None:
         "--source", help="overrides camera.source: an index, /dev/..., 'pi', 'csi', a URL, 'synthetic' or a video"
     )
     parser.add_argument("--duration", type=positive(float), metavar="S", help="stop after S seconds")
-    parser.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet of the run")
+    parser.add_argument("--sheet", type=any_path, metavar="PNG", help="write a contact sheet of the run")
     overwriting(parser)
 
 

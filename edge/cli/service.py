@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
-from pathlib import Path
 from typing import Any
 
 from edge.cli.arguments import command
 from edge.core import plugins
+from edge.core.paths import any_path
 
 
 def add(commands: Any) -> None:
@@ -32,7 +32,10 @@ def add(commands: Any) -> None:
         help="install a further camera: the unit maskcam@NAME with the settings of /etc/maskcam/NAME.toml",
     )
     parser.add_argument(
-        "--wheels", type=Path, metavar="DIR", help="folder with maskcam's wheel and all it needs: no network is used"
+        "--wheels",
+        type=any_path,
+        metavar="DIR",
+        help="folder with maskcam's wheel and all it needs: no network is used",
     )
     parser.add_argument("--dry-run", action="store_true", help="print every step without changing anything")
     parser.add_argument("--uninstall", action="store_true", help="remove all but configuration and state")

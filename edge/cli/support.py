@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.cli.arguments import command, load, loaded, settings
+from edge.core.paths import any_path
 
 
 def add(commands: Any) -> None:
@@ -18,7 +19,9 @@ def add(commands: Any) -> None:
         "write a file for support: checks, log, settings without secrets, versions; no pictures",
         "maskcam support maskcam-support.zip",
     )
-    parser.add_argument("file", nargs="?", type=Path, default=Path("maskcam-support.zip"), help="(maskcam-support.zip)")
+    parser.add_argument(
+        "file", nargs="?", type=any_path, default=Path("maskcam-support.zip"), help="(maskcam-support.zip)"
+    )
     settings(parser)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.cli.arguments import command, load, positive, settings
 from edge.core.errors import UpdateError
+from edge.core.paths import any_path
 
 if TYPE_CHECKING:
     from edge.operations.update.activate import Reporter
@@ -37,7 +38,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--resume", action="store_true", help="finish an interrupted update; systemd runs this at boot")
     parser.add_argument(
         "--inbox",
-        type=Path,
+        type=any_path,
         metavar="FILE",
         help="install the package that was uploaded to the page, and remove it; systemd runs this",
     )

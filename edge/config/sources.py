@@ -19,6 +19,7 @@ from edge.config.schema import field, keys, plain
 from edge.config.toml_text import loads, tomllib
 from edge.core import files
 from edge.core.errors import ConfigError
+from edge.core.paths import meant
 
 PREFIX = "MASKCAM_"
 LARGEST = 200_000
@@ -75,7 +76,7 @@ def from_variable(name: str, text: str) -> list[Entry]:
         close = difflib.get_close_matches(name, known, n=1)
         remedy = f"did you mean {close[0]}?" if close else f"expected {PREFIX}SECTION__KEY, such as {next(iter(known))}"
         raise ConfigError(f"{name}: no such setting: {remedy}")
-    return [Entry((*key, *below), value, name) for below, value in _flat_value(_value(text, key))]
+    return _entries(key, text, name)
 
 
 def from_override(text: str) -> list[Entry]:
@@ -85,7 +86,13 @@ def from_override(text: str) -> list[Entry]:
         said = key.strip() if equals and re.fullmatch(r"[\w.-]{1,60}", key.strip()) else "..."
         raise ConfigError(f"--set {said}: expected section.key=value, such as camera.width=320")
     start = current(tuple(key.strip().split(".")), "--set", "use the new one")
-    return [Entry((*start, *below), value, "--set") for below, value in _flat_value(_value(value, start))]
+    return _entries(start, value, "--set")
+
+
+def _entries(key: Key, text: str, origin: str) -> list[Entry]:
+    """Of a value as it is written outside of a file."""
+    found = (((*key, *below), value) for below, value in _flat_value(_value(text, key)))
+    return [Entry(whole, _anchored(whole, value), origin) for whole, value in found]
 
 
 def lines(text: str) -> dict[Key, int]:
@@ -152,13 +159,14 @@ def _flat(data: dict[str, Any]) -> Iterator[tuple[Key, Any]]:
             yield (name, *below), inner
 
 
-def _anchored(key: Key, value: Any, folder: str | Path) -> Any:
+def _anchored(key: Key, value: Any, folder: str | Path = "") -> Any:
     """The value, or where the key names a file the path from `folder`."""
     found = field(key)
     extra = found.json_schema_extra if found else None
-    if isinstance(extra, dict) and extra.get("path") and isinstance(value, str) and _is_path(value):
-        return os.path.join(folder, value)
-    return value
+    if not (isinstance(extra, dict) and extra.get("path") and isinstance(value, str)):
+        return value
+    path = meant(value)
+    return os.path.join(folder, path) if _is_path(path) else path
 
 
 def _is_path(value: str) -> bool:

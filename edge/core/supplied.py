@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from edge.core.paths import any_path
+
 PACKAGE = Path(__file__).parents[1]
 """edge/, which the wheel carries with a copy of configs/ and systemd/ in share/."""
 
@@ -20,7 +22,7 @@ def readable_path(text: str) -> Path:
     So `configs/pi.toml` and `edge/shipped`, as the documents write them, are found from every folder. What lies in the
     working directory comes first; never to be used for what is written.
     """
-    path = Path(text)
+    path = any_path(text)
     if os.path.lexists(path) or ".." in path.parts:
         return path
     if path == Path("edge", "shipped"):
