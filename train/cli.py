@@ -51,6 +51,10 @@ def _command(
     return parser
 
 
+OWN = Path("own")
+"""The recipe for a folder of pictures."""
+
+
 def _path(parser: argparse.ArgumentParser, name: str, metavar: str, help: str, **options: Any) -> None:
     """A file or a folder that is read (written: `type=any_path`); where it has a default, the help tells it."""
     if options.get("default"):
@@ -75,7 +79,7 @@ def _add_classifier(commands: Any) -> None:
     config = "a TOML file such as configs/train/classifier.toml, or vgg16 (default: own, which goes on from --start)"
     _path(p, "config", "CONFIG", config, nargs="?")
     _paths(p, "--data", "PATH", "labelled faces", required=True)
-    start = "a trained classifier to go on from (default: the shipped one where no CONFIG is given)"
+    start = "a trained classifier to go on from (default with own: the shipped one)"
     _path(p, "--start", "BUNDLE|FILE.keras", start)
     labels(p)
     _paths(p, "--also", "PATH", "a further set, only measured")
@@ -184,8 +188,9 @@ def _classifier(args: argparse.Namespace) -> None:
 
     if args.start and args.weights:
         raise ConfigError("--start and --weights: expected one of them, each says where the weights come from")
-    start = args.start or (None if args.config or args.weights else bundle.shipped())
-    recipe = args.config or Path("own")
+    recipe = args.config or OWN
+    own = args.config is None or (recipe == OWN and not OWN.is_file())
+    start = args.start or (bundle.shipped() if own and not args.weights else None)
     training.run(recipe, args.data, args.workdir, args.weights, args.also, start, renamed(args), args.workers)
     print(f"\nmake a bundle of it: maskcam-convert bundle --classifier {args.workdir}", flush=True)
 

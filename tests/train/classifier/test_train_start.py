@@ -65,8 +65,14 @@ def test_without_a_configuration_the_shipped_classifier_is_where_it_starts(monke
     config, data, workdir, weights, also, start, renamed, _ = asked["args"]
     assert (config, workdir, weights, also) == (Path("own"), Path("runs/classifier"), None, [])
     assert (data, start, renamed) == ([tmp_path], bundle.shipped(), {"Schal": "without_mask"})
+    assert cli.main(["classifier", "own", "--data", str(tmp_path)]) == 0
+    assert asked["args"][5] == bundle.shipped()
     assert cli.main(["classifier", "c.toml", "--data", str(tmp_path)]) == 0
     assert asked["args"][5] is None
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").write_text("")
+    assert cli.main(["classifier", "own", "--data", str(tmp_path)]) == 0
+    assert asked["args"][5] is None, "a file of that name goes first"
     assert cli.main(["classifier", "--data", "x", "--start", "a", "--weights", "b"]) == 2
 
 
