@@ -205,6 +205,8 @@ def installed(environment: Path | None = None) -> Path | None:
 def load(folder: Path | str | None = None) -> Bundle:
     """Reads and checks a bundle, by default the installed or else the shipped one. Raises BundleError, one line."""
     folder = Path(folder) if folder is not None else installed() or shipped()
+    if folder.name == NAME and folder.is_file():  # it is what the folder is known by
+        folder = folder.parent
     try:
         text = readable(folder / NAME).read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:

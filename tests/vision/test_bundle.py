@@ -14,6 +14,11 @@ def test_loads_and_gives_paths(tmp_path, write_bundle):
     assert loaded.detector.input.spec().mean == 127.5
 
 
+def test_its_bundle_json_stands_for_the_folder(tmp_path, write_bundle):
+    loaded = bundle.load(write_bundle(tmp_path / "b") / "bundle.json")
+    assert loaded.path("detector", "tflite") == tmp_path / "b" / "d.tflite"
+
+
 def test_survives_a_round_trip_through_text(tmp_path, write_bundle):
     loaded = bundle.load(write_bundle(tmp_path / "b"))
     (tmp_path / "b" / "bundle.json").write_text(loaded.model_dump_json())

@@ -45,6 +45,8 @@ def read(path: Path | str, renamed: Mapping[str, str] | None = None, things: boo
 
 SUFFIXES = (".json", ".csv", ".yaml", ".yml", ".xml")
 """Of the files that `read` knows, in small letters."""
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+"""What data sets are downloaded as."""
 
 
 def _file(path: Path, labels: Labels) -> list[Annotated]:
@@ -57,6 +59,8 @@ def _file(path: Path, labels: Labels) -> list[Annotated]:
         return yolo.read(path, labels)
     if suffix == ".xml":
         return pascal_voc.read([path], path.parent, labels)
+    if suffix in ARCHIVES:
+        raise DataError(f"{path}: an archive: unpack it, and name what was in it: expected {EXPECTED}")
     raise DataError(f"{path}: a {suffix or 'file without suffix'}: expected {EXPECTED}")
 
 
