@@ -374,5 +374,5 @@ def test_a_name_without_an_end_is_not_repeated_whole(tmp_path, name):
 @pytest.mark.parametrize("name", ["masks.zip", "masks.tar.gz", "Masks.ZIP", "masks.7z"])
 def test_an_archive_is_to_be_unpacked(tmp_path, name):
     (tmp_path / name).write_bytes(b"PK")
-    with pytest.raises(DataError, match="an archive: unpack it, and name what was in it: expected a COCO .json"):
+    with pytest.raises(DataError, match=r"an archive: unpack it, and name what was in it: expected a COCO \.json"):
         formats.read(tmp_path / name)
