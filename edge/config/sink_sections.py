@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from edge.core.section import HARMLESS as _HARMLESS
 from edge.core.section import PATH as _PATH
@@ -124,6 +124,14 @@ class Mqtt(_Section):
         max_length=200,
     )
     timeout: float = _setting(5.0, "s", "time limit for the broker", gt=0, le=60)
+
+    @field_validator("host")
+    @classmethod
+    def _alone(cls, host: str) -> str:
+        """Refuses mqtt://broker and broker:1883, which other programs take; an IPv6 address has two colons or more."""
+        if any(mark in host for mark in "/@[") or host.count(":") == 1:
+            raise ValueError("is an address: expected a name alone, such as broker.local, the port as sinks.mqtt.port")
+        return host
 
     @model_validator(mode="after")
     def _paired(self) -> Mqtt:

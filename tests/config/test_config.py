@@ -163,6 +163,19 @@ def test_a_wrong_override_names_itself(override, line):
     assert mistakes(None, override) == [line]
 
 
+@pytest.mark.parametrize("host", ["mqtt://broker", "broker:1883", "ada:s3cret@broker", "broker/door", "[::1]:1883"])
+def test_the_host_of_a_broker_is_a_name_alone(host):
+    (line,) = mistakes(None, f"sinks.mqtt.host={host}")
+    assert line == (
+        "--set: sinks.mqtt.host is an address: expected a name alone, such as broker.local, the port as sinks.mqtt.port"
+    )
+
+
+@pytest.mark.parametrize("host", ["broker.local", "192.168.0.2", "::1", "fe80::1%eth0"])
+def test_names_and_addresses_of_a_broker(host):
+    assert config.load(None, [f"sinks.mqtt.host={host}"]).sinks.mqtt.host == host
+
+
 def test_files_that_cannot_be_read(tmp_path):
     (line,) = mistakes(tmp_path / "none.toml")
     assert line == f"{tmp_path}/none.toml: cannot be read (No such file or directory): expected a TOML file"
