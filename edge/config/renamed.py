@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edge.config.toml_text import loads
 from edge.core.errors import ConfigError, MissingPackage
 from edge.core.files import replacing, unused, write
 
@@ -55,6 +56,7 @@ def migrate(path: Path) -> tuple[list[str], Path | None]:
         raise MissingPackage("tomlkit", remedy="pip install tomlkit") from None
     try:
         text = path.read_bytes().decode("utf-8-sig")  # bytes: line ends stay as they are
+        loads(text)  # says what to write in place of a line that is none
         document = tomlkit.parse(text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}): expected a TOML file") from None

@@ -139,7 +139,13 @@ def test_every_way_to_write_a_key_is_migrated(tmp_path, text):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"[sight\n", "not TOML"), (b"\xff", "not TOML"), (b"a = " + b"[" * 5000, "not TOML"), (None, "cannot be")],
+    [
+        (b"[sight\n", "not TOML"),
+        (b"\xff", "not TOML"),
+        (b"a = " + b"[" * 5000, "not TOML"),
+        (b"[sight]\nname = front door\n", "expected a text in quotes"),
+        (None, "cannot be"),
+    ],
 )
 def test_what_cannot_be_migrated_is_left_alone(tmp_path, capsys, content, message):
     path = tmp_path / "a.toml"
