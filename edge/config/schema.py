@@ -18,8 +18,7 @@ def harmless(key: Sequence[str]) -> bool:
     """
     found = field(key)
     extra = found.json_schema_extra if found else None
-    marked = isinstance(extra, dict) and bool(extra.get("harmless"))
-    return plain(key) or (marked and found is not None and not section(found.annotation))
+    return plain(key) or bool(isinstance(extra, dict) and extra.get("harmless"))
 
 
 def plain(key: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 from edge.cameras.registry import named
 from edge.config.renamed import Key, current
 from edge.config.schema import field, keys, plain
-from edge.config.toml_text import loads, tomllib
+from edge.config.toml_text import line_of, loads, tomllib
 from edge.core import files
 from edge.core.errors import ConfigError
 from edge.core.paths import meant
@@ -55,9 +55,7 @@ def from_file(path: Path, folder: str | Path | None = None) -> list[Entry]:
     try:
         data = loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: TOML's own, or an integer of thousands of digits
-        line = re.search(r"at line (\d+)", str(error))
-        number = int(line[1]) if line else len(text.rstrip().split("\n"))
-        raise ConfigError(f"{path}:{number}: not TOML: {error}") from None
+        raise ConfigError(f"{path}:{line_of(text, error)}: not TOML: {error}") from None
     numbers, base = lines(text), path.parent if folder is None else folder
     entries = []
     for written, value in _flat(data):

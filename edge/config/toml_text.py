@@ -46,20 +46,21 @@ def loads(text: str) -> dict[str, Any]:
     try:
         values: dict[str, Any] = tomllib.loads(text)
     except ValueError as error:
-        said = str(error)
-        remedy = _remedy(text, said)
-        raise ValueError(f"{said}: {remedy}" if remedy else said) from None
+        remedy = _remedy(text, error)
+        raise ValueError(f"{error}: {remedy}" if remedy else str(error)) from None
     return values
 
 
-def _remedy(text: str, said: str) -> str:
-    """What TOML expects in the line that the error `said` is about; empty where no habit explains it."""
-    if said.startswith(ITSELF):
-        return ""
-    place = re.search(r"at line (\d+)", said)
-    lines = text.split("\n")[: int(place[1])] if place else text.rstrip().split("\n")
-    line = re.sub(r"\s+#.*", "", lines[-1]).strip()
-    if len(line) > LONGEST:
+def line_of(text: str, error: Exception) -> int:
+    """The line, from 1, that an error of `loads` is about; the last one with text where it names none."""
+    place = re.search(r"at line (\d+)", str(error))
+    return int(place[1]) if place else len(text.rstrip().split("\n"))
+
+
+def _remedy(text: str, error: ValueError) -> str:
+    """What TOML expects in the line that the error is about; empty where no habit explains it."""
+    line = re.sub(r"\s+#.*", "", text.split("\n")[line_of(text, error) - 1]).strip()
+    if str(error).startswith(ITSELF) or len(line) > LONGEST:
         return ""
     value = line[line.find("=") :] if "=" in line else ""
     for habit, remedy in HABITS:
