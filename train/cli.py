@@ -14,7 +14,7 @@ from typing import Any
 from edge.cli.arguments import labels, positive, renamed
 from edge.core.errors import ConfigError, DataError, MaskcamError, MissingPackage
 from edge.core.native_output import open_standard_streams, silence_native_output
-from edge.core.paths import any_path
+from edge.core.paths import any_path, meant
 from edge.core.plain_text import plain
 from edge.core.supplied import readable_path
 from train import descriptions
@@ -51,10 +51,6 @@ def _command(
     return parser
 
 
-OWN = Path("own")
-"""The recipe for a folder of pictures."""
-
-
 def _path(parser: argparse.ArgumentParser, name: str, metavar: str, help: str, **options: Any) -> None:
     """A file or a folder that is read (written: `type=any_path`); where it has a default, the help tells it."""
     if options.get("default"):
@@ -84,7 +80,7 @@ def _add_classifier(commands: Any) -> None:
     labels(p)
     _paths(p, "--also", "PATH", "a further set, only measured")
     _path(p, "--workdir", "DIR", descriptions.WORKDIR, type=any_path, default=Path("runs/classifier"))
-    p.add_argument("--weights", metavar="FILE.weights.h5", help=descriptions.WEIGHTS)
+    p.add_argument("--weights", type=meant, metavar="FILE.weights.h5", help=descriptions.WEIGHTS)
     _threads(p)
 
 
@@ -128,7 +124,7 @@ def _add_detector(commands: Any) -> None:
     _paths(p, "--data", "TRAIN", "annotated scenes", required=True)
     _path(p, "--val", "VAL", "annotated scenes for the AP of each epoch", required=True)
     _path(p, "--workdir", "DIR", descriptions.WORKDIR, type=any_path, required=True)
-    p.add_argument("--weights", metavar="FILE.onnx", help=descriptions.YUNET)
+    p.add_argument("--weights", type=meant, metavar="FILE.onnx", help=descriptions.YUNET)
     _path(p, "--start", "FILE.keras|BUNDLE", "a trained detector to go on from; then --weights is not needed")
     workers = "processes that make batches; a GPU waits for fewer than all cores (default: %(default)s)"
     p.add_argument("--workers", type=int, default=1, metavar="N", help=workers)
@@ -185,13 +181,14 @@ def _import_quietly() -> None:
 def _classifier(args: argparse.Namespace) -> None:
     from edge.vision import bundle
     from train.classifier import training
+    from train.config import RECIPES, recipe
 
     if args.start and args.weights:
         raise ConfigError("--start and --weights: expected one of them, each says where the weights come from")
-    recipe = args.config or OWN
-    own = args.config is None or (recipe == OWN and not OWN.is_file())
+    config = args.config or Path("own")
+    own = args.config is None or recipe(config) == RECIPES / "own.toml"
     start = args.start or (bundle.shipped() if own and not args.weights else None)
-    training.run(recipe, args.data, args.workdir, args.weights, args.also, start, renamed(args), args.workers)
+    training.run(config, args.data, args.workdir, args.weights, args.also, start, renamed(args), args.workers)
     print(f"\nmake a bundle of it: maskcam-convert bundle --classifier {args.workdir}", flush=True)
 
 

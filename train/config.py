@@ -21,10 +21,10 @@ RECIPES = Path(__file__).parent / "recipes"
 def load(path: Path, model: type[T]) -> T:
     """Reads a TOML file, or a recipe by its name ("own"). Raises ConfigError: file, key, value, expectation."""
     known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml") if not p.stem.endswith("-detector")))
-    return toml_model.load(_recipe(path), model, f"expected a TOML file, or {known}")
+    return toml_model.load(recipe(path), model, f"expected a TOML file, or {known}")
 
 
-def _recipe(path: Path) -> Path:
+def recipe(path: Path) -> Path:
     """The recipe that `path` names, unless there is such a file."""
     own = RECIPES / f"{path}.toml"
     return own if own.is_file() and not path.is_file() else path
@@ -35,7 +35,7 @@ def load_stages(path: Path) -> list[DetectorConfig]:
 
     A file without any is one training. `path`: see `load`. Raises ConfigError, one line per fault.
     """
-    path = _recipe(path)
+    path = recipe(path)
     values = toml_model.read(path)
     stages = values.pop("stage", [{}])
     if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):

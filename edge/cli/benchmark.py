@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.cli.arguments import command, load, overwriting, positive, settings
-from edge.core.paths import any_path
+from edge.core.paths import any_path, meant
 from edge.core.progress import left
 
 AGAIN = 2
@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
         "--sweep", action="store_true", help="also measure every backend with several numbers of threads"
     )
     parser.add_argument(
-        "--json", nargs="?", const="-", metavar="FILE", help="write the report as JSON to FILE, or print it"
+        "--json", type=meant, nargs="?", const="-", metavar="FILE", help="write the report as JSON to FILE, or print it"
     )
     overwriting(parser)
     parser.add_argument("--compare", type=any_path, metavar="JSON", help="compare with an older report")

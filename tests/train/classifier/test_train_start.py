@@ -73,6 +73,15 @@ def test_without_a_configuration_the_shipped_classifier_is_where_it_starts(monke
     (tmp_path / "own").write_text("")
     assert cli.main(["classifier", "own", "--data", str(tmp_path)]) == 0
     assert asked["args"][5] is None, "a file of that name goes first"
+
+
+def test_weights_in_the_home_folder(monkeypatch, tmp_path):
+    asked = {}
+    monkeypatch.setenv("HOME", "/home/ada")
+    monkeypatch.setattr(cli, "_import_quietly", lambda: None)
+    monkeypatch.setattr(training, "run", lambda *args: asked.update(args=args))
+    assert cli.main(["classifier", "c.toml", "--data", str(tmp_path), "--weights=~/mobilenet.weights.h5"]) == 0
+    assert asked["args"][3] == "/home/ada/mobilenet.weights.h5"
     assert cli.main(["classifier", "--data", "x", "--start", "a", "--weights", "b"]) == 2
 
 
