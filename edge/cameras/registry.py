@@ -14,6 +14,7 @@ from typing import Any
 
 from edge.core import secrets
 from edge.core.errors import CameraError
+from edge.core.paths import elsewhere
 from edge.core.plugins import installed
 from edge.core.ports import Camera
 
@@ -128,6 +129,8 @@ def find(source: str, live: bool) -> CameraKind:
     kind = named(source)
     if kind and (live or not kind.device):
         return kind
+    if not live and (wrong := elsewhere(source)):
+        raise CameraError(wrong)
     if not live or Path(source).is_file():
         return RECORDING
     found = "is a folder, which maskcam replay reads" if Path(source).is_dir() else "does not exist"

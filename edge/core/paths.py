@@ -19,9 +19,15 @@ def meant(text: str) -> str:
     return os.path.expanduser(text) if text.startswith("~/") else text
 
 
+def elsewhere(text: str) -> str:
+    """Why `text` is no path on this machine, in words that show no password; empty where it may be one."""
+    address = ADDRESS.match(text)
+    return f"{address[1]}://... is an address: expected a file or folder on this machine" if address else ""
+
+
 def any_path(text: str) -> Path:
     """An argparse type: a path on this machine."""
     path = meant(text)
-    if address := ADDRESS.match(path):  # the rest may hold a password
-        raise argparse.ArgumentTypeError(f"{address[1]}://... is an address: expected a file or folder on this machine")
+    if wrong := elsewhere(path):
+        raise argparse.ArgumentTypeError(wrong)
     return Path(path)

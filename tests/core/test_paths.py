@@ -45,6 +45,14 @@ def test_a_command_refuses_an_address_in_one_line(capsys, option):
     assert "s3cret" not in said
 
 
+@pytest.mark.parametrize("command", ["replay", "clips", "accuracy"])
+def test_no_command_that_reads_files_shows_the_password_of_an_address(capsys, command):
+    assert main([command, "rtsp://ada:s3cret@host/door.mp4"]) == 2
+    said = capsys.readouterr().err
+    assert "rtsp://... is an address: expected a file or folder on this machine" in said
+    assert "s3cret" not in said
+
+
 def test_paths_in_settings(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/home/ada")
     (tmp_path / "m.toml").write_text("[sinks.jsonl]\npath = '~/events.jsonl'\n[camera]\nsource = 'file:///door.mp4'\n")
