@@ -19,6 +19,7 @@ from edge.config import toml_model
 from edge.core.errors import ConfigError, DataError
 from edge.core.geometry import Box
 from edge.core.labels import Mask
+from edge.core.paths import elsewhere
 from edge.core.records import Decision, Observation, Track
 
 GAP = 2.0
@@ -69,6 +70,8 @@ def read(path: Path) -> Labels:
     clip, rows = values.get("clip"), values.get("person", [])
     if not isinstance(clip, str) or not clip:
         raise DataError(f"{path}: clip = {clip!r}: expected the name of the recording, beside this file")
+    if wrong := elsewhere(clip):
+        raise DataError(f"{path}: clip: {wrong}")
     if not isinstance(rows, list):
         raise DataError(f"{path}: expected each person as [[person]]")
     return Labels(path.parent / clip, [_person(path, number, row) for number, row in enumerate(rows, 1)])

@@ -118,6 +118,7 @@ def test_labels_are_read(tmp_path):
     [
         ('"off"', '"bare"', "outcome = 'bare': expected one of on, off"),
         ("clip =", "film =", "expected the name of the recording"),
+        ('"a.mp4"', '"https://ada:s3cret@host/a.mp4"', "clip: https://... is an address: expected a file"),
         ("1.5,", "0,", "by time, each time once"),
         ("[0, 1, 2, 3, 4]", "[0, 1, 2]", "seconds, left, top, right, bottom"),
         ("[0, 1, 2, 3, 4]", "[0, 3, 2, 1, 4]", "left < right"),
